@@ -1,0 +1,95 @@
+/**
+ * The Decider: how a command becomes events, and events become state. Everything here is pure and
+ * synchronous: time and content come in as arguments, nothing is read from outside.
+ *
+ * State is kept in *slices*: small JSON documents under a key that is unique within the entity's
+ * stream ('account', 'session/<hash>', 'message/<id>'). A command declares the slices it reads, an
+ * event the slices it changes, so that the shell can fetch them before the pure code runs.
+ *
+ * User content (bodies, names, subjects) is never in an event's data: it lies in the entry's
+ * *parts*, which can be erased; events name a part by its index. Code that reads a part must
+ * therefore accept that it is gone (`undefined`).
+ */
+import type { Rejection } from './errors.ts';
+
+export type Json =
+  null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
+
+/** Milliseconds since 1970, the log's time: never decreases within a tablet. */
+export type Time = number;
+
+/** A key unique within one stream. */
+export type StateKey = string;
+
+/** The parts of the entry that a command or an event belongs to. */
+export interface Content {
+  readonly count: number;
+  /** Length in bytes; known also after erasure. */
+  length(part: number): number;
+  /** Lower-case hex sha256 of the bytes; undefined after erasure. */
+  digest(part: number): string | undefined;
+  /** The bytes; undefined after erasure. */
+  bytes(part: number): Uint8Array | undefined;
+}
+
+export type DomainEvent = {
+  readonly type: string;
+  /** Schema version, from 1. Old versions are upcast, never rewritten. */
+  readonly version: number;
+  readonly data: { readonly [key: string]: Json | undefined };
+};
+
+/** What `decide` gets to see besides the slices. */
+export type DecideContext = {
+  readonly stream: string;
+  readonly time: Time;
+  readonly content: Content;
+  /** The command's id: a source of unique names for what the command creates. */
+  readonly commandId: string;
+};
+
+export type Decision =
+  { readonly events: readonly DomainEvent[]; readonly reply?: Json } | { readonly rejection: Rejection };
+
+/** The slices asked for; a slice that does not exist is undefined. */
+export type Slices = (key: StateKey) => Json | undefined;
+
+/** What one command type does. `Data` has been checked by `parse`. */
+export interface CommandHandler<Data = unknown> {
+  /** Checks the shape of untrusted data; returns it typed, or a rejection naming field and limit. */
+  parse(data: unknown, content: Content): { data: Data } | { rejection: Rejection };
+  /** The slices that `decide` reads. */
+  reads(data: Data, content: Content, commandId: string): readonly StateKey[];
+  decide(data: Data, slices: Slices, context: DecideContext): Decision;
+}
+
+/** What one event type does to the slices of its stream. */
+export interface EventHandler {
+  /** The slices this event changes (and so reads). */
+  touches(event: DomainEvent, content: Content): readonly StateKey[];
+  /** The slice after the event; undefined removes it. */
+  evolve(
+    key: StateKey,
+    slice: Json | undefined,
+    event: DomainEvent,
+    content: Content,
+    time: Time,
+  ): Json | undefined;
+  /** Work that this event asks of other streams, in order. */
+  reactions?(event: DomainEvent, stream: string, content: Content): readonly Reaction[];
+}
+
+/** A command to another stream that follows from an event; delivered at least once, in effect once. */
+export type Reaction = {
+  readonly stream: string;
+  readonly command: string;
+  readonly data: Json;
+  /** Which parts of the origin entry become the parts of the command, in order. */
+  readonly parts: readonly number[];
+};
+
+/** One area of the domain: kv, account, mail, drive. Command and event names are `area.Name`. */
+export type DomainArea = {
+  readonly commands: Readonly<Record<string, CommandHandler>>;
+  readonly events: Readonly<Record<string, EventHandler>>;
+};

@@ -1,0 +1,35 @@
+/**
+ * Rejections: the expected ways in which a command can be refused. Each has a stable code that
+ * gateways alone translate into HTTP, SMTP or CLI words. A rejection changes nothing.
+ */
+export type RejectionCode =
+  | 'Malformed' //           a field is missing, of the wrong shape, or outside its limit
+  | 'UnknownCommand'
+  | 'NameTaken' //           sign-up: an account has this name; drive: the folder has this name
+  | 'NoSuchAccount'
+  | 'WrongPassword'
+  | 'SessionEnded' //        unknown, expired or revoked session
+  | 'NoSuchMessage'
+  | 'NoSuchFolder'
+  | 'NoSuchFile'
+  | 'ValueMismatch' //       CPUT: the current value is another one
+  | 'LinkSpent' //           a one-time link that was used or has expired
+  | 'TooLarge';
+
+export type Rejection = {
+  readonly code: RejectionCode;
+  /** A sentence for the person who sent the command; names the field and the limit. */
+  readonly message: string;
+  readonly field?: string;
+  readonly limit?: number | string;
+  /** Facts the caller may show, e.g. the current digest after a ValueMismatch. */
+  readonly details?: Readonly<Record<string, string | number | null>>;
+};
+
+export function rejection(
+  code: RejectionCode,
+  message: string,
+  more: Omit<Rejection, 'code' | 'message'> = {},
+): Rejection {
+  return { code, message, ...more };
+}

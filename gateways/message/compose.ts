@@ -1,0 +1,99 @@
+/**
+ * A new message as RFC 5322 bytes: CRLF line ends, encoded by nodemailer's MailComposer. Bcc is
+ * checked and then left out: the recipients of a blind copy stand in the envelope alone.
+ *
+ * Always holds: no field can start another one. Whatever has a line break, NUL or other control
+ * character where one line belongs is refused, not repaired.
+ */
+import MailComposer from 'nodemailer/lib/mail-composer';
+import { isValidAddress, NAME_CHARS_MAX, type Address } from './addresses.ts';
+import { SUBJECT_CHARS_MAX } from './summary.ts';
+
+export type NewMessage = {
+  readonly from: Address;
+  readonly to: readonly Address[];
+  readonly cc: readonly Address[];
+  readonly bcc: readonly Address[];
+  readonly subject: string;
+  readonly text: string;
+  /** ms since 1970 */
+  readonly date: number;
+  /** `<unique@domain>` */
+  readonly messageIdHeader: string;
+  readonly inReplyTo?: string;
+  readonly references?: readonly string[];
+};
+
+/** The message cannot be written as given; `field` and `limit` name why. */
+export class UncomposableMessage extends Error {
+  readonly field: string;
+  readonly limit: string | number;
+  constructor(field: string, limit: string | number) {
+    super(`The ${field} is refused; allowed: ${limit}.`);
+    this.name = 'UncomposableMessage';
+    this.field = field;
+    this.limit = limit;
+  }
+}
+
+/** Per message, To, Cc and Bcc together. */
+const RECIPIENTS_MAX = 100;
+const MESSAGE_ID = /^<[^<>\s@]{1,120}@[^<>\s@]{1,120}>$/;
+
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+/** Throws UncomposableMessage. */
+export async function composeMessage(message: NewMessage): Promise<Buffer> {
+  check(message);
+  const { from, to, cc, subject, text, date, messageIdHeader, inReplyTo, references } = message;
+  const composer = new MailComposer({
+    from: { ...from },
+    to: to.map((address) => ({ ...address })),
+    cc: cc.map((address) => ({ ...address })),
+    subject,
+    text,
+    date: new Date(date),
+    messageId: messageIdHeader,
+    inReplyTo,
+    references: references && [...references],
+    newline: 'win',
+    // A body is text here, never an instruction to fetch something.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return composer.compile().build();
+}
+
+function check(message: NewMessage): void {
+  checkAddresses('from', [message.from]);
+  checkAddresses('to', message.to);
+  checkAddresses('cc', message.cc);
+  checkAddresses('bcc', message.bcc);
+  const recipients = message.to.length + message.cc.length + message.bcc.length;
+  if (recipients > RECIPIENTS_MAX) throw new UncomposableMessage('recipients', `at most ${RECIPIENTS_MAX}`);
+  if (CONTROL.test(message.subject))
+    throw new UncomposableMessage('subject', 'one line without control characters');
+  if (message.subject.length > SUBJECT_CHARS_MAX) {
+    throw new UncomposableMessage('subject', `at most ${SUBJECT_CHARS_MAX} characters`);
+  }
+  const ids = { 'message id': [message.messageIdHeader], 'in-reply-to': [message.inReplyTo ?? []].flat() };
+  for (const [field, values] of Object.entries({ ...ids, references: message.references ?? [] })) {
+    if (!values.every((id) => MESSAGE_ID.test(id) && !CONTROL.test(id))) {
+      throw new UncomposableMessage(field, '<name@domain>');
+    }
+  }
+}
+
+function checkAddresses(field: string, addresses: readonly Address[]): void {
+  for (const { name, address } of addresses) {
+    if (CONTROL.test(name) || name.length > NAME_CHARS_MAX) {
+      throw new UncomposableMessage(`name in ${field}`, `one line of at most ${NAME_CHARS_MAX} characters`);
+    }
+    if (!isValidAddress(address)) {
+      throw new UncomposableMessage(
+        `address in ${field}`,
+        'name@domain, 64 octets before the @, 255 behind it, 254 in all',
+      );
+    }
+  }
+}

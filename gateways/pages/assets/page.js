@@ -1,0 +1,271 @@
+/*
+ * What the pages gain from a script: times in the reader's zone, lists that change by themselves, upload
+ * progress and drag and drop, and keys. Without it every page works the same, one click slower.
+ */
+'use strict';
+
+const storage = {
+  get: (key) => {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  set: (key, value) => {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      // Private windows may refuse: the choice then lasts as long as the page.
+    }
+  },
+};
+
+/* Times */
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const dayMonth = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const dayMonthYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+const whole = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+function writeTimes(root) {
+  const now = new Date();
+  for (const element of root.querySelectorAll('time[data-form]')) {
+    const at = new Date(element.dateTime);
+    const today = at.toDateString() === now.toDateString();
+    const thisYear = at.getFullYear() === now.getFullYear();
+    const short = today ? clock : thisYear ? dayMonth : dayMonthYear;
+    element.textContent = (element.dataset.form === 'list' ? short : whole).format(at);
+    element.title = whole.format(at);
+  }
+}
+
+/* Fragments: the part of a page that changes, fetched anew and put in its place. */
+
+let fetching = false;
+let again = false;
+
+async function refresh() {
+  if (fetching) {
+    again = true;
+    return;
+  }
+  if (!document.querySelector('[data-fragment="list"]')) return;
+  fetching = true;
+  try {
+    const url = new URL(location.href);
+    url.searchParams.set('fragment', 'list');
+    url.searchParams.delete('done');
+    const answer = await fetch(url, { headers: { accept: 'text/html' } });
+    if (answer.ok && !answer.redirected) swap(await answer.text());
+  } catch {
+    // The next event, or the next connection, brings it.
+  } finally {
+    fetching = false;
+    if (again) {
+      again = false;
+      refresh();
+    }
+  }
+}
+
+function swap(html) {
+  const fresh = new DOMParser().parseFromString(html, 'text/html');
+  for (const part of fresh.querySelectorAll('[data-fragment]')) {
+    const old = document.querySelector(`[data-fragment="${part.dataset.fragment}"]`);
+    if (!old) continue;
+    writeTimes(part);
+    if (old.innerHTML === part.innerHTML) continue;
+    const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
+    old.replaceChildren(...part.childNodes);
+    if (focused) old.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  }
+}
+
+/* Live: the server says that something changed. A hidden page lets go, and catches up when it is seen. */
+
+let source;
+
+function listen() {
+  if (source || document.hidden) return;
+  source = new EventSource(document.body.dataset.live);
+  let first = true;
+  source.addEventListener('open', () => {
+    if (!first) refresh();
+    first = false;
+  });
+  source.addEventListener('changed', refresh);
+}
+
+function letGo() {
+  source?.close();
+  source = undefined;
+}
+
+function startLive() {
+  if (document.body.dataset.live && document.querySelector('[data-fragment="list"]')) {
+    listen();
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden) return letGo();
+      listen();
+      refresh();
+    });
+    window.addEventListener('pagehide', letGo);
+    window.addEventListener('pageshow', (event) => {
+      if (!event.persisted) return;
+      listen();
+      refresh();
+    });
+  }
+  const every = Number(document.querySelector('[data-every]')?.dataset.every);
+  if (every) setInterval(() => document.hidden || refresh(), every);
+}
+
+/* Forms: a second click while the first is on its way does nothing, and a message half written is not lost. */
+
+function guardForms() {
+  document.addEventListener('submit', (event) => {
+    const form = event.target;
+    if (form.dataset.sending) return event.preventDefault();
+    if (event.defaultPrevented || form.method !== 'post') return;
+    form.dataset.sending = 'yes';
+    (event.submitter ?? form.querySelector('button'))?.setAttribute('aria-busy', 'true');
+  });
+  window.addEventListener('pageshow', () => {
+    for (const form of document.querySelectorAll('form[data-sending]')) {
+      delete form.dataset.sending;
+      form.querySelector('[aria-busy]')?.removeAttribute('aria-busy');
+    }
+  });
+  const guarded = document.querySelector('form[data-guard]');
+  if (!guarded) return;
+  let typed = false;
+  guarded.addEventListener('input', () => (typed = true));
+  guarded.addEventListener('submit', () => (typed = false));
+  window.addEventListener('beforeunload', (event) => typed && event.preventDefault());
+}
+
+/* Uploads */
+
+function startUploads() {
+  const form = document.querySelector('form[data-upload]');
+  if (!form) return;
+  const input = form.querySelector('input[type=file]');
+  const progress = form.querySelector('.progress');
+  const [bar, words] = [progress.querySelector('progress'), progress.querySelector('span')];
+
+  for (const type of ['dragover', 'dragleave', 'drop']) {
+    form.addEventListener(type, (event) => {
+      event.preventDefault();
+      form.classList.toggle('over', type === 'dragover');
+      if (type !== 'drop' || event.dataTransfer.files.length === 0) return;
+      input.files = event.dataTransfer.files;
+      form.requestSubmit();
+    });
+  }
+
+  window.addEventListener('beforeunload', (event) => form.dataset.busy && event.preventDefault());
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (form.dataset.busy) return;
+    form.dataset.busy = 'yes';
+    progress.hidden = false;
+    const request = new XMLHttpRequest();
+    const finish = (html, url) => {
+      delete form.dataset.busy;
+      // The page that the form would have led to.
+      if (url && !html.includes('role="alert"')) return location.assign(url);
+      const fresh = new DOMParser().parseFromString(html, 'text/html');
+      const alert =
+        fresh.querySelector('[role=alert]')?.textContent ?? 'The upload broke off: please try again.';
+      showAlert(form, alert);
+      const keys = fresh.querySelector('form[data-upload] input[name=commandId]');
+      if (keys) form.querySelector('input[name=commandId]').value = keys.value;
+      progress.hidden = true;
+    };
+    request.upload.addEventListener('progress', ({ loaded, total }) => {
+      bar.value = total ? (loaded / total) * 100 : 0;
+      words.textContent = loaded < total ? `${Math.floor((loaded / total) * 100)} %` : 'Storing…';
+    });
+    request.addEventListener('load', () =>
+      finish(request.responseText, request.status < 400 && request.responseURL),
+    );
+    request.addEventListener('error', () => finish('', ''));
+    request.open('POST', form.action);
+    request.send(new FormData(form));
+  });
+}
+
+function showAlert(before, text) {
+  const main = before.parentElement;
+  main.querySelectorAll('.notice').forEach((old) => old.remove());
+  const notice = document.createElement('p');
+  notice.className = 'notice bad';
+  notice.setAttribute('role', 'alert');
+  notice.textContent = text;
+  main.insertBefore(notice, before);
+}
+
+/* Keys */
+
+const KEYS = {
+  c: ['Compose', () => location.assign('/mail/compose')],
+  j: ['Next message', () => step(1)],
+  k: ['Previous message', () => step(-1)],
+  r: ['Reply', () => press('r')],
+  a: ['Reply to all', () => press('a')],
+  f: ['Forward', () => press('f')],
+  e: ['Archive', () => press('e')],
+  '#': ['Delete', () => press('#')],
+  u: ['Back to the list', () => document.querySelector('.toolbar .back')?.click()],
+  '?': ['These keys', () => showKeys()],
+};
+
+function press(key) {
+  document.querySelector(`[data-key="${key}"]`)?.click();
+}
+
+function step(by) {
+  const links = [...document.querySelectorAll('.messages a')];
+  if (links.length === 0) return;
+  const at = links.findIndex((link) => link === document.activeElement || link.getAttribute('aria-current'));
+  const next = links[Math.min(Math.max(at + by, 0), links.length - 1)];
+  if (document.querySelector('.reading')) next.click();
+  else next.focus();
+}
+
+function showKeys() {
+  let dialog = document.querySelector('dialog');
+  if (!dialog) {
+    dialog = document.createElement('dialog');
+    const rows = Object.entries(KEYS).map(([key, [words]]) => `<dt><kbd>${key}</kbd></dt><dd>${words}</dd>`);
+    dialog.innerHTML = `<h2>Keys</h2><dl>${rows.join('')}<dt><kbd>Ctrl</kbd> <kbd>Enter</kbd></dt><dd>Send</dd></dl>
+      <label class="check"><input type="checkbox"> Use single keys</label><form method="dialog"><button>Close</button></form>`;
+    document.body.append(dialog);
+    const box = dialog.querySelector('input');
+    box.checked = storage.get('keys') !== 'off';
+    box.addEventListener('change', () => storage.set('keys', box.checked ? 'on' : 'off'));
+  }
+  dialog.showModal();
+}
+
+function startKeys() {
+  document.addEventListener('keydown', (event) => {
+    const typing = event.target.closest('input, textarea, select, [contenteditable]');
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && typing?.form?.matches('[data-guard]')) {
+      return typing.form.requestSubmit();
+    }
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]'))
+      return;
+    const known = Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : undefined;
+    if (!known || !document.body.dataset.live || (event.key !== '?' && storage.get('keys') === 'off')) return;
+    event.preventDefault();
+    known[1]();
+  });
+}
+
+writeTimes(document);
+startUploads();
+guardForms();
+startLive();
+startKeys();

@@ -1,0 +1,84 @@
+/**
+ * The three cookies of the pages. None is ever stored: the store knows only the sha256 of a session.
+ *
+ *   pc_visitor   32 random bytes; every visitor gets one, and the forms of a visitor who is not logged in hang on it
+ *   pc_session   <account name>.<32 random bytes>; made anew at each log-in
+ *   pc_console   32 random bytes; made when a one-time console link is used
+ *
+ * All are HttpOnly and SameSite=Lax; under TLS also Secure with the __Host- prefix.
+ */
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+export const SESSION_MS = 30 * 24 * 3600 * 1000;
+export const CONSOLE_SESSION_MS = 12 * 3600 * 1000;
+
+export type CookieName = 'pc_visitor' | 'pc_session' | 'pc_console';
+
+export class Cookies {
+  private readonly secure: boolean;
+  private readonly secret: string;
+
+  constructor(options: { secure: boolean; secret: string }) {
+    this.secure = options.secure;
+    this.secret = options.secret;
+  }
+
+  read(request: FastifyRequest, name: CookieName): string | undefined {
+    const value = request.cookies[this.nameOf(name)];
+    return value !== undefined && /^[A-Za-z0-9._-]{16,128}$/.test(value) ? value : undefined;
+  }
+
+  set(reply: FastifyReply, name: CookieName, value: string, ageMs: number): void {
+    reply.setCookie(this.nameOf(name), value, {
+      path: '/',
+      httpOnly: true,
+      sameSite: 'lax',
+      secure: this.secure,
+      maxAge: Math.floor(ageMs / 1000),
+    });
+  }
+
+  clear(reply: FastifyReply, name: CookieName): void {
+    reply.clearCookie(this.nameOf(name), { path: '/', httpOnly: true, sameSite: 'lax', secure: this.secure });
+  }
+
+  /** The visitor's own cookie, made if the request brought none. */
+  visitor(request: FastifyRequest, reply: FastifyReply): string {
+    const known = this.read(request, 'pc_visitor');
+    if (known !== undefined) return known;
+    const made = randomBytes(32).toString('base64url');
+    this.set(reply, 'pc_visitor', made, 365 * 24 * 3600 * 1000);
+    request.cookies[this.nameOf('pc_visitor')] = made;
+    return made;
+  }
+
+  /**
+   * A session value that nobody without the deployment's secret can guess, yet the same each time the same
+   * log-in form is sent: a double click opens one session, not two.
+   */
+  sessionFor(account: string, commandId: string): string {
+    const token = createHmac('sha256', this.secret)
+      .update(`session\0${account}\0${commandId}`)
+      .digest('base64url');
+    return `${account}.${token}`;
+  }
+
+  freshSession(account: string): string {
+    return `${account}.${randomBytes(32).toString('base64url')}`;
+  }
+
+  private nameOf(name: CookieName): string {
+    return this.secure ? `__Host-${name}` : name;
+  }
+}
+
+/** What the store keeps of a session: 64 hex digits. */
+export function sessionHash(cookie: string): string {
+  return createHash('sha256').update(cookie).digest('hex');
+}
+
+/** The account that a session cookie claims to be of; undefined if it is not shaped like one. */
+export function claimedAccount(cookie: string): string | undefined {
+  return /^([a-z0-9][a-z0-9._-]{1,31})\.[A-Za-z0-9_-]{43}$/.exec(cookie)?.[1];
+}

@@ -1,0 +1,130 @@
+/**
+ * What every page stands on: who visits, the form that was sent, the command that follows, and the
+ * rendered answer. Holds no state of its own, so that any gateway can answer any request.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Accepted } from '../../storage-nodes/client/client.ts';
+import { isCommandId } from './command-ids.ts';
+import { Cookies } from './cookies.ts';
+import { csrfToken, csrfTokenHolds, fromThisHost } from './csrf.ts';
+import type { GatewayDeps } from './deps.ts';
+import type { Fields } from './form.ts';
+import { badField, PageRefusal } from './refusals.ts';
+import { Visits } from './visit.ts';
+
+/** How long the store remembers a form's command: as long as a page may reasonably stay open. */
+const COMMAND_MS = 24 * 3600 * 1000;
+
+export type PageView = {
+  readonly title: string;
+  /** Path below gateways/, e.g. 'web/mail/folder.hbs'. */
+  readonly template: string;
+  readonly section?: 'mail' | 'drive' | 'account' | 'admin';
+  readonly status?: number;
+  /** A refusal to show on the page. */
+  readonly alert?: string | undefined;
+  /** Something that was done, to show on the page. */
+  readonly done?: string | undefined;
+  readonly data?: Readonly<Record<string, unknown>>;
+};
+
+export type Sender = { readonly actor: string; readonly sessionHash: string };
+
+export type FormCommand = {
+  readonly id: string;
+  readonly stream: string;
+  readonly type: string;
+  readonly data: unknown;
+  readonly parts?: readonly Uint8Array[];
+  /** What the person did, in words. */
+  readonly action: string;
+};
+
+export class Pages {
+  readonly deps: GatewayDeps;
+  readonly cookies: Cookies;
+  readonly visits: Visits;
+
+  constructor(deps: GatewayDeps) {
+    this.deps = deps;
+    this.cookies = new Cookies({ secure: deps.cookieSecure, secret: deps.cookieSecret });
+    this.visits = new Visits(deps.store, this.cookies);
+  }
+
+  /** The fields of a form that our own page sent, with its command id. Throws PageRefusal 403 or 400. */
+  form(request: FastifyRequest): { fields: Fields; commandId: string } {
+    const fields = (typeof request.body === 'object' && request.body !== null ? request.body : {}) as Fields;
+    return { fields, commandId: this.checkForm(request, fields) };
+  }
+
+  checkForm(request: FastifyRequest, fields: Fields): string {
+    const token = fields['csrf'];
+    const subject = this.subjectOf(request);
+    const holds =
+      typeof token === 'string' &&
+      subject !== undefined &&
+      csrfTokenHolds(this.deps.cookieSecret, subject, token);
+    if (!holds || !fromThisHost(request.headers)) {
+      throw new PageRefusal(
+        403,
+        'This form has gone stale',
+        'This form was not sent from a page that we showed you, or you have logged in or out since. Open the page again and send it once more.',
+      );
+    }
+    const commandId = fields['commandId'];
+    if (!isCommandId(commandId))
+      throw badField('The field commandId is missing: open the page again and send the form once more.');
+    return commandId;
+  }
+
+  send(sender: Sender, command: FormCommand): Promise<Accepted> {
+    return this.deps.store.execute({
+      id: command.id,
+      expiresAt: Date.now() + COMMAND_MS,
+      stream: command.stream,
+      type: command.type,
+      data: command.data,
+      parts: command.parts ?? [],
+      actor: sender.actor,
+      session: sender.sessionHash,
+      action: command.action,
+    });
+  }
+
+  /** Renders a whole page. */
+  show(request: FastifyRequest, reply: FastifyReply, view: PageView): FastifyReply {
+    void reply
+      .status(view.status ?? 200)
+      .header('cache-control', 'no-store')
+      .view(view.template, this.viewData(request, reply, view), { layout: 'pages/layout.hbs' });
+    return reply;
+  }
+
+  /** Renders only the part of a page that changes, for the script to swap in. */
+  showFragment(request: FastifyRequest, reply: FastifyReply, view: PageView): FastifyReply {
+    void reply.header('cache-control', 'no-store').view(view.template, this.viewData(request, reply, view));
+    return reply;
+  }
+
+  private viewData(request: FastifyRequest, reply: FastifyReply, view: PageView): Record<string, unknown> {
+    this.cookies.visitor(request, reply);
+    return {
+      ...view.data,
+      title: view.title,
+      section: { [view.section ?? 'none']: true },
+      alert: view.alert,
+      done: view.done,
+      account: request.visit?.account,
+      csrf: csrfToken(this.deps.cookieSecret, this.subjectOf(request) ?? ''),
+    };
+  }
+
+  /** The cookie that this visitor's forms hang on. */
+  private subjectOf(request: FastifyRequest): string | undefined {
+    return (
+      this.cookies.read(request, 'pc_session') ??
+      this.cookies.read(request, 'pc_console') ??
+      this.cookies.read(request, 'pc_visitor')
+    );
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * A message that has arrived whole becomes commands, one per recipient's account. Only when the store
+ * has resolved every one of them (that is: committed on all in-sync replicas) does the client hear 250.
+ *
+ * Always holds: 250 means kept, for every recipient. Anything less is no 250. If some recipients'
+ * commands succeeded before another failed, the client's next try gives those the message again: SMTP
+ * delivers at least once (RFC 5321 §6.1), and a duplicate is better than a loss. Within one try each
+ * command has one id, so that the store's own retries act once.
+ */
+import { randomBytes } from 'node:crypto';
+import { encodeSummary } from '../../domain/mail/summary.ts';
+import { accountStream } from '../../domain/streams.ts';
+import { Rejected, type StoreClient } from '../../storage-nodes/client/client.ts';
+import { readHeaderBlock } from '../message/header-block.ts';
+import { summarise } from '../message/summary.ts';
+import { SmtpReply, tooLarge, tryAgain } from './smtp-reply.ts';
+import { checkLines } from './message-data.ts';
+import { HOPS_MAX, traceFields, type Handover } from './trace.ts';
+
+export type Arrived = {
+  readonly pieces: readonly Buffer[];
+  /** Account names, each once. */
+  readonly accounts: readonly string[];
+  readonly handover: Omit<Handover, 'messageId'>;
+  readonly sessionId: string;
+  readonly messageBytesMax: number;
+};
+
+/** A failover is over sooner; the client waits ten minutes for this answer (RFC 5321 §4.5.3.2.6). */
+const DEADLINE_MS = 60_000;
+const COMMAND_LIFE_MS = 10 * 60_000;
+
+/** Each command carries the whole message, so a hundred recipients are not served all at once. */
+const COMMANDS_AT_ONCE = 4;
+
+/** Returns the message's id. Throws SmtpReply; any other error is a fault of the store: 451. */
+export async function deliver(store: StoreClient, arrived: Arrived): Promise<string> {
+  const messageId = randomMessageId();
+  const { accounts, handover, sessionId, messageBytesMax } = arrived;
+  const trace = traceFields({ ...handover, messageId });
+  const raw = Buffer.concat([trace, ...arrived.pieces]);
+  checkLines(raw.subarray(trace.length));
+  checkHops(raw);
+  const summary = encodeSummary(await summarise(raw));
+  const failures: unknown[] = [];
+  const waiting = [...accounts];
+  const work = async () => {
+    for (let account = waiting.shift(); account !== undefined; account = waiting.shift()) {
+      const command = {
+        id: randomBytes(16).toString('hex'),
+        expiresAt: handover.time + COMMAND_LIFE_MS,
+        stream: accountStream(account),
+        type: 'mail.ReceiveMessage',
+        data: { messageId, via: 'smtp' },
+        parts: [raw, summary],
+        actor: 'smtp',
+        session: sessionId,
+        action: 'received a message by SMTP',
+      };
+      await store
+        .execute(command, { deadlineMs: DEADLINE_MS })
+        .catch((error: unknown) => failures.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: COMMANDS_AT_ONCE }, work));
+  // A fault first: whatever else was refused, the client must come back for the recipient that was not reached.
+  const fault = failures.find((failure) => !(failure instanceof Rejected));
+  if (fault !== undefined) throw fault;
+  for (const failure of failures) if (failure instanceof Rejected) throw refusal(failure, messageBytesMax);
+  return messageId;
+}
+
+function refusal(rejected: Rejected, messageBytesMax: number): SmtpReply {
+  const { code, message } = rejected.rejection;
+  if (code === 'NoSuchAccount')
+    return new SmtpReply(550, '5.1.1', 'A recipient has no account here any more');
+  if (code === 'TooLarge') return tooLarge(messageBytesMax);
+  return code === 'Malformed' ? new SmtpReply(554, '5.6.0', message) : tryAgain();
+}
+
+function checkHops(raw: Buffer): void {
+  const hops = readHeaderBlock(raw).all('received').length - 1;
+  if (hops <= HOPS_MAX) return;
+  throw new SmtpReply(
+    554,
+    '5.4.6',
+    `The message has passed ${hops} servers, the limit is ${HOPS_MAX}: it is in a loop`,
+  );
+}
+
+/** 26 characters of base32, 130 random bits. */
+function randomMessageId(): string {
+  return [...randomBytes(26)].map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31)).join('');
+}

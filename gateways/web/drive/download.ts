@@ -1,0 +1,139 @@
+/**
+ * Downloading: a file's chunks, streamed in order with a little read-ahead. The process holds a few
+ * chunks, whatever the file's size and however slow the reader. The answer is a download, never a page:
+ * what someone uploaded is not shown from our own address.
+ */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { chunkStream } from '../../../domain/streams.ts';
+import { readFileManifest, type FileManifest } from '../../../projections/drive.ts';
+import { chunkCell, manifestCell } from '../../../projections/keys.ts';
+import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { asDownload } from '../../pages/downloads.ts';
+import type { Pages } from '../../pages/pages.ts';
+import { notFound } from '../../pages/refusals.ts';
+import { cellOf } from '../../pages/visit.ts';
+import { byteRange, chunksOf, type ByteRange } from './ranges.ts';
+
+const READ_AHEAD = 2;
+
+type FileRoute = { Params: { file: string } };
+
+export function registerDownload(app: FastifyInstance, pages: Pages): void {
+  // Bytes as they are: a length that was promised, ranges that fit, nothing compressed twice.
+  const options = { compress: false as const, exposeHeadRoute: false };
+  app.get<FileRoute>('/drive/file/:file', options, (request, reply) => download(pages, request, reply));
+  // Of its own: the length that is told is the file's, though nothing of it is sent.
+  app.head<FileRoute>('/drive/file/:file', options, (request, reply) => download(pages, request, reply));
+}
+
+async function download(
+  pages: Pages,
+  request: FastifyRequest<FileRoute>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const manifest = await findFile(pages, request);
+  const etag = `"${manifest.sha256}"`;
+  asDownload(reply, manifest.name, manifest.mediaType);
+  void reply.headers({
+    etag,
+    'accept-ranges': 'bytes',
+    'last-modified': new Date(manifest.addedAt).toUTCString(),
+  });
+  if (matches(request.headers['if-none-match'], etag)) return reply.status(304).send();
+
+  const ifRange = request.headers['if-range'];
+  const asked = ifRange === undefined || ifRange === etag ? request.headers.range : undefined;
+  const range = byteRange(asked, manifest.size);
+  if (range === 'unsatisfiable') {
+    return reply.status(416).header('content-range', `bytes */${manifest.size}`).send('');
+  }
+  const span: ByteRange = range === 'whole' ? { offset: 0, length: manifest.size } : range;
+  void reply.header('content-length', span.length);
+  if (range !== 'whole') {
+    const last = span.offset + span.length - 1;
+    void reply.status(206).header('content-range', `bytes ${span.offset}-${last}/${manifest.size}`);
+  }
+  if (request.method === 'HEAD') return reply.send();
+  const bytes = fileBytes(pages.deps.store, manifest, span);
+  return reply.send(Readable.from(bytes, { objectMode: false, highWaterMark: 1 }));
+}
+
+async function findFile(pages: Pages, request: FastifyRequest<FileRoute>): Promise<FileManifest> {
+  const fileId = request.params.file;
+  const known = /^[a-z2-7]{26}$/.test(fileId);
+  const visit = await pages.visits.require(request, (owner) =>
+    known ? [{ get: manifestCell(owner, fileId) }] : [],
+  );
+  const manifest = cellOf(visit.results[0], readFileManifest);
+  if (manifest === undefined) throw notFound('There is no such file: it may have been deleted.');
+  return manifest;
+}
+
+/**
+ * The bytes of a span, chunk by chunk. Of a whole file the digest is compared before the last chunk is
+ * handed out: a file that does not match breaks off instead of ending well.
+ */
+export async function* fileBytes(
+  store: StoreClient,
+  manifest: FileManifest,
+  span: ByteRange,
+): AsyncGenerator<Buffer> {
+  const pieces = chunksOf(span, manifest.chunkBytes);
+  const digest = span.length === manifest.size ? createHash('sha256') : undefined;
+  const coming: Promise<Buffer>[] = [];
+  let next = 0;
+  for (let index = 0; index < pieces.length; index++) {
+    while (next < pieces.length && next <= index + READ_AHEAD) {
+      const read = readPiece(store, manifest, pieces[next++]!);
+      // Awaited in its turn; until then a failure must not count as unhandled.
+      read.catch(() => undefined);
+      coming.push(read);
+    }
+    const bytes = await coming.shift()!;
+    digest?.update(bytes);
+    if (index === pieces.length - 1 && digest !== undefined && digest.digest('hex') !== manifest.sha256) {
+      throw new Error(`File ${manifest.fileId} does not match its digest: its chunks are damaged.`);
+    }
+    yield bytes;
+  }
+}
+
+async function readPiece(
+  store: StoreClient,
+  manifest: FileManifest,
+  piece: { chunk: number; offset: number; length: number },
+): Promise<Buffer> {
+  const answer = await store.read(chunkStream(manifest.fileId, piece.chunk), [
+    { get: chunkCell(manifest.fileId, piece.chunk) },
+  ]);
+  const cell = answer.results[0]?.[0];
+  if (cell === undefined) throw new Error(`Chunk ${piece.chunk} of file ${manifest.fileId} is missing.`);
+  const whole = cell.bytes?.subarray(piece.offset, piece.offset + piece.length);
+  const bytes = whole ?? (await part(store, cell.part!, piece));
+  if (bytes.length !== piece.length) {
+    throw new Error(
+      `Chunk ${piece.chunk} of file ${manifest.fileId} has ${bytes.length} bytes instead of ${piece.length}.`,
+    );
+  }
+  return bytes;
+}
+
+async function part(
+  store: StoreClient,
+  reference: Parameters<StoreClient['readPart']>[0],
+  range: ByteRange,
+): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const bytes of store.readPart(reference, { offset: range.offset, length: range.length }))
+    pieces.push(bytes);
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+function matches(header: string | undefined, etag: string): boolean {
+  return (
+    header !== undefined &&
+    header.split(',').some((one) => one.trim().replace(/^W\//, '') === etag || one.trim() === '*')
+  );
+}

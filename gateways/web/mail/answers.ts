@@ -1,0 +1,102 @@
+/** What a compose form starts with when it answers or forwards a message (RFC 5322 §3.6.4 and §3.6.5). */
+import type { Address } from '../../message/addresses.ts';
+import type { ReadableMessage } from '../../message/read-message.ts';
+import { timeInWords } from '../../pages/wording.ts';
+
+export type Prefill = {
+  readonly to?: string;
+  readonly cc?: string;
+  readonly subject?: string;
+  readonly text?: string;
+  /** The id of the message answered. */
+  readonly answers?: string;
+  /** A word to the writer. */
+  readonly note?: string;
+};
+
+/** What of the other message is quoted. */
+const QUOTED_CHARS_MAX = 100_000;
+const REFERENCES_MAX = 20;
+
+export function replyTo(
+  message: ReadableMessage,
+  options: { all: boolean; own: (address: string) => boolean },
+): Prefill {
+  const { headers } = message;
+  const sender = headers.replyTo.length > 0 ? headers.replyTo : [headers.from];
+  const own = ({ address }: Address) => options.own(address);
+  // A reply to what one has sent oneself goes where the message went.
+  const to = sender.every(own) && headers.to.length > 0 ? headers.to : sender;
+  const listed = new Set(to.map(({ address }) => address.toLowerCase()));
+  const others = [...headers.to, ...headers.cc].filter(
+    (one) => !own(one) && !listed.has(one.address.toLowerCase()),
+  );
+  return {
+    to: written(to),
+    cc: options.all ? written(others) : '',
+    subject: prefixed('Re:', headers.subject),
+    text: `\n\n${attribution(message)}\n${quoted(bodyOf(message))}\n`,
+  };
+}
+
+export function forwardOf(message: ReadableMessage): Prefill {
+  const { from, to, subject, date } = message.headers;
+  const told = date === null ? undefined : timeInWords(date);
+  const head = [
+    '---------- Forwarded message ----------',
+    `From: ${written([from])}`,
+    ...(told === undefined ? [] : [`Date: ${told.words}`]),
+    `Subject: ${subject}`,
+    `To: ${written(to)}`,
+  ];
+  const left = message.attachments.length;
+  return {
+    subject: prefixed('Fwd:', subject),
+    text: `\n\n${head.join('\n')}\n\n${bodyOf(message)}\n`,
+    ...(left > 0 && {
+      note: `The text is forwarded, without the ${left === 1 ? 'attachment' : `${left} attachments`} of the message.`,
+    }),
+  };
+}
+
+export function threadOf({ headers }: ReadableMessage): { inReplyTo?: string; references?: string[] } {
+  const { messageId, references } = headers;
+  if (messageId === undefined || !isPlainId(messageId)) return {};
+  return {
+    inReplyTo: messageId,
+    references: [...references.filter(isPlainId).slice(-REFERENCES_MAX), messageId],
+  };
+}
+
+function isPlainId(id: string): boolean {
+  return /^<[^<>\s@]{1,120}@[^<>\s@]{1,120}>$/.test(id);
+}
+
+function bodyOf(message: ReadableMessage): string {
+  return (message.text ?? '').slice(0, QUOTED_CHARS_MAX).trimEnd();
+}
+
+function quoted(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => (line.startsWith('>') ? `>${line}` : `> ${line}`))
+    .join('\n');
+}
+
+function attribution({ headers }: ReadableMessage): string {
+  const who = headers.from.name || headers.from.address || 'someone';
+  const told = headers.date === null ? undefined : timeInWords(headers.date);
+  return told === undefined ? `${who} wrote:` : `On ${told.words}, ${who} wrote:`;
+}
+
+function prefixed(prefix: string, subject: string): string {
+  return subject.toLowerCase().startsWith(prefix.toLowerCase()) ? subject : `${prefix} ${subject}`;
+}
+
+/** As a list that the address field reads back the same way. */
+function written(addresses: readonly Address[]): string {
+  return addresses
+    .filter(({ address }) => address !== '')
+    .map(({ name, address }) => (name === '' ? address : `"${name.replace(/["\\]/g, '')}" <${address}>`))
+    .join(', ');
+}

@@ -1,0 +1,127 @@
+/**
+ * The command line. This file is its grammar; each command's work is in a module of its own, loaded only
+ * when it is asked for, so that a quick command stays quick.
+ */
+import { Command } from 'commander';
+import { exitOf, wholeNumber } from './outcome.ts';
+
+const LIMIT = wholeNumber('--limit', 1, 100_000);
+
+const program = new Command('penncloud')
+  .description('Webmail, a file drive and an admin console on a replicated, event-sourced store of its own.')
+  .exitOverride()
+  .showHelpAfterError('(add --help for what there is)');
+
+program
+  .command('up')
+  .description('run a local cluster until Ctrl-C')
+  .action(async () => {
+    const { up } = await import('../cluster/up.ts');
+    process.exitCode = await up();
+  });
+
+program
+  .command('status')
+  .description('processes, tablets and alarms of the running cluster')
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./status.ts')).status(options));
+
+program
+  .command('config')
+  .description('every setting, its value and where it came from')
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./config.ts')).config(options));
+
+const kv = program.command('kv').description('cells of the table');
+kv.command('put')
+  .description('store a value')
+  .argument('<row>')
+  .argument('<column>')
+  .argument('[value]', 'the value; - reads it from standard input')
+  .option('--file <path>', 'take the value from a file')
+  .action(async (row, column, value, { file }) => (await import('./kv.ts')).put(row, column, value, file));
+kv.command('get')
+  .description("write a cell's bytes to standard output")
+  .argument('<row>')
+  .argument('<column>')
+  .action(async (row, column) => (await import('./kv.ts')).get(row, column));
+kv.command('cput')
+  .description('store NEW if the value is OLD')
+  .argument('<row>')
+  .argument('<column>')
+  .argument('[values...]', 'OLD and NEW; NEW alone with --absent; - as NEW reads standard input')
+  .option('--absent', 'in place of OLD: the cell must not exist')
+  .option('--file <path>', 'take NEW from a file')
+  .action(async (row, column, values, { absent, file }) =>
+    (await import('./kv.ts')).compareAndPut({ row, column, values, absent: absent ?? false, file }),
+  );
+kv.command('delete')
+  .description('remove a cell')
+  .argument('<row>')
+  .argument('<column>')
+  .action(async (row, column) => (await import('./kv.ts')).remove(row, column));
+kv.command('scan')
+  .description('list cells in row order')
+  .option('--from <row>', 'the first row')
+  .option('--to <row>', 'the row to stop before')
+  .option('--limit <n>', 'at most so many cells', LIMIT, 100)
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./kv.ts')).scan(options));
+
+const log = program.command('log').description("entries of a tablet's log");
+log
+  .command('show')
+  .description('list entries, oldest first')
+  .requiredOption('--tablet <id>', 'which tablet')
+  .option('--from <seq>', 'the first entry', wholeNumber('--from', 1, Number.MAX_SAFE_INTEGER), 1)
+  .option('--limit <n>', 'at most so many entries', LIMIT, 100)
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./log.ts')).show(options));
+log
+  .command('tail')
+  .description('follow new entries until Ctrl-C')
+  .option('--tablet <id>', 'one tablet; otherwise all')
+  .option('--json', 'one JSON object a line')
+  .action(async (options) => (await import('./log.ts')).tail(options));
+
+program
+  .command('replay')
+  .description('replay logs into fresh cells')
+  .option('--tablet <id>', 'one tablet; otherwise all')
+  .option('--to <seq|time>', 'up to an entry, or up to an ISO time')
+  .option('--verify', "read every replica's own files and compare with its live cells")
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./replay.ts')).replay(options));
+
+const user = program.command('user').description('accounts');
+user
+  .command('add')
+  .description('add an account; without a terminal, a password is made up and printed once')
+  .argument('<name>')
+  .option('--admin', 'may open the console')
+  .option('--password-stdin', 'read the password from standard input')
+  .action(async (name, options) => (await import('./user.ts')).add(name, options));
+user
+  .command('passwd')
+  .description("change an account's password")
+  .argument('<name>')
+  .option('--password-stdin', 'read the password from standard input')
+  .action(async (name, options) => (await import('./user.ts')).passwd(name, options));
+user
+  .command('list')
+  .description('list accounts')
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./user.ts')).list(options));
+
+// A reader that has seen enough (`… | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const { code, message } = exitOf(error);
+  if (message !== undefined) console.error(message);
+  process.exitCode = code;
+}
+// What a command leaves open (a connection still being tried) must not keep the terminal.
+process.stdout.write('', () => process.exit());

@@ -1,0 +1,128 @@
+/** `penncloud user …`: accounts, made and mended by the operator. */
+import { randomBytes } from 'node:crypto';
+import { createInterface } from 'node:readline/promises';
+import { accountOf, accountStream } from '../../domain/streams.ts';
+import { PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, Passwords } from '../../gateways/pages/passwords.ts';
+import {
+  readAccountCredentials,
+  readAccountProfile,
+  type AccountProfile,
+} from '../../projections/account.ts';
+import { credentialsCell, profileCell } from '../../projections/keys.ts';
+import type { CellKey } from '../../projections/projection.ts';
+import type { StoreClient } from '../../storage-nodes/client/client.ts';
+import { operatorCommand, withStore } from './connection.ts';
+import { BadInput, Failed } from './outcome.ts';
+import { printJson, printTable } from './print.ts';
+import { readValue } from './value-source.ts';
+
+type PasswordOptions = { readonly passwordStdin?: boolean };
+
+export async function add(name: string, options: PasswordOptions & { admin?: boolean }): Promise<void> {
+  await withStore(async (store) => {
+    const { password, generated } = await choosePassword(options);
+    const passwordHash = await new Passwords().hash(password);
+    const command = {
+      stream: accountStream(name),
+      type: 'account.SignUp',
+      data: { name, admin: options.admin ?? false },
+      parts: [Buffer.from(passwordHash), Buffer.from(name)],
+      action: 'Add a user',
+    };
+    await store.execute(operatorCommand(command));
+    console.log(`${options.admin ? 'Administrator' : 'User'} ${name} is added.`);
+    if (generated) console.log(`Password (shown only now): ${password}`);
+  });
+}
+
+export async function passwd(name: string, options: PasswordOptions): Promise<void> {
+  await withStore(async (store) => {
+    const stream = accountStream(name);
+    const cell = await readCell(store, stream, credentialsCell(stream));
+    if (!cell) throw new Failed(`There is no user ${JSON.stringify(name)}.`);
+    const { password, generated } = await choosePassword(options);
+    const passwordHash = await new Passwords().hash(password);
+    const command = {
+      stream,
+      type: 'account.ChangePassword',
+      data: { passwordVersion: readAccountCredentials(cell).passwordVersion },
+      parts: [Buffer.from(passwordHash)],
+      action: 'Change the password',
+    };
+    await store.execute(operatorCommand(command));
+    console.log(`The password of ${name} is changed.`);
+    if (generated) console.log(`Password (shown only now): ${password}`);
+  });
+}
+
+export async function list(options: { json?: boolean }): Promise<void> {
+  await withStore(async (store) => {
+    const profiles: AccountProfile[] = [];
+    for await (const stream of accountStreams(store)) {
+      const cell = await readCell(store, stream, profileCell(stream));
+      if (cell) profiles.push(readAccountProfile(cell));
+    }
+    profiles.sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (options.json) return printJson(profiles);
+    printTable(
+      ['NAME', 'ADMIN', 'SINCE', 'DISPLAY NAME'],
+      profiles.map((profile) => [
+        profile.name,
+        profile.admin ? 'yes' : '',
+        new Date(profile.createdAt).toISOString(),
+        profile.displayName,
+      ]),
+    );
+  });
+}
+
+/** From account to account, past each one's rows: those of `S` all sort before `S0`. */
+async function* accountStreams(store: StoreClient): AsyncIterable<string> {
+  const to = '~user0';
+  for (let from = '~user/'; ;) {
+    const [cell] = await store.scanTable({ from, to, limit: 1 });
+    if (!cell) return;
+    const name = accountOf(cell.row);
+    if (name === undefined) throw new Error(`Defect: row ${JSON.stringify(cell.row)} belongs to no account`);
+    yield accountStream(name);
+    from = `${accountStream(name)}0`;
+  }
+}
+
+async function readCell(store: StoreClient, stream: string, cell: CellKey): Promise<Buffer | undefined> {
+  const { results } = await store.read(stream, [{ get: cell }]);
+  return results[0]?.[0] && store.bytes(results[0][0]);
+}
+
+async function choosePassword(options: PasswordOptions): Promise<{ password: string; generated: boolean }> {
+  if (options.passwordStdin) {
+    const text = (await readValue({ argument: '-', file: undefined }, PASSWORD_BYTES_MAX + 2)).toString(
+      'utf8',
+    );
+    return { password: checked(text.replace(/\r?\n$/, '')), generated: false };
+  }
+  if (!process.stdin.isTTY) return { password: randomBytes(12).toString('base64url'), generated: true };
+  return { password: checked(await ask('Password: ')), generated: false };
+}
+
+function checked(password: string): string {
+  if ([...password].length < PASSWORD_CHARS_MIN) {
+    throw new BadInput(`Password must have at least ${PASSWORD_CHARS_MIN} characters.`);
+  }
+  if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) {
+    throw new BadInput(`Password must have at most ${PASSWORD_BYTES_MAX} bytes.`);
+  }
+  return password;
+}
+
+/** Asks on the terminal without showing what is typed. */
+async function ask(question: string): Promise<string> {
+  process.stderr.write(question);
+  const terminal = createInterface({ input: process.stdin, terminal: true });
+  try {
+    return await terminal.question('');
+  } finally {
+    terminal.close();
+    process.stderr.write('\n');
+  }
+}

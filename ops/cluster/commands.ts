@@ -1,0 +1,65 @@
+/** How each process of a cluster is started: our own as Node programs, nats-server with its own file. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ClusterFile } from '../processes/cluster-file.ts';
+import type { Settings } from '../processes/settings.ts';
+import type { ProcessPlan } from '../processes/topology.ts';
+import type { Command } from './supervisor.ts';
+
+const MAIN_OF = {
+  master: 'master',
+  'storage-node': 'storage-node',
+  gateway: 'gateway',
+  'front-door': 'front-door',
+  'smtp-in': 'smtp-inbound',
+} as const;
+
+export function commandOf(plan: ProcessPlan, settings: Settings, cluster: ClusterFile): Command {
+  return plan.kind === 'nats'
+    ? natsCommand(plan, settings, cluster)
+    : nodeCommand(plan, MAIN_OF[plan.kind], settings);
+}
+
+function nodeCommand(plan: ProcessPlan, main: string, settings: Settings): Command {
+  return {
+    program: process.execPath,
+    args: ['--enable-source-maps', fileURLToPath(new URL(`../processes/${main}.js`, import.meta.url))],
+    env: {
+      ...process.env,
+      PENNCLOUD_PROCESS: plan.id,
+      PENNCLOUD_DATA: settings.dataFolder,
+      // Each store operation and password hash takes one of these threads; the default is 4.
+      UV_THREADPOOL_SIZE: '16',
+      // With an arena for each of them, freed payloads stay resident (glibc mallopt(3), M_ARENA_MAX).
+      MALLOC_ARENA_MAX: '2',
+      // And what is large goes back to the system when it is freed (M_MMAP_THRESHOLD; fixed, it does not grow).
+      MALLOC_MMAP_THRESHOLD_: '131072',
+    },
+    reports: true,
+  };
+}
+
+function natsCommand(plan: ProcessPlan, settings: Settings, cluster: ClusterFile): Command {
+  const folder = join(settings.dataFolder, plan.id);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, 'nats-server.conf');
+  const quoted = (text: string): string => JSON.stringify(text);
+  const lines = [
+    `host: ${quoted(plan.host)}`,
+    `port: ${plan.port}`,
+    `server_name: penncloud`,
+    `authorization { user: ${quoted(cluster.nats.user)}, password: ${quoted(cluster.nats.password)} }`,
+  ];
+  writeFileSync(file, lines.join('\n') + '\n', { mode: 0o600 });
+  // The kernel ends it with its parent; it has no channel of ours to watch.
+  const [program, ...args] =
+    process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', 'nats-server'] : ['nats-server'];
+  return {
+    program: program!,
+    args: [...args, '--config', file],
+    // Debian puts nats-server into a folder that need not be on a user's PATH.
+    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin` },
+    reports: false,
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * When a cluster is ready: `/healthz` answers 200 wherever it is served, every tablet's primary serves,
+ * and the front door knows a gateway to send clients to.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StoreClient } from '../../storage-nodes/client/client.ts';
+import type { ProcessPlan } from '../processes/topology.ts';
+
+const PROBE_INTERVAL_MS = 100;
+const PROBE_DEADLINE_MS = 2000;
+
+/** Resolves when the cluster is ready; `onWait` hears every 10 s what it waits for. */
+export async function untilReady(options: {
+  plans: readonly ProcessPlan[];
+  store: StoreClient;
+  signal: AbortSignal;
+  onWait(awaited: string): void;
+}): Promise<void> {
+  let nextWord = performance.now() + 10_000;
+  for (;;) {
+    const awaited = await whatIsAwaited(options.plans, options.store).catch((error: Error) => error.message);
+    options.signal.throwIfAborted();
+    if (awaited === undefined) return;
+    if (performance.now() > nextWord) {
+      options.onWait(awaited);
+      nextWord += 10_000;
+    }
+    await sleep(PROBE_INTERVAL_MS, undefined, { signal: options.signal });
+  }
+}
+
+/** What is still awaited, as a phrase; undefined: the cluster is ready. */
+async function whatIsAwaited(plans: readonly ProcessPlan[], store: StoreClient): Promise<string | undefined> {
+  const silent = await Promise.all(plans.map(async (plan) => ((await isHealthy(plan)) ? [] : [plan.id])));
+  if (silent.flat().length > 0) return silent.flat().join(', ');
+  const tablets = await store.tabletStatus();
+  if (tablets.length === 0) return 'the first tablets';
+  const idle = tablets.filter(({ serving }) => !serving);
+  if (idle.length > 0) return `${idle.length} of ${tablets.length} tablets`;
+  const frontDoor = plans.find(({ kind }) => kind === 'front-door')!;
+  return (await answerOf(frontDoor, '/')) === 307 ? undefined : 'the front door to find a gateway';
+}
+
+/** True for NATS, which is not asked. */
+export async function isHealthy(plan: ProcessPlan): Promise<boolean> {
+  return !plan.health || (await answerOf(plan, '/healthz')) === 200;
+}
+
+/** The status code; undefined: no answer. */
+async function answerOf({ health }: ProcessPlan, path: string): Promise<number | undefined> {
+  if (!health) return undefined;
+  const host = health.host.includes(':') ? `[${health.host}]` : health.host;
+  try {
+    const answer = await fetch(`http://${host}:${health.port}${path}`, {
+      signal: AbortSignal.timeout(PROBE_DEADLINE_MS),
+      redirect: 'manual',
+    });
+    await answer.arrayBuffer();
+    return answer.status;
+  } catch {
+    return undefined;
+  }
+}

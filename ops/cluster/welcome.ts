@@ -1,0 +1,26 @@
+/** What the launcher prints once the cluster is ready: a table of addresses, then the line to wait for. */
+import { join } from 'node:path';
+import type { Settings } from '../processes/settings.ts';
+import { httpUrl, reachable, type ProcessPlan } from '../processes/topology.ts';
+
+export function welcome(plans: readonly ProcessPlan[], settings: Settings, consoleToken: string): string {
+  const of = (kind: ProcessPlan['kind']): ProcessPlan[] => plans.filter((plan) => plan.kind === kind);
+  const web = (plan: ProcessPlan): string => httpUrl({ host: reachable(plan.host), port: plan.port });
+  const place = (plan: ProcessPlan): string => `${plan.host}:${plan.port}`;
+  const frontDoor = web(of('front-door')[0]!);
+  const rows: [string, string][] = [
+    ['front door', frontDoor],
+    ['gateways', of('gateway').map(web).join('  ')],
+    ['mail in (SMTP)', of('smtp-in').map(place).join('  ')],
+    ['mail domains', [...settings.domains, 'localhost'].join('  ')],
+    ['storage nodes', of('storage-node').map(place).join('  ')],
+    ['master', of('master').map(place).join('  ')],
+    ['NATS', of('nats').map(place).join('  ')],
+    ['data', settings.dataFolder],
+    ['logs', join(settings.dataFolder, 'logs')],
+    ['admin console', `${frontDoor}/admin/enter?token=${consoleToken}`],
+    ['', '(opens once, within the hour)'],
+  ];
+  const table = rows.map(([what, where]) => `  ${what.padEnd(16)}${where}`).join('\n');
+  return `\n${table}\n\nPennCloud is ready at ${frontDoor}`;
+}

@@ -1,0 +1,165 @@
+/**
+ * The life of one process of a cluster: read the settings, start what it serves, say that it is ready,
+ * beat every second, and stop cleanly on SIGTERM, on SIGINT, or when its launcher is gone.
+ *
+ * One log line per start, stop and error. A start that fails for a reason the operator can mend ends
+ * with exit code 1 and one line without a stack; a defect ends the process with its stack in the log.
+ */
+import { join } from 'node:path';
+import type { Heartbeat, Notices, ProcessKind } from '../../storage-nodes/wire/notices.ts';
+import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
+import { ClusterFileError, readClusterFile, type ClusterFile } from './cluster-file.ts';
+import { startHealthServer } from './health.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import { createLogger, type Logger } from './logger.ts';
+import { readSettings, SettingsError, type Settings } from './settings.ts';
+import { addressesOf, planCluster, type NodeAddress, type ProcessPlan } from './topology.ts';
+
+/** What a process finds when it starts. */
+export type Place = {
+  readonly plan: ProcessPlan;
+  readonly settings: Settings;
+  readonly cluster: ClusterFile;
+  readonly nodes: readonly NodeAddress[];
+  readonly master: NodeAddress;
+  /** This process's own folder in the data folder; not created. */
+  readonly folder: string;
+  readonly logger: Logger;
+  readonly notices: Notices;
+};
+
+/** What it gives back once it serves. */
+export type Serving = {
+  readonly load?: () => number;
+  readonly status?: () => Heartbeat['status'];
+  readonly tablets?: () => NonNullable<Heartbeat['tablets']>;
+  readonly alarms?: () => readonly string[];
+  stop(): Promise<void>;
+};
+
+/** What a process tells its launcher over the IPC channel: why it cannot start. */
+export type ProcessReport = { readonly failed: string };
+
+export function runProcess(kind: ProcessKind, start: (place: Place) => Promise<Serving>): void {
+  live(kind, start).catch((error: unknown) => {
+    tellLauncher({ failed: error instanceof Error ? error.message : String(error) });
+    console.error(
+      error instanceof SettingsError || error instanceof ClusterFileError ? error.message : error,
+    );
+    process.exit(1);
+  });
+}
+
+async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>): Promise<void> {
+  const settings = readSettings();
+  const plan = ownPlan(kind, settings);
+  const logger = createLogger({ kind, id: plan.id }, settings.logLevel);
+  const startedAt = Date.now();
+  const notices = connectNotices({ ...natsAddress(settings), name: plan.id, logger });
+  crashOnDefects(logger);
+
+  let serving: Serving | undefined;
+  const heartbeat = (): Heartbeat => ({
+    kind,
+    id: plan.id,
+    address: `${plan.host}:${plan.port}`,
+    status: serving ? (serving.status?.() ?? 'serving') : 'starting',
+    pid: process.pid,
+    startedAt,
+    load: serving?.load?.() ?? 0,
+    residentBytes: process.memoryUsage.rss(),
+    ...(serving?.tablets && { tablets: serving.tablets() }),
+    alarms: [...(notices.connected() ? [] : ['NATS is not reachable']), ...(serving?.alarms?.() ?? [])],
+  });
+
+  const stops: (() => Promise<void> | void)[] = [() => notices.close()];
+  stopOnRequest(logger, stops);
+  try {
+    if (plan.health && plan.health.port !== plan.port) {
+      const server = await startHealthServer({ ...plan.health, health: () => healthOf(heartbeat()) });
+      stops.unshift(() => server.stop());
+    }
+    const cluster = readClusterFile(settings.dataFolder);
+    const plans = planCluster(settings);
+    const [nodes, master] = [addressesOf('storage-node', plans), addressesOf('master', plans)[0]!];
+    const folder = join(settings.dataFolder, plan.id);
+    serving = await start({ plan, settings, cluster, nodes, master, folder, logger, notices });
+    stops.unshift(() => serving?.stop());
+  } catch (error) {
+    const message = startFailure(plan.id, error);
+    logger.fatal(message === undefined ? { err: error } : {}, message ?? 'could not start');
+    tellLauncher({ failed: message ?? `${plan.id} could not start: ${(error as Error).message}` });
+    process.exit(1);
+  }
+  const beating = startHeartbeat(notices, heartbeat);
+  stops.unshift(() => beating.stop());
+  logger.info({ address: `${plan.host}:${plan.port}`, pid: process.pid }, 'started');
+}
+
+/** The launcher names the process; run by hand, a process is the first of its kind. */
+function ownPlan(kind: ProcessKind, settings: Settings): ProcessPlan {
+  const id = process.env['PENNCLOUD_PROCESS'];
+  const plan = planCluster(settings).find(
+    (plan) => plan.kind === kind && (id === undefined || plan.id === id),
+  );
+  if (!plan)
+    throw new SettingsError(`PENNCLOUD_PROCESS is ${JSON.stringify(id)}, but there is no such ${kind}.`);
+  return plan;
+}
+
+function natsAddress(settings: Settings): { port: number; user: string; password: string } {
+  const { user, password } = readClusterFile(settings.dataFolder).nats;
+  const nats = planCluster(settings).find(({ kind }) => kind === 'nats')!;
+  return { port: nats.port, user, password };
+}
+
+function healthOf(beat: Heartbeat) {
+  const { kind, id, status, pid, alarms, startedAt } = beat;
+  return { kind, id, status, pid, alarms, uptimeSeconds: Math.round((Date.now() - startedAt) / 1000) };
+}
+
+/** A sentence for the operator if the reason is one that an operator can mend. */
+function startFailure(id: string, error: unknown): string | undefined {
+  if (error instanceof ClusterFileError) return error.message;
+  const { code, port, cause } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === 'EADDRINUSE') {
+    return `Port ${port} is in use, so ${id} cannot start: stop the program that holds it, or set PENNCLOUD_PORT_OFFSET to run beside it.`;
+  }
+  if (code === 'EACCES' && port !== undefined) {
+    return `Port ${port} may not be opened by this user, so ${id} cannot start: set PENNCLOUD_PORT_OFFSET, or run it as root.`;
+  }
+  return cause === undefined ? undefined : startFailure(id, cause);
+}
+
+function stopOnRequest(logger: Logger, stops: (() => Promise<void> | void)[]): void {
+  let stopping = false;
+  const stop = async (reason: string): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    try {
+      for (const step of stops) await step();
+      logger.info({ reason }, 'stopped');
+      process.exit(0);
+    } catch (error) {
+      logger.error({ err: error, reason }, 'did not stop cleanly');
+      process.exit(1);
+    }
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+  // The kernel closes the channel however the launcher ends.
+  process.on('disconnect', () => void stop('the launcher is gone'));
+}
+
+function crashOnDefects(logger: Logger): void {
+  const crash = (error: unknown): void => {
+    logger.fatal({ err: error }, 'crashed');
+    process.exit(1);
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+}
+
+function tellLauncher(report: ProcessReport): void {
+  if (process.connected) process.send?.(report);
+}

@@ -1,0 +1,76 @@
+/**
+ * The processes of a local cluster and where each listens, all ports shifted by one offset. The web and
+ * SMTP listen on the host of the settings; the rest is the cluster's own and stays on loopback.
+ * Processes that serve no HTTP have a health port beside.
+ */
+import type { ProcessKind } from '../../storage-nodes/wire/notices.ts';
+import type { Settings } from './settings.ts';
+
+export type ProcessPlan = {
+  readonly id: string;
+  readonly kind: ProcessKind | 'nats';
+  readonly host: string;
+  readonly port: number;
+  /** Where `/healthz` answers; undefined for NATS. */
+  readonly health: { readonly host: string; readonly port: number } | undefined;
+  /** What the port is, for the table of addresses. */
+  readonly serves: string;
+};
+
+export type NodeAddress = { readonly id: string; readonly host: string; readonly port: number };
+
+const LOOPBACK = '127.0.0.1';
+const NODE_COUNT = 3;
+
+/** In start order; they stop in reverse. */
+export function planCluster(settings: Pick<Settings, 'portOffset' | 'host' | 'gateways'>): ProcessPlan[] {
+  const { host, portOffset } = settings;
+  const inner = (
+    id: string,
+    kind: ProcessKind,
+    port: number,
+    healthPort: number,
+    serves: string,
+  ): ProcessPlan => ({
+    id,
+    kind,
+    host: LOOPBACK,
+    port: port + portOffset,
+    health: { host: LOOPBACK, port: healthPort + portOffset },
+    serves,
+  });
+  const web = (id: string, kind: ProcessKind, port: number, serves: string): ProcessPlan => ({
+    id,
+    kind,
+    host,
+    port: port + portOffset,
+    health: { host: reachable(host), port: port + portOffset },
+    serves,
+  });
+  const series = <T>(count: number, make: (number: number) => T): T[] =>
+    Array.from({ length: count }, (_, index) => make(index + 1));
+  return [
+    { id: 'nats', kind: 'nats', host: LOOPBACK, port: 4622 + portOffset, health: undefined, serves: 'NATS' },
+    inner('master', 'master', 7000, 7100, 'master'),
+    ...series(NODE_COUNT, (n) => inner(`node-${n}`, 'storage-node', 7000 + n, 7100 + n, 'storage node')),
+    ...series(settings.gateways, (n) => web(`gateway-${n}`, 'gateway', 8000 + n, 'gateway')),
+    { ...inner('smtp-in', 'smtp-in', 2525, 7125, 'SMTP (mail from other servers)'), host },
+    web('front-door', 'front-door', 8000, 'front door'),
+  ];
+}
+
+export function addressesOf(wanted: ProcessPlan['kind'], plans: readonly ProcessPlan[]): NodeAddress[] {
+  return plans.filter(({ kind }) => kind === wanted).map(({ id, host, port }) => ({ id, host, port }));
+}
+
+/** Where a client on this machine reaches what listens on `host`. */
+export function reachable(host: string): string {
+  if (host === '0.0.0.0') return LOOPBACK;
+  return host === '::' ? '::1' : host;
+}
+
+/** `http://…` without a path; IPv6 in brackets. */
+export function httpUrl({ host, port }: { host: string; port: number }): string {
+  const name = host === LOOPBACK || host === '::1' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}

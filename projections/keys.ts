@@ -1,0 +1,150 @@
+/**
+ * The names of all rows and columns of the read models, in one place for those who write and those who
+ * read. `owner` is always an account's stream (accountStream(name)); rows of a stream begin with it, and
+ * that is what keeps them in the stream's tablet.
+ *
+ *   <owner>/account                  profile, credentials
+ *   <owner>/sessions                 <session hash>
+ *   <owner>/mail/folders             <folder>            counts
+ *   <owner>/mail/folder/<folder>     <order>             one line of a list, newest first
+ *   <owner>/mail/message/<id>        meta, raw
+ *   <owner>/drive/folder/<id>        <file name>
+ *   <owner>/drive/file/<id>          manifest
+ *   <owner>/drive/usage              total
+ *   ~chunk/<bucket>/<file>/<n>       bytes
+ *   ~console/sessions                <session hash>
+ *
+ * Any other row is a user's own: its row and columns are the ones that were put.
+ */
+import type { Time } from '../domain/decider.ts';
+import { isFolder, type Folder } from '../domain/mail/events.ts';
+import { accountOf, accountStream, chunkStream, CONSOLE_STREAM } from '../domain/streams.ts';
+import type { CellKey } from './projection.ts';
+
+export const accountRow = (owner: string): string => `${owner}/account`;
+export const profileCell = (owner: string): CellKey => ({ row: accountRow(owner), column: 'profile' });
+export const credentialsCell = (owner: string): CellKey => ({
+  row: accountRow(owner),
+  column: 'credentials',
+});
+
+export const sessionsRow = (owner: string): string => `${owner}/sessions`;
+export const sessionCell = (owner: string, sessionHash: string): CellKey => ({
+  row: sessionsRow(owner),
+  column: sessionHash,
+});
+
+export const folderCountsRow = (owner: string): string => `${owner}/mail/folders`;
+export const folderCountsCell = (owner: string, folder: Folder): CellKey => ({
+  row: folderCountsRow(owner),
+  column: folder,
+});
+
+export const folderRow = (owner: string, folder: Folder): string => `${owner}/mail/folder/${folder}`;
+export const inboxCell = (owner: string, folder: Folder, order: string): CellKey => ({
+  row: folderRow(owner, folder),
+  column: order,
+});
+
+export const messageRow = (owner: string, messageId: string): string => `${owner}/mail/message/${messageId}`;
+export const metaCell = (owner: string, messageId: string): CellKey => ({
+  row: messageRow(owner, messageId),
+  column: 'meta',
+});
+export const rawCell = (owner: string, messageId: string): CellKey => ({
+  row: messageRow(owner, messageId),
+  column: 'raw',
+});
+
+export const driveFolderRow = (owner: string, folderId: string): string =>
+  `${owner}/drive/folder/${folderId}`;
+export const driveFileCell = (owner: string, folderId: string, name: string): CellKey => ({
+  row: driveFolderRow(owner, folderId),
+  column: name,
+});
+export const manifestCell = (owner: string, fileId: string): CellKey => ({
+  row: `${owner}/drive/file/${fileId}`,
+  column: 'manifest',
+});
+export const usageCell = (owner: string): CellKey => ({ row: `${owner}/drive/usage`, column: 'total' });
+export const chunkCell = (fileId: string, chunk: number): CellKey => ({
+  row: chunkStream(fileId, chunk),
+  column: 'bytes',
+});
+
+export const CONSOLE_SESSIONS_ROW: string = `${CONSOLE_STREAM}/sessions`;
+export const consoleSessionCell = (sessionHash: string): CellKey => ({
+  row: CONSOLE_SESSIONS_ROW,
+  column: sessionHash,
+});
+
+const ORDER_DIGITS = 14;
+const ORDER_TOP = 10 ** ORDER_DIGITS - 1;
+
+/**
+ * The column that sorts a message in its folder: newest first, and by id among those of one millisecond.
+ * 14 decimal digits of (99999999999999 - at), '-', the id. Requires 0 <= at <= 99999999999999.
+ */
+export function orderOf(at: Time, messageId: string): string {
+  if (!Number.isSafeInteger(at) || at < 0 || at > ORDER_TOP) {
+    throw new Error(`defect: the time ${at} is not within 0 to ${ORDER_TOP} milliseconds`);
+  }
+  return `${String(ORDER_TOP - at).padStart(ORDER_DIGITS, '0')}-${messageId}`;
+}
+
+/** Undefined for a column that `orderOf` cannot have made. */
+export function parseOrder(order: string): { at: Time; messageId: string } | undefined {
+  const found = /^(\d{14})-([a-z2-7]{26}(?:-in)?)$/.exec(order);
+  return found ? { at: ORDER_TOP - Number(found[1]), messageId: String(found[2]) } : undefined;
+}
+
+/** What a row holds. */
+export type RowName =
+  | { readonly kind: 'account' | 'sessions' | 'folder counts' | 'drive usage'; readonly account: string }
+  | { readonly kind: 'folder'; readonly account: string; readonly folder: Folder }
+  | { readonly kind: 'message'; readonly account: string; readonly messageId: string }
+  | { readonly kind: 'drive folder'; readonly account: string; readonly folderId: string }
+  | { readonly kind: 'drive file'; readonly account: string; readonly fileId: string }
+  | { readonly kind: 'chunk'; readonly fileId: string; readonly chunk: number }
+  | { readonly kind: 'console sessions' };
+
+/** Undefined for a user's own row, and for any that no builder above can have made. */
+export function parseRow(row: string): RowName | undefined {
+  if (row === CONSOLE_SESSIONS_ROW) return { kind: 'console sessions' };
+  const account = accountOf(row);
+  return account === undefined ? parseChunkRow(row) : parseAccountRow(account, row);
+}
+
+function parseAccountRow(account: string, row: string): RowName | undefined {
+  const owner = accountStream(account);
+  if (!row.startsWith(`${owner}/`)) return undefined;
+  const [area = '', kind = '', id = '', ...more] = row.slice(owner.length + 1).split('/');
+  if (more.length > 0) return undefined;
+  switch (id === '' ? row.slice(owner.length + 1) : `${area}/${kind}/`) {
+    case 'account':
+      return { kind: 'account', account };
+    case 'sessions':
+      return { kind: 'sessions', account };
+    case 'mail/folders':
+      return { kind: 'folder counts', account };
+    case 'drive/usage':
+      return { kind: 'drive usage', account };
+    case 'mail/folder/':
+      return isFolder(id) ? { kind: 'folder', account, folder: id } : undefined;
+    case 'mail/message/':
+      return id === '' ? undefined : { kind: 'message', account, messageId: id };
+    case 'drive/folder/':
+      return id === '' ? undefined : { kind: 'drive folder', account, folderId: id };
+    case 'drive/file/':
+      return id === '' ? undefined : { kind: 'drive file', account, fileId: id };
+    default:
+      return undefined;
+  }
+}
+
+function parseChunkRow(row: string): RowName | undefined {
+  const [, fileId = '', chunk = ''] = /^~chunk\/[0-9a-f]{2}\/([^/]+)\/(\d{1,9})$/.exec(row) ?? [];
+  return chunkStream(fileId, Number(chunk)) === row
+    ? { kind: 'chunk', fileId, chunk: Number(chunk) }
+    : undefined;
+}

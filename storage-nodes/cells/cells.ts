@@ -1,0 +1,75 @@
+/**
+ * The cells of a node: sorted, rebuildable from the log. One CellStore serves all tablets of a node;
+ * the key space of a tablet is divided by *space*. Each cell carries a checksum and the seq of the
+ * entry that wrote it. The applied index is written in the same batch as the cells it stands for.
+ *
+ * Keys order by (tablet, generation, space, row, column), row and column in UTF-8 byte order.
+ */
+import type { Seq, TabletId } from '../words.ts';
+
+/** What kind of cell: apart in the key space, so that rebuilding one never touches another. */
+export const SPACE = {
+  /** Read models and kv values: what GET, scans and pages see. */
+  table: 1,
+  /** State slices that decisions read: row = stream, column = state key. */
+  state: 2,
+  /** Command ids and their answers: row = '', column = expiry and id. */
+  commands: 3,
+  /** Reactions not yet settled: row = '', column = seq and number. */
+  reactions: 4,
+  /** Where entries are: row = stream, column = streamSeq; and by time. */
+  index: 5,
+} as const;
+export type Space = (typeof SPACE)[keyof typeof SPACE];
+
+/** A cell's value: its bytes, or the place in the tablet's log where they are. */
+export type CellContent =
+  | { readonly bytes: Uint8Array }
+  | { readonly part: { readonly seq: Seq; readonly part: number; readonly length: number } };
+
+export type Cell = {
+  readonly row: string;
+  readonly column: string;
+  /** The entry that wrote it. */
+  readonly seq: Seq;
+  readonly content: CellContent;
+};
+
+export type CellAddress = { readonly space: Space; readonly row: string; readonly column: string };
+
+export type CellWrite = CellAddress & {
+  readonly content: CellContent | undefined /* undefined: delete */;
+  readonly seq: Seq;
+};
+
+/** Positions are (row, column) pairs. Bounds: `from` inclusive, `to` exclusive; null = open. */
+export type CellScan = {
+  readonly space: Space;
+  readonly from: { readonly row: string; readonly column: string };
+  readonly to: { readonly row: string; readonly column: string } | null;
+  readonly limit: number;
+  /** Newest-first: starts below `to` and goes down to `from`. */
+  readonly reverse?: boolean;
+};
+
+export interface CellStore {
+  /** Opens; a store whose batch chain has a gap is condemned: all is dropped and `applied` answers 0. */
+  open(): Promise<{ condemned: string | undefined }>;
+  /** Waits for operations in flight. After it every call is refused with Fault Closed. */
+  close(): Promise<void>;
+  /** Up to which entry the tablet's cells are complete (0: nothing). */
+  applied(tablet: TabletId): Seq;
+  /** One consistent lookup of several cells, in the order asked. A cell that fails its checksum: Fault Damaged. */
+  get(tablet: TabletId, addresses: readonly CellAddress[]): Promise<(Cell | undefined)[]>;
+  /** From one snapshot. Every cell's checksum is checked. */
+  scan(tablet: TabletId, scan: CellScan): Promise<Cell[]>;
+  /**
+   * Writes the cells of entries up to `applied` in one atomic batch, in call order, unsynced. Batches of
+   * several tablets may share one write. Resolves when later reads see them.
+   */
+  write(tablet: TabletId, applied: Seq, writes: readonly CellWrite[]): Promise<void>;
+  /** sha256 (hex) over all cells of the tablet in key order, with the applied index of that same snapshot. */
+  digest(tablet: TabletId): Promise<{ applied: Seq; digest: string; cells: number }>;
+  /** Removes every cell of the tablet. */
+  drop(tablet: TabletId): Promise<void>;
+}

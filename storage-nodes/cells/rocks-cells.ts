@@ -1,0 +1,331 @@
+/**
+ * Cells in RocksDB. What always holds:
+ *
+ *   - a lookup, a scan and a digest answer exactly the state of `applied(tablet)` at the moment they take
+ *     their snapshot: never a part of a batch, never one that has not completed (write-queue.ts);
+ *   - every record that is looked at has its checksum verified, also the one after the last of a scan, so
+ *     that damage is answered with Fault Damaged and not with silence;
+ *   - a store that lost a batch from the middle is condemned when it opens (store-state.ts, batch-chain.ts).
+ *
+ * A tablet's keys carry a generation. Dropping a tablet forgets its generation, at once and atomically;
+ * the bytes are cleared behind it, and what a crash leaves of them is swept at the next open.
+ *
+ * What it leaves out: damage that comes up under an open store in records that nobody reads. RocksDB's
+ * iterators don't verify blocks: a bit that flips in a *key* can move its record out of a scanned range, and
+ * one in a length can abort the process. The next open, which verifies all blocks, condemns the store.
+ */
+import { createHash } from 'node:crypto';
+import type { Logger } from 'pino';
+import { Fault, assert } from '../faults.ts';
+import { seq } from '../words.ts';
+import type { Seq, TabletId } from '../words.ts';
+import { BatchChain } from './batch-chain.ts';
+import { CellCache } from './cell-cache.ts';
+import * as keys from './cell-key.ts';
+import { digestRecord } from './cell-digest.ts';
+import {
+  damagedRecord,
+  decodeCell,
+  decodeNumber,
+  encodeCell,
+  encodeNumber,
+  isSound,
+  openCell,
+} from './cell-value.ts';
+import type { Cell, CellAddress, CellScan, CellStore, CellWrite } from './cells.ts';
+import { closeStore, openStore, orphanPrefixes } from './store-state.ts';
+import type { Put, RocksBinding } from './rocksdb-binding.ts';
+import { WriteQueue } from './write-queue.ts';
+
+const CACHE_BYTES = 64 * 1024 * 1024;
+/** What RocksDB's memory table takes for a record besides key and value, at least. */
+const PUT_OVERHEAD_BYTES = 16;
+const CLEAR_COUNT = 10_000;
+/** Handled between two turns of the event loop while a whole tablet is walked: about a millisecond. */
+const DIGEST_AHEAD_BYTES = 16 * 1024;
+
+type Open = { readonly binding: RocksBinding; readonly queue: WriteQueue };
+type Tablet = {
+  readonly id: TabletId;
+  readonly generation: number;
+  readonly prefix: Buffer;
+  applied: Seq;
+  queued: Seq;
+};
+
+export class RocksCells implements CellStore {
+  private readonly folder: string;
+  private readonly logger: Logger | undefined;
+  private readonly cache: CellCache;
+  private tablets = new Map<TabletId, Tablet>();
+  private lastGeneration = 0;
+  private opened: Open | undefined;
+  private background: Promise<void> = Promise.resolve();
+
+  constructor(options: { folder: string; logger?: Logger; cacheBytes?: number }) {
+    this.folder = options.folder;
+    this.logger = options.logger;
+    this.cache = new CellCache(options.cacheBytes ?? CACHE_BYTES);
+  }
+
+  async open(): Promise<{ condemned: string | undefined }> {
+    assert(this.opened === undefined, `cells in ${this.folder} are opened twice`);
+    const { state, condemned } = await openStore(this.folder);
+    if (condemned !== undefined) {
+      this.logger?.error(
+        { folder: this.folder, condemned },
+        'cells condemned and dropped; they are rebuilt from the log',
+      );
+    }
+    this.tablets = new Map();
+    for (const { tablet, generation, applied } of state.tablets) {
+      const id = tablet as TabletId;
+      this.tablets.set(id, {
+        id,
+        generation,
+        prefix: keys.tabletPrefix(id, generation),
+        applied,
+        queued: applied,
+      });
+    }
+    this.lastGeneration = state.lastGeneration;
+    this.cache.clear();
+    const chain = new BatchChain();
+    chain.resume(state.chainBase, state.markerSizes);
+    const queue = new WriteQueue(state.binding, chain);
+    this.opened = { binding: state.binding, queue };
+    if (state.isNew) {
+      const end = { key: keys.END_KEY, value: encodeNumber(keys.END_KEY, 1) };
+      await queue.write({ puts: [end], bytes: 32, tablet: this, touches: [], done: () => undefined });
+    } else {
+      this.inBackground(() => this.sweep(state.binding));
+    }
+    return { condemned };
+  }
+
+  async close(): Promise<void> {
+    const open = this.opened;
+    if (open === undefined) return;
+    this.opened = undefined;
+    await open.queue.drain();
+    await closeStore(this.folder, open.binding);
+    await this.background;
+  }
+
+  applied(tablet: TabletId): Seq {
+    this.requireOpen();
+    return this.tablets.get(tablet)?.applied ?? seq(0);
+  }
+
+  async get(tabletId: TabletId, addresses: readonly CellAddress[]): Promise<(Cell | undefined)[]> {
+    const open = this.requireOpen();
+    const { queue } = open;
+    const tablet = this.tablets.get(tabletId);
+    if (tablet === undefined) return addresses.map(() => undefined);
+    const names = addresses.map((address) => identity(tablet, address));
+    const cached = this.allCached(names);
+    if (cached !== undefined) return cached;
+    if (!names.some((name) => queue.touchesCell(name))) return this.lookUp(open, tablet, addresses, names);
+    return queue.inGap(() => this.lookUp(open, tablet, addresses, names));
+  }
+
+  async scan(tabletId: TabletId, scan: CellScan): Promise<Cell[]> {
+    const { binding, queue } = this.requireOpen();
+    const tablet = this.tablets.get(tabletId);
+    const { prefix } = tablet ?? { prefix: keys.tabletPrefix(tabletId, 0) };
+    const from = keys.cellKey(prefix, scan.space, scan.from.row, scan.from.column);
+    const to = scan.to
+      ? keys.cellKey(prefix, scan.space, scan.to.row, scan.to.column)
+      : keys.spaceKey(prefix, scan.space + 1);
+    if (tablet === undefined || scan.limit <= 0 || keys.compareKeys(from, to) >= 0) return [];
+
+    const cells: Cell[] = [];
+    const visit = (key: Buffer, value: Buffer): boolean => {
+      const isPast = scan.reverse ? keys.compareKeys(key, from) < 0 : keys.compareKeys(key, to) >= 0;
+      if (isPast) {
+        // The record that ends the scan is verified too: a damaged key must not cut it short.
+        if (!isSound(key, value)) throw damagedRecord(tabletId, 'the record after a scanned range');
+        return false;
+      }
+      cells.push(readCell(tablet, key, value));
+      return cells.length < scan.limit;
+    };
+    const walk = { start: scan.reverse ? to : from, reverse: scan.reverse ?? false };
+    const take = (): Promise<boolean> => binding.walk(walk, visit);
+    const ended = await (queue.touchesTablet(tablet) ? queue.inGap(take) : take());
+    if (!ended) throw damagedRecord(tabletId, 'the end of the store');
+    return cells;
+  }
+
+  async write(tabletId: TabletId, applied: Seq, writes: readonly CellWrite[]): Promise<void> {
+    const { queue } = this.requireOpen();
+    const puts: Put[] = [];
+    const tablet = this.tablets.get(tabletId) ?? this.newTablet(tabletId);
+    const touches = new Array<string>(writes.length);
+    let bytes = 0;
+    for (const [i, write] of writes.entries()) {
+      const key = keys.cellKey(tablet.prefix, write.space, write.row, write.column);
+      const value = write.content && encodeCell(key, write.seq, write.content);
+      puts.push({ key, value });
+      bytes += key.length + (value?.length ?? 0) + PUT_OVERHEAD_BYTES;
+      touches[i] = identity(tablet, write);
+    }
+    assert(applied >= tablet.queued, `tablet ${tabletId}: applied index ${applied} after ${tablet.queued}`);
+    if (!this.tablets.has(tabletId)) puts.push(...this.register(tablet));
+    tablet.queued = applied;
+    const appliedKey = keys.appliedKey(tablet.prefix);
+    puts.push({ key: appliedKey, value: encodeNumber(appliedKey, applied) });
+    const done = (batch: number): void => {
+      for (const [i, { row, column }] of writes.entries()) {
+        const record = puts[i]!.value && openCell(puts[i]!.value!);
+        this.cache.wrote(touches[i]!, record && { row, column, ...record }, batch);
+      }
+      tablet.applied = applied;
+    };
+    return queue.write({ puts, bytes, tablet, touches, done });
+  }
+
+  async digest(tabletId: TabletId): Promise<{ applied: Seq; digest: string; cells: number }> {
+    const { binding, queue } = this.requireOpen();
+    const tablet = this.tablets.get(tabletId);
+    const hash = createHash('sha256');
+    if (tablet === undefined) return { applied: seq(0), digest: hash.digest('hex'), cells: 0 };
+    const start = keys.appliedKey(tablet.prefix);
+    const to = keys.prefixEnd(tablet.prefix);
+    let cells = 0;
+    let applied: number | undefined;
+    const visit = (key: Buffer, value: Buffer): boolean => {
+      if (!isSound(key, value)) throw damagedRecord(tabletId, 'a record');
+      if (keys.compareKeys(key, to) >= 0) return false;
+      if (key.equals(start)) {
+        applied = decodeNumber(key, value);
+      } else {
+        digestRecord(hash, key.subarray(tablet.prefix.length), value);
+        cells++;
+      }
+      return true;
+    };
+    const take = (): Promise<boolean> => binding.walk({ start, aheadBytes: DIGEST_AHEAD_BYTES }, visit);
+    const ended = await (queue.touchesTablet(tablet) ? queue.inGap(take) : take());
+    if (!ended) throw damagedRecord(tabletId, 'the end of the store');
+    if (applied === undefined) {
+      // Dropped while this waited for the gap.
+      if (this.tablets.get(tabletId) !== tablet) return this.digest(tabletId);
+      throw damagedRecord(tabletId, 'the applied index');
+    }
+    return { applied: seq(applied), digest: hash.digest('hex'), cells };
+  }
+
+  async drop(tabletId: TabletId): Promise<void> {
+    const { binding, queue } = this.requireOpen();
+    const tablet = this.tablets.get(tabletId);
+    if (tablet === undefined) return;
+    this.tablets.delete(tabletId);
+    const puts = [keys.tabletKey(tabletId), keys.appliedKey(tablet.prefix)].map((key) => ({
+      key,
+      value: undefined,
+    }));
+    await queue.write({ puts, bytes: 64, tablet, touches: [], done: () => undefined });
+    this.inBackground(() => this.clear(binding, tablet.prefix));
+  }
+
+  private requireOpen(): Open {
+    if (this.opened === undefined)
+      throw new Fault('Closed', `the cells in ${this.folder} are not open: open them first`);
+    return this.opened;
+  }
+
+  private newTablet(id: TabletId): Tablet {
+    const generation = this.lastGeneration + 1;
+    assert(generation <= keys.GENERATION_MAX, 'generations are used up');
+    return { id, generation, prefix: keys.tabletPrefix(id, generation), applied: seq(0), queued: seq(0) };
+  }
+
+  /** The records that make a tablet's first batch the start of its generation. */
+  private register(tablet: Tablet): Put[] {
+    this.tablets.set(tablet.id, tablet);
+    this.lastGeneration = tablet.generation;
+    const key = keys.tabletKey(tablet.id);
+    return [
+      { key, value: encodeNumber(key, tablet.generation) },
+      { key: keys.LAST_GENERATION_KEY, value: encodeNumber(keys.LAST_GENERATION_KEY, tablet.generation) },
+    ];
+  }
+
+  private allCached(names: readonly string[]): (Cell | undefined)[] | undefined {
+    const cells = new Array<Cell | undefined>(names.length);
+    for (let i = 0; i < names.length; i++) {
+      const entry = this.cache.find(names[i]!);
+      if (entry === undefined) return undefined;
+      cells[i] = entry.cell;
+    }
+    return cells;
+  }
+
+  /** Requires that no running round touches these cells. The snapshot is taken before it returns. */
+  private async lookUp(
+    { binding, queue }: Open,
+    tablet: Tablet,
+    addresses: readonly CellAddress[],
+    names: readonly string[],
+  ): Promise<(Cell | undefined)[]> {
+    const batch = queue.completed;
+    const wanted = addresses.map(({ space, row, column }) => keys.cellKey(tablet.prefix, space, row, column));
+    const values = await binding.getMany(wanted);
+    return wanted.map((key, i) => {
+      const value = values[i];
+      const cell = value && readCell(tablet, key, value);
+      if (!queue.touchesCell(names[i]!)) this.cache.read(names[i]!, cell, batch);
+      return cell;
+    });
+  }
+
+  private inBackground(work: () => Promise<void>): void {
+    this.background = this.background.then(work).catch((error: unknown) => {
+      // Closed: what is left is swept at the next open.
+      if (error instanceof Fault && error.code === 'Closed') return;
+      this.logger?.warn(
+        { folder: this.folder, err: error },
+        'cells of a dropped tablet are not cleared yet; the next open tries again',
+      );
+    });
+  }
+
+  private async sweep(binding: RocksBinding): Promise<void> {
+    const isLive = (tablet: string, generation: number): boolean =>
+      this.tablets.get(tablet as TabletId)?.generation === generation;
+    for (const prefix of await orphanPrefixes(binding, isLive)) await this.clear(binding, prefix);
+  }
+
+  /** In pieces, so that `close` waits for one of them at most. */
+  private async clear(binding: RocksBinding, prefix: Buffer): Promise<void> {
+    const to = keys.prefixEnd(prefix);
+    let left = true;
+    while (left) {
+      await binding.clear(prefix, to, CLEAR_COUNT);
+      left = false;
+      await binding.walk({ start: prefix, keysOnly: true, aheadBytes: 1 }, (key) => {
+        left = keys.compareKeys(key, to) < 0;
+        return false;
+      });
+    }
+    const dropped = keys.decodePrefix(prefix);
+    this.logger?.info(
+      { folder: this.folder, tablet: dropped?.tablet, generation: dropped?.generation },
+      'cells of a dropped tablet are cleared',
+    );
+  }
+}
+
+/** A cell's name in cache and queue: generations are never shared, and the row's length ends the row. */
+function identity(tablet: Tablet, { space, row, column }: CellAddress): string {
+  return `${tablet.generation}/${space}/${row.length}/${row}${column}`;
+}
+
+function readCell(tablet: Tablet, key: Buffer, value: Buffer): Cell {
+  const record = decodeCell(key, value);
+  const place = keys.decodeCellKey(key, tablet.prefix.length);
+  if (record === undefined || place === undefined)
+    throw damagedRecord(tablet.id, place ? `cell (${place.row}, ${place.column})` : 'a cell');
+  return { row: place.row, column: place.column, seq: record.seq, content: record.content };
+}

@@ -1,0 +1,389 @@
+/**
+ * The node's log on disk: one journal that makes records of all tablets durable, and a folder per
+ * tablet that keeps the committed ones for good. `storage-nodes/README.md` draws the files.
+ *
+ * The rule of the journal's space: before a generation is recycled, each of its records is
+ *   - in its tablet's segments, and these are synced; or
+ *   - prepared still, and written again ("carried") to a later generation, and synced there; or
+ *   - truncated or dropped by a record of that generation or a later one;
+ * and a checkpoint that says "read from the later generation" is durable.
+ */
+import type { Logger } from 'pino';
+import { Fault } from '../faults.ts';
+import type { Seq, TabletId } from '../words.ts';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { Checkpoint, CheckpointTablet } from './checkpoint.ts';
+import type { LogRecord } from './entry.ts';
+import { diskFault, realFiles } from './files.ts';
+import type { FilePort } from './files.ts';
+import { FolderLock } from './folder-lock.ts';
+import { isPlace } from './frame.ts';
+import { JournalFiles, journalFolder } from './journal-files.ts';
+import type { JournalEnd } from './journal-reader.ts';
+import { Journal } from './journal.ts';
+import type { Damage, NodeLog, RecoveredTablet } from './log.ts';
+import { readPlacedPart } from './part-segments.ts';
+import { recover } from './recovery.ts';
+import { scrubTablet } from './scrub.ts';
+import { TabletFolders } from './tablet-folders.ts';
+import { TabletLog } from './tablet-log.ts';
+import { NOTHING_SYNCED } from './tablet-segments.ts';
+
+export type DiskLogOptions = {
+  readonly folder: string;
+  readonly logger?: Logger;
+  /** Length of each journal file, the same for all; at least 16 KiB. */
+  readonly journalSegmentBytes?: number;
+  /** With this many files in use, appends wait until the oldest can be recycled. */
+  readonly journalSegmentCountMax?: number;
+  /** A tablet's segments and part segments are about this long. */
+  readonly tabletSegmentBytes?: number;
+  readonly files?: FilePort;
+};
+
+const MIB = 1024 * 1024;
+
+export class DiskLog implements NodeLog {
+  readonly #folder: string;
+  readonly #logger: Logger | undefined;
+  readonly #files: FilePort;
+  readonly #lock: FolderLock;
+  readonly #folders: TabletFolders;
+  readonly #journalFiles: JournalFiles;
+  readonly #journal: Journal;
+  readonly #journalCountMax: number;
+  readonly #tabletSegmentBytes: number;
+  readonly #tablets = new Map<string, TabletLog>();
+  /** Generations whose records may be needed, oldest first; the last is being written. */
+  #generations: number[] = [];
+  #checkpoint: Checkpoint | undefined;
+  #checkpointing: Promise<void> | undefined;
+  /** Checkpoints and drops exclude one another. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #state: 'new' | 'open' | 'closed' = 'new';
+  #broken: Fault | undefined;
+
+  constructor(options: DiskLogOptions) {
+    this.#folder = options.folder;
+    this.#logger = options.logger;
+    this.#files = options.files ?? realFiles;
+    this.#journalCountMax = Math.max(2, options.journalSegmentCountMax ?? 16);
+    this.#tabletSegmentBytes = options.tabletSegmentBytes ?? 64 * MIB;
+    const segmentBytes = Math.max(16 * 1024, options.journalSegmentBytes ?? 64 * MIB);
+    this.#lock = new FolderLock(this.#files, this.#folder);
+    this.#folders = new TabletFolders(this.#files, this.#folder);
+    this.#journalFiles = new JournalFiles(this.#files, journalFolder(this.#folder), segmentBytes);
+    this.#journal = new Journal(this.#journalFiles, (generation) => this.#generationBegun(generation));
+  }
+
+  async open(): Promise<readonly RecoveredTablet[]> {
+    if (this.#state !== 'new') throw new Fault('Closed', 'A log is opened once.');
+    await this.#files.makeFolder(journalFolder(this.#folder));
+    await this.#lock.take();
+    try {
+      const recovered = await this.#recover();
+      this.#state = 'open';
+      return recovered;
+    } catch (error) {
+      await this.#journal.close().catch(() => undefined);
+      await this.#journalFiles.close().catch(() => undefined);
+      await this.#lock.release();
+      throw error instanceof Fault ? error : diskFault(error, `opening the log in ${this.#folder}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'closed';
+    await this.#turn;
+    try {
+      if (!this.#broken) await this.#syncAll();
+    } finally {
+      await this.#journal.close();
+      for (const log of this.#tablets.values()) await log.close();
+      await this.#journalFiles.close();
+      await this.#lock.release();
+    }
+  }
+
+  async append(tablet: TabletId, records: readonly LogRecord[]): Promise<void> {
+    return this.#log(tablet).append(records);
+  }
+
+  async truncate(tablet: TabletId, from: Seq): Promise<void> {
+    return this.#log(tablet).truncate(from);
+  }
+
+  async commit(tablet: TabletId, upTo: Seq): Promise<void> {
+    return this.#log(tablet).commit(upTo);
+  }
+
+  async saveConfiguration(tablet: TabletId, configuration: Uint8Array): Promise<void> {
+    const log = this.#log(tablet);
+    try {
+      await this.#folders.make(tablet);
+      await log.configuration.save(configuration);
+    } catch (error) {
+      throw this.#fault(error, `saving the configuration of tablet ${tablet}`);
+    }
+  }
+
+  async drop(tablet: TabletId): Promise<void> {
+    this.#check();
+    const log = this.#tablets.get(tablet);
+    if (!log) return;
+    log.refuse(new Fault('Closed', `Tablet ${tablet} is being dropped from this node.`));
+    await this.#exclusively(async () => {
+      await log.settle();
+      await log.close();
+      await log.configuration.settled();
+      try {
+        await this.#folders.setAside(tablet);
+        await log.forget();
+        const { [tablet]: _, ...others } = this.#checkpoint!.tablets;
+        await this.#save({ ...this.#checkpoint!, tablets: others });
+        await this.#folders.remove(tablet);
+      } catch (error) {
+        throw this.#fault(error, `dropping tablet ${tablet}`);
+      }
+      this.#tablets.delete(tablet);
+    });
+  }
+
+  async read(tablet: TabletId, from: Seq, maxBytes: number): Promise<readonly LogRecord[]> {
+    this.#check();
+    return (await this.#tablets.get(tablet)?.reader.records(from, maxBytes)) ?? [];
+  }
+
+  async readHeads(
+    tablet: TabletId,
+    from: Seq,
+    countMax: number,
+  ): Promise<readonly { seq: Seq; head: Uint8Array }[]> {
+    this.#check();
+    const heads = await this.#tablets.get(tablet)?.reader.heads(from, countMax);
+    return (heads ?? []) as { seq: Seq; head: Uint8Array }[];
+  }
+
+  async readPart(
+    tablet: TabletId,
+    seq: Seq,
+    part: number,
+    offset: number,
+    length: number,
+  ): Promise<Buffer | undefined> {
+    this.#check();
+    const log = this.#tablets.get(tablet);
+    if (!log || seq < 1 || seq > log.segments.last) {
+      throw new Fault('Malformed', `Tablet ${tablet} has no committed entry ${seq} on this node.`);
+    }
+    const { parts } = await log.reader.frame(seq);
+    if (part < 0 || part >= parts.length) {
+      throw new Fault(
+        'Malformed',
+        `Entry ${seq} of tablet ${tablet} has ${parts.length} parts, none numbered ${part}.`,
+      );
+    }
+    const found = parts[part];
+    if (isPlace(found)) return readPlacedPart(this.#files, log.segments.folder, found, offset, length);
+    return found && Buffer.from(found.subarray(offset, offset + length));
+  }
+
+  async epochEnds(tablet: TabletId): Promise<readonly { epoch: number; end: Seq }[]> {
+    this.#check();
+    return [...(this.#tablets.get(tablet)?.segments.epochEnds ?? [])] as { epoch: number; end: Seq }[];
+  }
+
+  async scrub(tablet: TabletId): Promise<readonly Damage[]> {
+    this.#check();
+    const log = this.#tablets.get(tablet);
+    return log ? scrubTablet(this.#files, log.segments) : [];
+  }
+
+  async tailRestored(tablet: TabletId): Promise<void> {
+    const log = this.#log(tablet);
+    await this.#exclusively(async () => {
+      log.cutTail = false;
+      const noted = this.#checkpoint!.tablets[tablet];
+      if (!noted?.cutTail) return;
+      await this.#save({
+        ...this.#checkpoint!,
+        tablets: { ...this.#checkpoint!.tablets, [tablet]: { ...noted, cutTail: false } },
+      });
+    });
+  }
+
+  // What holds the parts together.
+
+  async #recover(): Promise<RecoveredTablet[]> {
+    const checkpoint = await readCheckpoint(this.#files, this.#folder);
+    if (typeof checkpoint === 'string') {
+      this.#logger?.error(
+        { folder: this.#folder, reason: checkpoint },
+        'the checkpoint cannot be used: reading the whole log',
+      );
+    }
+    const known = typeof checkpoint === 'string' ? undefined : checkpoint;
+    const { present, dropped } = await this.#folders.list();
+    for (const tablet of [...present, ...Object.keys(known?.tablets ?? {})]) {
+      if (!dropped.has(tablet) && !this.#tablets.has(tablet))
+        this.#tablets.set(tablet, this.#newTablet(tablet));
+    }
+    for (const tablet of this.#tablets.keys()) await this.#folders.make(tablet);
+    const { journal, prepared, configurations } = await recover(
+      this.#files,
+      this.#folder,
+      known,
+      this.#tablets,
+      dropped,
+      (tablet) => this.#newTablet(tablet),
+    );
+    this.#report(journal);
+    await this.#files.syncFolder(this.#folder);
+    await this.#noteFindings(journal, known);
+    await this.#journalFiles.start(journal.lastGeneration, journal.read);
+    this.#generations = journal.damage ? [] : [...journal.read];
+    await this.#journal.begin(journal.nextNumber);
+    await this.#advance();
+    if (journal.damage) await this.#journalFiles.keepAside(journal.read);
+    for (const tablet of dropped) await this.#folders.remove(tablet);
+    return [...this.#tablets].map(([tablet, log]) => ({
+      tablet: tablet as TabletId,
+      committed: log.segments.last as Seq,
+      prepared: prepared.get(tablet) ?? [],
+      cutTail: log.cutTail,
+      damage: log.damage,
+      configuration: configurations.get(tablet),
+    }));
+  }
+
+  /**
+   * Notes what was found wrong before anything new is written: behind a new generation, the torn end of
+   * the one before could no longer be told from the end of a full file.
+   */
+  async #noteFindings(journal: JournalEnd, known: Checkpoint | undefined): Promise<void> {
+    const tablets: Record<string, CheckpointTablet> = {};
+    let worse = journal.torn !== undefined;
+    for (const [tablet, { cutTail, damage }] of this.#tablets) {
+      tablets[tablet] = { ...NOTHING_SYNCED, ...known?.tablets[tablet], cutTail, damage };
+      worse ||= damage.length > 0;
+    }
+    if (worse) await this.#save({ format: 1, journal: journal.start, tablets });
+  }
+
+  #report(journal: JournalEnd): void {
+    if (journal.torn)
+      this.#logger?.warn(journal.torn, 'the journal ended in an unfinished write, which was cut off');
+    if (journal.damage) this.#logger?.error(journal.damage, 'the journal is damaged');
+    for (const [tablet, log] of this.#tablets) {
+      for (const damage of log.damage)
+        this.#logger?.error({ tablet, ...damage }, 'this copy of a tablet is damaged');
+    }
+  }
+
+  #newTablet(tablet: string): TabletLog {
+    return new TabletLog(tablet, this.#folders.path(tablet), {
+      files: this.#files,
+      journal: this.#journal,
+      segmentBytes: this.#tabletSegmentBytes,
+      room: () => this.#room(tablet),
+      broken: (fault) => void this.#fault(fault, 'writing the log'),
+    });
+  }
+
+  #log(tablet: string): TabletLog {
+    this.#check();
+    let log = this.#tablets.get(tablet);
+    if (!log) this.#tablets.set(tablet, (log = this.#newTablet(tablet)));
+    return log;
+  }
+
+  /** What an append must wait for: its tablet's folder, and room in the journal. */
+  #room(tablet: string): Promise<void> | undefined {
+    const folder = this.#folders.make(tablet);
+    if (folder) return folder;
+    return this.#generations.length >= this.#journalCountMax ? this.#checkpointSoon() : undefined;
+  }
+
+  #generationBegun(generation: number): void {
+    this.#generations.push(generation);
+    // What a checkpoint itself carries may fill a file too: no reason for another one at once.
+    if (this.#state === 'open' && !this.#checkpointing) {
+      this.#checkpointSoon().catch((error: unknown) =>
+        this.#logger?.warn(
+          { err: error },
+          'no checkpoint could be written; trying again with the next journal file',
+        ),
+      );
+    }
+  }
+
+  #checkpointSoon(): Promise<void> {
+    this.#checkpointing ??= this.#exclusively(() => this.#advance())
+      .catch((error: unknown) => {
+        throw this.#fault(error, 'writing a checkpoint');
+      })
+      .finally(() => (this.#checkpointing = undefined));
+    return this.#checkpointing;
+  }
+
+  /** Frees all generations before the one being written. */
+  async #advance(): Promise<void> {
+    const journal = this.#journal.start;
+    await Promise.all([...this.#tablets.values()].map((log) => log.carry(journal.generation)));
+    await this.#save({ format: 1, journal, tablets: await this.#syncTablets() });
+    while (this.#generations[0] !== undefined && this.#generations[0] < journal.generation) {
+      await this.#journalFiles.retire(this.#generations[0]);
+      this.#generations.shift();
+    }
+  }
+
+  async #syncTablets(): Promise<Record<string, CheckpointTablet>> {
+    const states: Record<string, CheckpointTablet> = {};
+    for (const [tablet, log] of this.#tablets) {
+      states[tablet] = { ...(await log.segments.sync()), cutTail: log.cutTail, damage: log.damage };
+    }
+    return states;
+  }
+
+  /** Waits for all that is under way, and makes the next opening quick. */
+  async #syncAll(): Promise<void> {
+    for (const log of this.#tablets.values()) await log.settle();
+    await this.#journal.close();
+    try {
+      const journal = { ...this.#checkpoint!.journal, synced: this.#journal.start.synced };
+      await this.#save({ ...this.#checkpoint!, journal, tablets: await this.#syncTablets() });
+    } catch (error) {
+      const fault = this.#fault(error, 'writing the last checkpoint');
+      // Without room for it, the checkpoint before is as good: more is read when the log opens again.
+      if (fault.code !== 'DiskFull') throw fault;
+      this.#logger?.warn({ err: fault }, 'no room for a last checkpoint');
+    }
+  }
+
+  async #save(checkpoint: Checkpoint): Promise<void> {
+    await writeCheckpoint(this.#files, this.#folder, checkpoint);
+    this.#checkpoint = checkpoint;
+  }
+
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(task);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #check(): void {
+    if (this.#broken) throw this.#broken;
+    if (this.#state !== 'open') throw new Fault('Closed', `The log in ${this.#folder} is not open.`);
+  }
+
+  /** The fault to answer with; one that is final is remembered, and refuses everything that follows. */
+  #fault(error: unknown, doing: string): Fault {
+    const fault = diskFault(error, doing);
+    if (fault.code === 'DiskFailed' && !this.#broken) {
+      this.#broken = fault;
+      this.#logger?.fatal({ err: fault }, 'the disk failed: this node must not write any more');
+    }
+    return fault;
+  }
+}

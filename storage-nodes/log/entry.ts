@@ -1,0 +1,136 @@
+/**
+ * An entry: one position of a tablet's log. What is replicated, hashed and kept for good is its
+ * *head* (encoded once, by the primary) and its *parts* (user content, which can be erased). The head
+ * holds a salted commitment to each part, so that erasing a part's bytes breaks no chain.
+ *
+ *   head       = msgpack array, fields in the order of `encodeHead`
+ *   commitment = sha256(salt ‖ sha256(bytes)); salt = 16 random bytes; salt, commitment and length are in the head
+ *   hash       = sha256(head); the next entry of the tablet, and of the stream, hold it
+ *
+ * The log knows nothing of what events mean.
+ */
+import { decode, encode } from '@msgpack/msgpack';
+import { createHash } from 'node:crypto';
+import type { Epoch, Seq } from '../words.ts';
+
+export type PartCommitment = {
+  readonly length: number;
+  readonly salt: Uint8Array;
+  /** sha256(salt ‖ sha256(bytes)), 32 bytes. */
+  readonly commitment: Uint8Array;
+};
+
+export type Causation = { readonly tablet: string; readonly seq: number; readonly reaction: number };
+
+/** An event as the log keeps it. */
+export type LoggedEvent = {
+  readonly type: string;
+  readonly version: number;
+  readonly data: { readonly [key: string]: unknown };
+};
+
+export type EntryHead = {
+  readonly seq: Seq;
+  readonly epoch: Epoch;
+  /** Milliseconds since 1970; max(previous entry's, the primary's clock). */
+  readonly time: number;
+  /** '' for an entry of the tablet itself (one that opens an epoch). */
+  readonly stream: string;
+  /** Position in the stream, from 1. */
+  readonly streamSeq: number;
+  /** Hash of the tablet's previous entry (32 bytes; zeros for the first). */
+  readonly previousHash: Uint8Array;
+  /** Hash of the stream's previous entry (32 bytes; zeros for the first). */
+  readonly previousStreamHash: Uint8Array;
+  readonly commandId: string;
+  /** Until when, in log time, a retry of the command gets this entry's answer. 0: for good (reactions). */
+  readonly commandExpiresAt: number;
+  /** What the user did, in words ("Send message"). */
+  readonly action: string;
+  readonly actor: string;
+  readonly session: string;
+  readonly causation: Causation | undefined;
+  readonly events: readonly LoggedEvent[];
+  /** The answer that the command got, for retries. */
+  readonly reply: unknown;
+  readonly parts: readonly PartCommitment[];
+};
+
+/** What the log stores and replication carries. `parts[i]` is undefined once erased. */
+export type LogRecord = {
+  readonly seq: Seq;
+  readonly epoch: Epoch;
+  readonly head: Uint8Array;
+  readonly parts: readonly (Uint8Array | undefined)[];
+};
+
+export const ZERO_HASH: Uint8Array = new Uint8Array(32);
+
+export function sha256(...pieces: Uint8Array[]): Buffer {
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest();
+}
+
+export function commitmentOf(salt: Uint8Array, bytes: Uint8Array): Buffer {
+  return sha256(salt, sha256(bytes));
+}
+
+export function encodeHead(head: EntryHead): Uint8Array {
+  const { causation } = head;
+  return encode(
+    [
+      head.seq,
+      head.epoch,
+      head.time,
+      head.stream,
+      head.streamSeq,
+      head.previousHash,
+      head.previousStreamHash,
+      head.commandId,
+      head.commandExpiresAt,
+      head.action,
+      head.actor,
+      head.session,
+      causation ? [causation.tablet, causation.seq, causation.reaction] : null,
+      head.events.map((event) => [event.type, event.version, event.data]),
+      head.reply ?? null,
+      head.parts.map((part) => [part.length, part.salt, part.commitment]),
+    ],
+    { ignoreUndefined: true },
+  );
+}
+
+/** Throws on bytes that `encodeHead` cannot have written. The result may alias `bytes`. */
+export function decodeHead(bytes: Uint8Array): EntryHead {
+  const fields = decode(bytes) as unknown[];
+  if (!Array.isArray(fields) || fields.length !== 16)
+    throw new Error('not an entry head: expected 16 fields');
+  const causation = fields[12] as [string, number, number] | null;
+  return {
+    seq: fields[0] as Seq,
+    epoch: fields[1] as Epoch,
+    time: fields[2] as number,
+    stream: fields[3] as string,
+    streamSeq: fields[4] as number,
+    previousHash: fields[5] as Uint8Array,
+    previousStreamHash: fields[6] as Uint8Array,
+    commandId: fields[7] as string,
+    commandExpiresAt: fields[8] as number,
+    action: fields[9] as string,
+    actor: fields[10] as string,
+    session: fields[11] as string,
+    causation: causation ? { tablet: causation[0], seq: causation[1], reaction: causation[2] } : undefined,
+    events: (fields[13] as [string, number, LoggedEvent['data']][]).map(([type, version, data]) => ({
+      type,
+      version,
+      data,
+    })),
+    reply: fields[14],
+    parts: (fields[15] as [number, Uint8Array, Uint8Array][]).map(([length, salt, commitment]) => ({
+      length,
+      salt,
+      commitment,
+    })),
+  };
+}

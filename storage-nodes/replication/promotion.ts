@@ -1,0 +1,207 @@
+/**
+ * Becoming primary. Only a member of the in-sync set whose grace has run out may ask to replace the
+ * primary (rules 5, 7); a primary that restarts asks for a new epoch, because entries of its old one
+ * may have reached others without surviving here. Whoever wins keeps its prepared suffix, sends it to
+ * the others, and serves after committing the entry that opens its epoch.
+ */
+import type { Epoch, NodeId, Seq } from '../words.ts';
+import { isSame, type Configuration } from './configuration.ts';
+import { acknowledge, considerMended, tailRestored } from './member.ts';
+import { ask, mayAsk, successor } from './membership.ts';
+import type { EpochEnd, Role } from './messages.ts';
+import { newPeer, probe } from './primary.ts';
+import { isBehind, isInSync, lastOf, others, send, type ReplicaState } from './state.ts';
+
+/** A configuration that is newer than what we have: make it durable before acting on it (rule 2). */
+export function learn(state: ReplicaState, configuration: Configuration, fromStore: boolean): void {
+  const known = state.saving ?? state.configuration;
+  if (known && configuration.lineage === known.lineage && configuration.version <= known.version) return;
+  if (known && configuration.lineage < known.lineage) return;
+  if (!state.trusted && configuration.version === 1) {
+    // Nothing was written yet, so an empty disk lacks nothing; but a peer may be behind the store.
+    if (!fromStore) return;
+    state.trusted = true;
+  }
+  // A copy that takes part in nothing has nothing to keep.
+  if (!state.trusted || state.quarantine) return enact(state, configuration);
+  state.saving = configuration;
+  state.out.push({ kind: 'saveConfiguration', configuration });
+}
+
+/** It is durable: act on it. */
+export function enact(state: ReplicaState, configuration: Configuration): void {
+  if (state.saving && state.saving.version === configuration.version) state.saving = undefined;
+  const before = state.configuration;
+  if (before && before.lineage === configuration.lineage && configuration.version <= before.version) return;
+  const newEpoch = !before || before.epoch !== configuration.epoch;
+  const asked = isSame(state.pending?.next, configuration);
+  state.configuration = configuration;
+  if (state.pending && state.pending.next.version <= configuration.version) state.pending = undefined;
+  distrust(state);
+  const wasPrimary = state.role === 'primary';
+  state.role = roleIn(state, configuration);
+  if (state.quarantine) wipeIfReleased(state, configuration);
+  if (wasPrimary && (newEpoch || state.role !== 'primary')) stopServing(state);
+  if (newEpoch) {
+    state.verified = 0 as Seq;
+    state.graceUntil = state.now + state.timing.graceMs;
+    state.mustReopen = false;
+    state.queryReplies.clear();
+  }
+  state.out.push({ kind: 'role', role: state.role, configuration });
+
+  if (state.role === 'primary') {
+    if (newEpoch && asked) openEpoch(state, configuration);
+    else if (newEpoch) mustReopen(state, configuration);
+    forgetRemoved(state, before, configuration);
+    announce(state, configuration);
+  } else if (!newEpoch) {
+    acknowledge(state);
+  }
+}
+
+/** The others count on entries that this disk does not have (rule 11). */
+export function distrust(state: ReplicaState): void {
+  if (state.trusted || !isInSync(state, state.self)) return;
+  state.quarantine ??= 'the configuration counts on this copy, but its disk is empty';
+}
+
+/**
+ * Made primary by a change that this run did not ask for: the first configuration, or a request of an
+ * earlier run that took effect late. Since that run this copy may have cut its tail (rule 5) or answered
+ * beacons (rule 7): it asks anew, under the conditions of today.
+ */
+function mustReopen(state: ReplicaState, configuration: Configuration): void {
+  state.mustReopen = true;
+  state.waitingSince = state.now;
+  state.reopenAfter = configuration.version === 1 ? state.now : state.graceUntil;
+}
+
+/** A member that left may be wiped: what it acknowledged does not count when it comes back (rule 11). */
+function forgetRemoved(state: ReplicaState, before: Configuration | undefined, now: Configuration): void {
+  for (const node of before?.inSync ?? []) {
+    if (!now.inSync.includes(node) && state.peers.has(node)) state.peers.set(node, newPeer(state.now));
+  }
+}
+
+export function roleIn(state: ReplicaState, configuration: Configuration): Role {
+  if (state.quarantine) return 'quarantined';
+  if (configuration.primary === state.self) return 'primary';
+  if (configuration.inSync.includes(state.self)) return 'replica';
+  return configuration.replicas.includes(state.self) ? 'learner' : 'none';
+}
+
+function openEpoch(state: ReplicaState, configuration: Configuration): void {
+  tailRestored(state);
+  state.peers = new Map(others(state).map((node) => [node, newPeer(state.now)]));
+  state.openingSeq = (state.log.last + 1) as Seq;
+  state.serving = false;
+  state.out.push({ kind: 'openEpoch', seq: state.openingSeq, epoch: configuration.epoch });
+}
+
+/** Tells the other copies; what they acknowledged under the old version must be said again (rule 3). */
+function announce(state: ReplicaState, configuration: Configuration): void {
+  for (const node of others(state)) {
+    send(state, node, { type: 'configure', configuration });
+    const peer = state.peers.get(node);
+    if (peer && state.openingSeq !== undefined && peer.mode !== 'catchUp') probe(state, node);
+  }
+}
+
+function stopServing(state: ReplicaState): void {
+  state.serving = false;
+  state.openingSeq = undefined;
+  state.peers.clear();
+  state.out.push({ kind: 'serving', serving: false, epoch: state.configuration!.epoch });
+}
+
+/** A copy that cannot be trusted is wiped once nobody counts on it any more (rule 11). */
+export function wipeIfReleased(state: ReplicaState, configuration: Configuration): void {
+  if (state.wiping || configuration.inSync.includes(state.self)) return;
+  state.wiping = true;
+  state.out.push({ kind: 'wipe', reason: state.quarantine! });
+}
+
+/** Called every tick by a copy that may have to become primary. */
+export function considerCampaign(state: ReplicaState): void {
+  const { configuration } = state;
+  if (!configuration || state.quarantine || !mayAsk(state)) return;
+  if (!configuration.inSync.includes(state.self)) return;
+  if (configuration.primary === state.self) return considerReopening(state, configuration);
+  if (state.now < state.graceUntil) return;
+  if (state.cutTail && !heardAllOthers(state, configuration)) return;
+  // The old primary leaves the set with the change that replaces it: it may not be asked any more.
+  const inSync = configuration.inSync.filter((node) => node !== configuration.primary);
+  state.out.push({ kind: 'alarm', text: `no beacon from ${configuration.primary}: asking to replace it` });
+  ask(state, 'campaign', nextEpoch(state, configuration, inSync));
+}
+
+/** A configured primary that does not hold an epoch opened in this run. */
+function considerReopening(state: ReplicaState, configuration: Configuration): void {
+  if (!state.mustReopen || state.now < state.reopenAfter) return;
+  let { inSync } = configuration;
+  if (configuration.version === 1) {
+    // First start: every member must have the first configuration on disk before entries count on it,
+    // or an empty disk could not be told from a new one. The silent ones are left out.
+    const heard = inSync.filter(
+      (node) => node === state.self || state.peers.get(node)?.beaconAcked !== undefined,
+    );
+    if (heard.length < inSync.length && state.now - state.waitingSince < state.timing.graceMs * 10) return;
+    inSync = heard;
+  }
+  if (state.cutTail && !heardAllOthers(state, configuration)) return;
+  ask(state, 'reopen', nextEpoch(state, configuration, inSync));
+}
+
+function nextEpoch(
+  state: ReplicaState,
+  configuration: Configuration,
+  inSync: readonly NodeId[],
+): Configuration {
+  const change = { epoch: (configuration.epoch + 1) as Epoch, primary: state.self, inSync };
+  return successor(configuration, change, state.hash(configuration));
+}
+
+/** Rule 5: a copy that cut its tail hears all others first; if one reaches further, that one leads. */
+function heardAllOthers(state: ReplicaState, configuration: Configuration): boolean {
+  const rest = configuration.inSync.filter((node) => node !== state.self);
+  const mine = lastOf(state.log);
+  return rest.every((node) => {
+    const theirs = state.queryReplies.get(node);
+    return theirs !== undefined && !isBehind(mine, theirs);
+  });
+}
+
+/** Called every tick: a copy that cut its tail asks how far the others reach. */
+export function considerQuerying(state: ReplicaState): void {
+  const { configuration, now, timing } = state;
+  if (!state.cutTail || !configuration || state.quarantine || now - state.lastQuery < timing.retryMs) return;
+  state.lastQuery = now;
+  for (const node of configuration.inSync) {
+    if (node !== state.self) send(state, node, { type: 'query' });
+  }
+}
+
+export function onQueryReply(state: ReplicaState, from: NodeId, last: EpochEnd): void {
+  state.queryReplies.set(from, last);
+  considerMended(state);
+}
+
+/** Called every tick: a learner with an empty disk asks its primary to forget what it had. */
+export function considerWithdrawing(state: ReplicaState): void {
+  const { configuration, now, timing } = state;
+  if (state.trusted || state.role !== 'learner' || now - state.lastWithdraw < timing.retryMs) return;
+  state.lastWithdraw = now;
+  send(state, configuration!.primary, { type: 'withdraw', at: state.withdrawAt });
+}
+
+/** Forgotten: from here on this copy is a learner like any other. */
+export function onWithdrawn(state: ReplicaState, at: number): void {
+  const { configuration } = state;
+  if (state.trusted || at !== state.withdrawAt || !configuration) return;
+  state.trusted = true;
+  // It acts again once its configuration is on the disk (rule 2).
+  state.configuration = undefined;
+  state.saving = configuration;
+  state.out.push({ kind: 'saveConfiguration', configuration });
+}

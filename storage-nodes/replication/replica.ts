@@ -1,0 +1,308 @@
+/**
+ * The replication core of one tablet's copy: PacificA (Lin et al.; primary/backup over a versioned
+ * configuration) as a state machine, `step(input, now) -> outputs`. The same inputs give the same
+ * outputs: no I/O, clock, randomness or promises inside. The shell (tablet/) performs the outputs in
+ * order and reports back; the simulator drives the very same code.
+ *
+ *   committed <= durable <= last          on every copy
+ *   committed(copy) <= committed(primary) on every copy
+ *   one serving primary an epoch          because the config store has one successor per configuration
+ *
+ * Rules are those of design.md §5, named where they are enforced.
+ */
+import type { NodeId } from '../words.ts';
+import { isSame, type Configuration } from './configuration.ts';
+import * as member from './member.ts';
+import { considerAdmitting, considerRemoving, onRefused, retryPending } from './membership.ts';
+import type { EpochEnd, Input, Output, PeerMessage } from './messages.ts';
+import { PreparedLog } from './prepared-log.ts';
+import * as primary from './primary.ts';
+import * as promotion from './promotion.ts';
+import { isPrimary, lastOf, send, type ReplicaState, type Timing } from './state.ts';
+import type { LogRecord } from '../log/entry.ts';
+import type { Seq } from '../words.ts';
+
+/** What the log held when the node opened it. */
+export type Recovered = {
+  readonly configuration: Configuration | undefined;
+  readonly committed: Seq;
+  readonly ends: readonly EpochEnd[];
+  readonly prepared: readonly LogRecord[];
+  readonly cutTail: boolean;
+  /** Why this copy cannot be trusted, if so. */
+  readonly damage: string | undefined;
+};
+
+export class Replica {
+  readonly #state: ReplicaState;
+
+  constructor(options: {
+    self: NodeId;
+    timing: Timing;
+    hash: (configuration: Configuration) => string;
+    now: number;
+    recovered: Recovered;
+  }) {
+    const { self, timing, hash, now, recovered } = options;
+    this.#state = {
+      self,
+      timing,
+      hash,
+      now,
+      out: [],
+      configuration: undefined,
+      saving: undefined,
+      role: 'none',
+      log: new PreparedLog(recovered.committed, recovered.ends, recovered.prepared),
+      quarantine: recovered.damage,
+      wiping: false,
+      cutTail: recovered.cutTail,
+      queryReplies: new Map(),
+      lastQuery: -Infinity,
+      trusted: recovered.configuration !== undefined,
+      withdrawAt: now,
+      lastWithdraw: -Infinity,
+      mustReopen: false,
+      reopenAfter: now,
+      pending: undefined,
+      askAfter: -Infinity,
+      openingSeq: undefined,
+      serving: false,
+      peers: new Map(),
+      lastBeacon: -Infinity,
+      verified: 0 as Seq,
+      heardCommit: 0 as Seq,
+      graceUntil: now + timing.graceMs,
+      waitingSince: now,
+      lastTick: now,
+    };
+    if (recovered.configuration) this.#resume(recovered.configuration);
+  }
+
+  /** A restart: what is on disk holds, but a primary's epoch does not survive its process. */
+  #resume(configuration: Configuration): void {
+    const state = this.#state;
+    state.configuration = configuration;
+    state.role = promotion.roleIn(state, configuration);
+    state.mustReopen = state.role === 'primary';
+    state.out.push({ kind: 'role', role: state.role, configuration });
+    if (state.quarantine) promotion.wipeIfReleased(state, configuration);
+  }
+
+  /** Outputs are to be performed in order. */
+  step(input: Input, now: number): Output[] {
+    const state = this.#state;
+    state.now = now;
+    state.out = state.out.length > 0 ? state.out : [];
+    this.#dispatch(input);
+    const { out } = state;
+    state.out = [];
+    return out;
+  }
+
+  #dispatch(input: Input): void {
+    const state = this.#state;
+    switch (input.kind) {
+      case 'tick':
+        return this.#tick();
+      case 'message':
+        return this.#message(input.from, input.message);
+      case 'peerConnected':
+        return this.#connected(input.peer);
+      case 'configuration':
+        return promotion.learn(state, input.configuration, true);
+      case 'configurationSaved':
+        return promotion.enact(state, input.configuration);
+      case 'compareAndSetDone':
+        if (!isSame(state.pending?.next, input.next)) return;
+        if (input.outcome === 'stored') return promotion.learn(state, input.next, true);
+        state.pending!.inFlight = false;
+        state.pending!.ambiguous = true;
+        return;
+      case 'compareAndSetRefused':
+        if (isSame(state.pending?.next, input.next)) onRefused(state, input.current !== undefined);
+        // A store that is behind what we hold changes nothing (rule 9).
+        if (input.current) promotion.learn(state, input.current, true);
+        return;
+      case 'propose':
+        return primary.propose(state, input.records);
+      case 'stored':
+        return this.#stored(input.seq, input.epoch);
+      case 'refusedByDisk':
+        return this.#refusedByDisk(input.from);
+      case 'logRead':
+        return primary.onLogRead(state, input.peer, input.from, input.records);
+      case 'damaged':
+        state.quarantine ??= input.reason;
+        return this.#quarantined();
+      case 'wiped':
+        return this.#wiped();
+    }
+  }
+
+  #tick(): void {
+    const state = this.#state;
+    this.#forgiveOwnPause();
+    if (state.quarantine && state.role !== 'quarantined') this.#quarantined();
+    retryPending(state);
+    if (isPrimary(state)) {
+      primary.primaryTick(state);
+      considerRemoving(state);
+      considerAdmitting(state);
+    }
+    promotion.considerWithdrawing(state);
+    promotion.considerQuerying(state);
+    promotion.considerCampaign(state);
+  }
+
+  /** Silence while this process itself stood still accuses nobody: what they said is still to be read. */
+  #forgiveOwnPause(): void {
+    const state = this.#state;
+    const gap = state.now - state.lastTick;
+    state.lastTick = state.now;
+    if (gap < state.timing.suspectMs / 2) return;
+    state.graceUntil = Math.max(
+      state.graceUntil,
+      Math.min(state.graceUntil + gap, state.now + state.timing.graceMs),
+    );
+    for (const peer of state.peers.values()) peer.lastHeard = Math.min(peer.lastHeard + gap, state.now);
+  }
+
+  #message(from: NodeId, message: PeerMessage): void {
+    const state = this.#state;
+    const { body } = message;
+    if (body.type === 'configure') return promotion.learn(state, body.configuration, false);
+    const { configuration } = state;
+    if (!configuration) return;
+    if (body.type === 'askConfiguration') return send(state, from, { type: 'configure', configuration });
+    if (message.epoch < configuration.epoch) {
+      // Rule 2: lower epochs are refused on every message, and told why.
+      return send(state, from, { type: 'configure', configuration });
+    }
+    if (message.version > configuration.version) send(state, from, { type: 'askConfiguration' });
+    if (message.epoch > configuration.epoch || state.quarantine) return;
+    switch (body.type) {
+      case 'query':
+        return send(state, from, { type: 'queryReply', last: lastOf(state.log) });
+      case 'queryReply':
+        return promotion.onQueryReply(state, from, body.last);
+      case 'append':
+      case 'beacon':
+        if (from !== configuration.primary || isPrimary(state) || state.role === 'none') return;
+        if (body.type === 'beacon') return member.onBeacon(state, from, body);
+        // Not before the primary has forgotten what this disk once had (rule 11).
+        if (!state.trusted) return;
+        return member.onAppend(state, from, body);
+      case 'withdrawn':
+        if (from === configuration.primary) promotion.onWithdrawn(state, body.at);
+        return;
+      case 'ack':
+      case 'nack':
+      case 'beaconAck':
+      case 'full':
+      case 'withdraw':
+        if (!isPrimary(state) || !configuration.replicas.includes(from)) return;
+        if (body.type === 'beaconAck') return primary.onBeaconAck(state, from, body.sentAt);
+        if (message.version !== configuration.version) {
+          primary.peerOf(state, from).lastHeard = state.now;
+          return;
+        }
+        if (body.type === 'full') return primary.onFull(state, from);
+        if (body.type === 'withdraw') return primary.onWithdraw(state, from, body.at);
+        if (body.type === 'ack') return primary.onAck(state, from, body.match);
+        return primary.onNack(state, from, body.ends);
+    }
+  }
+
+  #connected(peer: NodeId): void {
+    const state = this.#state;
+    if (isPrimary(state) && state.configuration?.replicas.includes(peer) && state.openingSeq !== undefined) {
+      send(state, peer, { type: 'configure', configuration: state.configuration });
+      primary.peerOf(state, peer).reading = false;
+      primary.probe(state, peer);
+    }
+  }
+
+  #stored(seq: Seq, epoch: number): void {
+    const state = this.#state;
+    // Entries that were truncated meanwhile, and perhaps replaced, do not count.
+    if (state.log.epochAt(seq) !== epoch || seq <= state.log.durable) return;
+    state.log.durable = seq;
+    if (isPrimary(state)) {
+      primary.advanceCommit(state);
+    } else {
+      member.advanceMemberCommit(state);
+      member.acknowledge(state);
+      member.considerMended(state);
+    }
+  }
+
+  #refusedByDisk(from: Seq): void {
+    const state = this.#state;
+    const { configuration, log } = state;
+    log.truncate(from);
+    if (state.verified >= from) state.verified = (from - 1) as Seq;
+    if (isPrimary(state)) return primary.onRefusedByDisk(state);
+    if (configuration) send(state, configuration.primary, { type: 'full' });
+  }
+
+  #quarantined(): void {
+    const state = this.#state;
+    const wasServing = state.serving;
+    state.role = 'quarantined';
+    state.serving = false;
+    state.openingSeq = undefined;
+    // Whoever leads next decides about members, not a copy that cannot be trusted.
+    state.pending = undefined;
+    state.out.push({ kind: 'alarm', text: `this copy is quarantined: ${state.quarantine}` });
+    if (!state.configuration) return;
+    if (wasServing) state.out.push({ kind: 'serving', serving: false, epoch: state.configuration.epoch });
+    state.out.push({ kind: 'role', role: 'quarantined', configuration: state.configuration });
+    promotion.wipeIfReleased(state, state.configuration);
+  }
+
+  /** Starts anew as a learner with an empty log. */
+  #wiped(): void {
+    const state = this.#state;
+    state.log = new PreparedLog(0 as Seq, [], []);
+    state.quarantine = undefined;
+    state.wiping = false;
+    state.cutTail = false;
+    state.verified = 0 as Seq;
+    state.heardCommit = 0 as Seq;
+    state.trusted = false;
+    state.withdrawAt = state.now;
+    const { configuration } = state;
+    if (!configuration) return;
+    promotion.distrust(state);
+    state.role = promotion.roleIn(state, configuration);
+    state.out.push({ kind: 'role', role: state.role, configuration });
+  }
+
+  /** What the shell and the console may see. */
+  get view() {
+    const { configuration, role, serving, log, quarantine, cutTail } = this.#state;
+    return {
+      configuration,
+      role,
+      serving,
+      quarantine,
+      cutTail,
+      last: log.last,
+      lastEpoch: log.lastEpoch,
+      durable: log.durable,
+      committed: log.committed,
+    };
+  }
+
+  /** Until when linearizable reads may be answered, on the node's monotonic clock (rule 7). */
+  get leaseUntil(): number {
+    return primary.leaseUntil(this.#state);
+  }
+
+  /** Prepared records, oldest first: what a new primary's decisions must see. */
+  prepared(): readonly LogRecord[] {
+    const { log } = this.#state;
+    return log.recordsFrom((log.committed + 1) as Seq) ?? [];
+  }
+}

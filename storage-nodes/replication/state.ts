@@ -1,0 +1,170 @@
+/**
+ * All that one replica of a tablet knows, and the few helpers by which its duties speak. The duties
+ * (primary.ts, member.ts, promotion.ts, membership.ts) are functions over this state; replica.ts
+ * dispatches. No I/O, clock, randomness or promises: `now` comes in, outputs go out.
+ */
+import type { Epoch, NodeId, Seq, Version } from '../words.ts';
+import type { Configuration } from './configuration.ts';
+import type { EpochEnd, MessageBody, Output, Role } from './messages.ts';
+import type { PreparedLog } from './prepared-log.ts';
+
+/** Milliseconds. grace > lease + clock drift (rule 7); both are counted on monotonic clocks. */
+export type Timing = {
+  readonly beaconMs: number;
+  readonly leaseMs: number;
+  readonly graceMs: number;
+  /** A member of the in-sync set that said nothing for so long is removed. */
+  readonly suspectMs: number;
+  /** Unanswered appends and compare-and-sets are sent again after this. */
+  readonly retryMs: number;
+  /** Catch-up reads this many bytes of log at a time. */
+  readonly catchUpBytes: number;
+  /** Records sent but not acknowledged, per learner, before it must read from the log instead. */
+  readonly streamCountMax: number;
+};
+
+export const DEFAULT_TIMING: Timing = {
+  beaconMs: 100,
+  leaseMs: 600,
+  graceMs: 1000,
+  suspectMs: 1000,
+  retryMs: 300,
+  catchUpBytes: 2 * 1024 * 1024,
+  streamCountMax: 4096,
+};
+
+/** What a primary knows of one other copy. */
+export type Peer = {
+  /** On that disk and equal to our log, acknowledged in `ackedVersion`. */
+  match: Seq;
+  ackedVersion: Version | undefined;
+  /** The next seq to send. */
+  next: Seq;
+  /**
+   * probe: where do our logs meet? asked, waiting for the answer
+   * catchUp: reading from our log for it, one chunk at a time
+   * stream: gets every new entry as it is proposed
+   */
+  mode: 'probe' | 'catchUp' | 'stream';
+  reading: boolean;
+  /** It said that its disk has no room, and has acknowledged nothing new since. */
+  full: boolean;
+  /** Our clock when the newest beacon that it acknowledged was sent. */
+  beaconAcked: number | undefined;
+  lastHeard: number;
+  /** When to ask again if what was sent is not acknowledged. Beacons alone put nothing off. */
+  retryAt: number;
+};
+
+/** A compare-and-set whose outcome is not known yet. */
+export type PendingChange = {
+  readonly next: Configuration;
+  readonly purpose: 'campaign' | 'reopen' | 'remove' | 'admit';
+  sentAt: number;
+  inFlight: boolean;
+  /** An attempt got no answer: it may take effect at any time, whatever becomes of later attempts. */
+  ambiguous: boolean;
+};
+
+export type ReplicaState = {
+  readonly self: NodeId;
+  readonly timing: Timing;
+  /** Hex sha256 of a configuration's canonical form; pure, passed in because this folder imports no crypto. */
+  readonly hash: (configuration: Configuration) => string;
+  now: number;
+  out: Output[];
+
+  /** Durable here; undefined until the first arrives. */
+  configuration: Configuration | undefined;
+  /** Newer than `configuration`, being made durable. */
+  saving: Configuration | undefined;
+  role: Role;
+  log: PreparedLog;
+
+  /** Set when this copy's bytes cannot be trusted; it takes part in nothing until wiped. */
+  quarantine: string | undefined;
+  wiping: boolean;
+  /** This copy cut a torn tail at open: rule 5. */
+  cutTail: boolean;
+  queryReplies: Map<NodeId, EpochEnd>;
+  lastQuery: number;
+  /**
+   * Nobody counts on entries that this disk had and lost. False while a copy started without a saved
+   * configuration, or was wiped: it saves none, takes nothing and acknowledges nothing until its primary
+   * has forgotten what it acknowledged before (rule 11). So a saved configuration means a trusted disk.
+   */
+  trusted: boolean;
+  /** When the disk was found empty: names one withdrawal. */
+  withdrawAt: number;
+  lastWithdraw: number;
+  /**
+   * Configured primary of an epoch that this run did not ask for, or cannot go on with: needs a new
+   * one, not before `reopenAfter`. Sends no beacons meanwhile, so that others may replace it.
+   */
+  mustReopen: boolean;
+  reopenAfter: number;
+
+  pending: PendingChange | undefined;
+  /** A refused change is not asked for again before this. */
+  askAfter: number;
+
+  /** As primary: the epoch's opening entry; serving once it is committed. */
+  openingSeq: Seq | undefined;
+  serving: boolean;
+  peers: Map<NodeId, Peer>;
+  lastBeacon: number;
+
+  /** As member: up to here our log is known to equal the primary's, in this epoch. */
+  verified: Seq;
+  /** The commit index that the primary told us. */
+  heardCommit: Seq;
+  /** Nobody may be replaced before this (rule 7). */
+  graceUntil: number;
+  /** Since when this copy waits for the others at the first start. */
+  waitingSince: number;
+  lastTick: number;
+};
+
+export function send(state: ReplicaState, to: NodeId, body: MessageBody): void {
+  const { configuration } = state;
+  if (!configuration) return;
+  state.out.push({
+    kind: 'send',
+    to,
+    message: {
+      tablet: configuration.tablet,
+      epoch: configuration.epoch,
+      version: configuration.version,
+      body,
+    },
+  });
+}
+
+/** Members whose acknowledgement a commit and a lease need: with a change pending, old and new (rule 4). */
+export function neededMembers(state: ReplicaState): readonly NodeId[] {
+  const now = state.configuration?.inSync ?? [];
+  const next = state.pending?.next.inSync ?? [];
+  const saving = state.saving?.inSync ?? [];
+  return [...new Set([...now, ...next, ...saving])];
+}
+
+export function others(state: ReplicaState): readonly NodeId[] {
+  return state.configuration?.replicas.filter((node) => node !== state.self) ?? [];
+}
+
+export function isInSync(state: ReplicaState, node: NodeId): boolean {
+  return state.configuration?.inSync.includes(node) ?? false;
+}
+
+export function isPrimary(state: ReplicaState): boolean {
+  return state.role === 'primary';
+}
+
+/** a < b in the order of (epoch, seq). */
+export function isBehind(a: EpochEnd, b: EpochEnd): boolean {
+  return a.epoch !== b.epoch ? a.epoch < b.epoch : a.end < b.end;
+}
+
+export function lastOf(log: PreparedLog): EpochEnd {
+  return { epoch: log.lastEpoch as Epoch, end: log.last };
+}

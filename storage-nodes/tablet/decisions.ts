@@ -1,0 +1,383 @@
+/**
+ * The primary's decisions: commands in, entries out. Commands are decided in rounds: the state that a
+ * round needs is fetched in one lookup, then every command of the round is decided synchronously, on
+ * top of an overlay of entries that are decided but not applied yet, so that commands pipeline.
+ *
+ *   what a decision sees = cells at some applied index + the overlay of all entries after it
+ *
+ * The overlay drops an entry only between rounds, once it is applied, so no lookup can miss both.
+ * Losing the primary's place discards the whole object; its callers hear "ask again".
+ */
+import { randomFillSync } from 'node:crypto';
+import type { CommandHandler, Decision, DomainEvent, Json } from '../../domain/decider.ts';
+import type { Rejection } from '../../domain/errors.ts';
+import { type Cell, type CellAddress, type CellStore } from '../cells/cells.ts';
+import type { CommandRequest } from '../client/client.ts';
+import { Fault } from '../faults.ts';
+import {
+  encodeHead,
+  sha256,
+  ZERO_HASH,
+  type EntryHead,
+  type LogRecord,
+  type PartCommitment,
+} from '../log/entry.ts';
+import { inRange, type Epoch, type RowRange, type Seq, type TabletId } from '../words.ts';
+import { contentOf, REACTION_SETTLED, type Application } from './application.ts';
+import { Overlay } from './overlay.ts';
+import {
+  addressKey,
+  commandAddress,
+  decodeJson,
+  LAST_ENTRY,
+  reactionAddress,
+  stateAddress,
+  streamHeadAddress,
+  type LastEntry,
+  type PendingReaction,
+  type StreamHead,
+} from './platform-cells.ts';
+import { parseSettlement, SETTLE_REACTION, type Settlement } from './settlement.ts';
+
+export type Outcome =
+  /** Entry `seq` answers this command: it was decided now, or is the first answer to the same id. */
+  | { readonly kind: 'entry'; readonly seq: Seq; readonly time: number; readonly reply: unknown }
+  | { readonly kind: 'earlier'; readonly seq: Seq }
+  /** Nothing to log. Valid once everything up to `seen` is committed. */
+  | { readonly kind: 'nothing'; readonly seen: Seq; readonly reply: unknown; readonly time: number }
+  | { readonly kind: 'rejected'; readonly seen: Seq; readonly rejection: Rejection };
+
+type Asked = {
+  readonly command: CommandRequest;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (error: Error) => void;
+};
+
+type Planned = Asked & {
+  readonly content: ReturnType<typeof contentOf>;
+  readonly data: unknown;
+  readonly handler: CommandHandler | undefined;
+  readonly addresses: readonly CellAddress[];
+};
+
+const ROUND_MAX = 256;
+/** A round takes no more commands once their parts add up to this. */
+const ROUND_BYTES_MAX = 4 * 1024 * 1024;
+const QUEUE_MAX = 20_000;
+/** One command is let in whatever its size. */
+const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+const COMMAND_ID_MAX = 200;
+
+export class Decisions {
+  readonly #tablet: TabletId;
+  readonly #epoch: Epoch;
+  readonly #range: RowRange;
+  readonly #cells: CellStore;
+  readonly #application: Application;
+  readonly #clock: () => number;
+  readonly #propose: (records: readonly LogRecord[]) => void;
+  readonly #admit: () => Promise<void>;
+  #queue: Asked[] = [];
+  #queueBytes = 0;
+  #running = false;
+  #closed = false;
+  readonly #overlay = new Overlay();
+  #last: LastEntry | undefined;
+
+  constructor(options: {
+    tablet: TabletId;
+    epoch: Epoch;
+    range: RowRange;
+    cells: CellStore;
+    application: Application;
+    /** Wall clock, ms since 1970. */
+    clock: () => number;
+    propose: (records: readonly LogRecord[]) => void;
+    /** Resolves when there is room for more entries in flight. */
+    admit: () => Promise<void>;
+  }) {
+    this.#tablet = options.tablet;
+    this.#epoch = options.epoch;
+    this.#range = options.range;
+    this.#cells = options.cells;
+    this.#application = options.application;
+    this.#clock = options.clock;
+    this.#propose = options.propose;
+    this.#admit = options.admit;
+  }
+
+  decide(command: CommandRequest): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(replaced());
+      const bytes = bytesOf(command);
+      const isFull =
+        this.#queue.length >= QUEUE_MAX ||
+        (this.#queueBytes > 0 && this.#queueBytes + bytes > QUEUE_BYTES_MAX);
+      if (isFull) {
+        const message = `${this.#queue.length} commands with ${this.#queueBytes} bytes are waiting; try again`;
+        return reject(new Fault('Overloaded', message));
+      }
+      this.#queue.push({ command, resolve, reject });
+      this.#queueBytes += bytes;
+      if (!this.#running) void this.#run();
+    });
+  }
+
+  /** Whoever waits for a decision hears "ask again". */
+  close(): void {
+    this.#closed = true;
+    for (const asked of this.#queue) asked.reject(replaced());
+    this.#queue = [];
+    this.#queueBytes = 0;
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#queue.length > 0 && !this.#closed) {
+      let round: Asked[] = [];
+      try {
+        await this.#admit();
+        round = this.#nextRound();
+        this.#overlay.drop(this.#cells.applied(this.#tablet));
+        await this.#decideRound(round);
+      } catch (error) {
+        for (const asked of round) asked.reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    this.#running = false;
+  }
+
+  #nextRound(): Asked[] {
+    let count = 0;
+    let bytes = 0;
+    while (count < this.#queue.length && count < ROUND_MAX && bytes < ROUND_BYTES_MAX)
+      bytes += bytesOf(this.#queue[count++]!.command);
+    this.#queueBytes -= bytes;
+    return this.#queue.splice(0, count);
+  }
+
+  async #decideRound(round: readonly Asked[]): Promise<void> {
+    const planned = round.flatMap((asked) => this.#plan(asked));
+    const wanted = new Map<string, CellAddress>();
+    if (!this.#last) wanted.set(addressKey(LAST_ENTRY), LAST_ENTRY);
+    for (const { addresses } of planned) {
+      for (const address of addresses) {
+        const key = addressKey(address);
+        if (!this.#overlay.has(key)) wanted.set(key, address);
+      }
+    }
+    const addresses = [...wanted.values()];
+    const cells = addresses.length > 0 ? await this.#cells.get(this.#tablet, addresses) : [];
+    if (this.#closed) {
+      for (const asked of round) asked.reject(replaced());
+      return;
+    }
+    const found = new Map<string, Cell | undefined>();
+    for (const [i, cell] of cells.entries()) found.set(addressKey(addresses[i]!), cell);
+    this.#last ??= decodeJson<LastEntry>(found.get(addressKey(LAST_ENTRY))) ?? { seq: 0, hash: '', time: 0 };
+
+    const records: LogRecord[] = [];
+    const answers: (() => void)[] = [];
+    const read = (address: CellAddress): unknown => {
+      const key = addressKey(address);
+      if (this.#overlay.has(key)) return this.#overlay.get(key);
+      if (!found.has(key))
+        throw new Error(`Defect: ${JSON.stringify(address)} was not declared by the command`);
+      return decodeJson(found.get(key));
+    };
+    for (const plan of planned) {
+      try {
+        const outcome = this.#decideOne(plan, read, records);
+        answers.push(() => plan.resolve(outcome));
+      } catch (error) {
+        plan.reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    if (records.length > 0) this.#propose(records);
+    for (const answer of answers) answer();
+  }
+
+  /** Checks the command's shape and finds what it reads; a command that fails here is answered at once. */
+  #plan(asked: Asked): Planned[] {
+    const { command } = asked;
+    try {
+      if (
+        typeof command.id !== 'string' ||
+        command.id.length === 0 ||
+        command.id.length > COMMAND_ID_MAX ||
+        command.id.includes('\u0000')
+      ) {
+        throw new Fault('Malformed', `a command id has 1 to ${COMMAND_ID_MAX} characters`);
+      }
+      if (!inRange(command.stream, this.#range))
+        throw new Fault('WrongRange', `tablet ${this.#tablet} does not own row ${command.stream}`);
+      const content = contentOf(command.parts);
+      const own: CellAddress[] = [commandAddress(command.id), streamHeadAddress(command.stream)];
+      if (command.type === SETTLE_REACTION) {
+        const settle = parseSettlement(command.data);
+        const addresses = [
+          ...own,
+          reactionAddress(settle.seq, settle.n),
+          ...settle.touches.map((key) => stateAddress(command.stream, key)),
+        ];
+        return [{ ...asked, content, data: settle, handler: undefined, addresses }];
+      }
+      const handler = Object.hasOwn(this.#application.commands, command.type)
+        ? this.#application.commands[command.type]
+        : undefined;
+      if (!handler) {
+        asked.resolve(
+          this.#refuse({ code: 'UnknownCommand', message: `There is no command ${command.type}.` }),
+        );
+        return [];
+      }
+      const parsed = handler.parse(command.data, content);
+      if ('rejection' in parsed) {
+        asked.resolve(this.#refuse(parsed.rejection));
+        return [];
+      }
+      const keys = handler
+        .reads(parsed.data, content, command.id)
+        .map((key) => stateAddress(command.stream, key));
+      // Requires: what the decision's events touch is among what the command reads.
+      return [{ ...asked, content, data: parsed.data, handler, addresses: [...own, ...keys] }];
+    } catch (error) {
+      asked.reject(error instanceof Error ? error : new Error(String(error)));
+      return [];
+    }
+  }
+
+  #decideOne(plan: Planned, read: (address: CellAddress) => unknown, records: LogRecord[]): Outcome {
+    const { command, content } = plan;
+    const last = this.#last!;
+    const time = Math.max(last.time, this.#clock());
+    const earlier = read(commandAddress(command.id)) as { seq: number } | undefined;
+    if (earlier) return { kind: 'earlier', seq: earlier.seq as Seq };
+    if (command.expiresAt !== 0 && command.expiresAt <= time) {
+      throw new Fault(
+        'OutcomeUnknown',
+        'the command has expired: whether it was carried out before is no longer known',
+      );
+    }
+    const decision = plan.handler
+      ? plan.handler.decide(
+          plan.data as never,
+          (key) => read(stateAddress(command.stream, key)) as Json | undefined,
+          {
+            stream: command.stream,
+            time,
+            content,
+            commandId: command.id,
+          },
+        )
+      : this.#settle(plan, read);
+    if ('rejection' in decision)
+      return { kind: 'rejected', seen: last.seq as Seq, rejection: decision.rejection };
+    if (decision.events.length === 0)
+      return { kind: 'nothing', seen: last.seq as Seq, reply: decision.reply ?? null, time };
+    // All that can fail comes first: nothing is half done.
+    const slices = this.#evolve(command.stream, decision.events, content, time, read);
+    const record = this.#entry(command, decision, time, read);
+    for (const [address, value] of slices) this.#overlay.set(address, record.seq, value);
+    records.push(record);
+    return { kind: 'entry', seq: record.seq, time, reply: decision.reply ?? null };
+  }
+
+  #settle(plan: Planned, read: (address: CellAddress) => unknown): Decision {
+    const { seq, n, outcome, code } = plan.data as Settlement;
+    const pending = read(reactionAddress(seq, n)) as PendingReaction | undefined;
+    if (!pending) return { events: [] };
+    const data = {
+      originSeq: seq,
+      reaction: n,
+      command: pending.command,
+      stream: pending.stream,
+      data: pending.data,
+      outcome,
+      ...(code ? { code } : {}),
+    };
+    return { events: [{ type: REACTION_SETTLED, version: 1, data }] };
+  }
+
+  #entry(
+    command: CommandRequest,
+    decision: { readonly events: readonly DomainEvent[]; readonly reply?: Json },
+    time: number,
+    read: (address: CellAddress) => unknown,
+  ): LogRecord {
+    const last = this.#last!;
+    const streamHead = read(streamHeadAddress(command.stream)) as StreamHead | undefined;
+    const seq = (last.seq + 1) as Seq;
+    const head: EntryHead = {
+      seq,
+      epoch: this.#epoch,
+      time,
+      stream: command.stream,
+      streamSeq: (streamHead?.streamSeq ?? 0) + 1,
+      previousHash: last.hash ? Buffer.from(last.hash, 'hex') : ZERO_HASH,
+      previousStreamHash: streamHead ? Buffer.from(streamHead.hash, 'hex') : ZERO_HASH,
+      commandId: command.id,
+      commandExpiresAt: command.expiresAt,
+      action: command.action,
+      actor: command.actor,
+      session: command.session,
+      causation: command.causation,
+      events: decision.events,
+      reply: decision.reply ?? null,
+      parts: command.parts.map((part) => commit(part)),
+    };
+    const bytes = encodeHead(head);
+    const hash = sha256(bytes).toString('hex');
+    this.#last = { seq, hash, time };
+    this.#overlay.set(streamHeadAddress(command.stream), seq, {
+      streamSeq: head.streamSeq,
+      hash,
+    } satisfies StreamHead);
+    this.#overlay.set(commandAddress(command.id), seq, { seq });
+    return { seq, epoch: this.#epoch, head: bytes, parts: command.parts };
+  }
+
+  /** The slices after the events, and reactions that they settle. */
+  #evolve(
+    stream: string,
+    events: readonly DomainEvent[],
+    content: ReturnType<typeof contentOf>,
+    time: number,
+    read: (address: CellAddress) => unknown,
+  ): Iterable<[CellAddress, unknown]> {
+    const changed = new Map<string, [CellAddress, unknown]>();
+    for (const event of events) {
+      if (event.type === REACTION_SETTLED) {
+        const address = reactionAddress(Number(event.data['originSeq']), Number(event.data['reaction']));
+        changed.set(addressKey(address), [address, undefined]);
+      }
+      const handler = this.#application.events[event.type];
+      if (!handler) throw new Error(`Defect: ${event.type} was decided but has no handler`);
+      for (const key of handler.touches(event, content)) {
+        const address = stateAddress(stream, key);
+        const before = changed.get(addressKey(address));
+        const slice = (before ? before[1] : read(address)) as Json | undefined;
+        changed.set(addressKey(address), [address, handler.evolve(key, slice, event, content, time)]);
+      }
+    }
+    return changed.values();
+  }
+
+  #refuse(rejection: Rejection): Outcome {
+    return { kind: 'rejected', seen: 0 as Seq, rejection };
+  }
+}
+
+function bytesOf({ parts }: CommandRequest): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+function commit(bytes: Uint8Array): PartCommitment {
+  const salt = randomFillSync(new Uint8Array(16));
+  return { length: bytes.length, salt, commitment: sha256(salt, sha256(bytes)) };
+}
+
+/** The caller asks again, with the same command id, whoever is primary then. */
+export function replaced(): Fault {
+  return new Fault('NotServing', 'this node is no longer the primary; ask again with the same command id');
+}

@@ -1,0 +1,88 @@
+/**
+ * The cells that the store keeps for itself beside state and read models: which commands were carried
+ * out, which reactions are pending, where each stream's entries are, where the log's chain stands.
+ *
+ *   commands   row ''      column <command id>                    {seq, expiresAt}   expiresAt 0: for good
+ *   reactions  row ''      column <seq, 14 digits>.<n>               {stream, command, data, parts, origin}
+ *   index      row stream  column head                               {streamSeq, hash}
+ *   index      row stream  column e<streamSeq, 14 digits>            {seq}
+ *   index      row ''      column forget                          {after}: how far forgetting has come in its round
+ *   index      row ''      column last                               {seq, hash, time}
+ *   index      row ''      column t<time, 14 digits>.<seq, 14 digits>  {}           every 64th entry
+ */
+import type { Json } from '../../domain/decider.ts';
+import { SPACE, type Cell, type CellAddress } from '../cells/cells.ts';
+import type { Seq } from '../words.ts';
+
+export type StreamHead = { readonly streamSeq: number; readonly hash: string };
+export type LastEntry = { readonly seq: number; readonly hash: string; readonly time: number };
+export type PendingReaction = {
+  readonly stream: string;
+  readonly command: string;
+  readonly data: Json;
+  readonly parts: readonly number[];
+  /** The stream whose event asked for it. */
+  readonly origin: string;
+};
+
+export const TIME_INDEX_EVERY = 64;
+/**
+ * At every such entry the next piece of the remembered commands is looked through, round and round, and
+ * what has expired in log time is forgotten; a function of the log, so that all copies forget the same.
+ */
+export const FORGET_COMMANDS_EVERY = 1024;
+export const FORGET_LOOK_AT = 4 * FORGET_COMMANDS_EVERY;
+
+export function digits(n: number): string {
+  return String(n).padStart(14, '0');
+}
+
+export type KnownCommand = { readonly seq: number; readonly expiresAt: number };
+
+export function commandAddress(id: string): CellAddress {
+  return { space: SPACE.commands, row: '', column: id };
+}
+
+export const FORGET_CURSOR: CellAddress = { space: SPACE.index, row: '', column: 'forget' };
+
+export function reactionAddress(seq: number, n: number): CellAddress {
+  return { space: SPACE.reactions, row: '', column: `${digits(seq)}.${n}` };
+}
+
+export function reactionOfColumn(column: string): { seq: Seq; n: number } {
+  const [seq, n] = column.split('.');
+  return { seq: Number(seq) as Seq, n: Number(n) };
+}
+
+export function streamHeadAddress(stream: string): CellAddress {
+  return { space: SPACE.index, row: stream, column: 'head' };
+}
+
+export function streamEntryAddress(stream: string, streamSeq: number): CellAddress {
+  return { space: SPACE.index, row: stream, column: `e${digits(streamSeq)}` };
+}
+
+export const LAST_ENTRY: CellAddress = { space: SPACE.index, row: '', column: 'last' };
+
+export function timeAddress(time: number, seq: number): CellAddress {
+  return { space: SPACE.index, row: '', column: `t${digits(time)}.${digits(seq)}` };
+}
+
+export function stateAddress(stream: string, key: string): CellAddress {
+  return { space: SPACE.state, row: stream, column: key };
+}
+
+export function encodeJson(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
+
+export function decodeJson<T>(cell: Cell | undefined): T | undefined {
+  if (!cell || !('bytes' in cell.content)) return undefined;
+  const { bytes } = cell.content;
+  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as T;
+}
+
+/** One string per address, for maps. */
+export function addressKey(address: CellAddress): string {
+  return `${address.space}\u0000${address.row}\u0000${address.column}`;
+}

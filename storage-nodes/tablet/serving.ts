@@ -1,0 +1,173 @@
+/**
+ * What a copy does while it is the serving primary of one epoch: it decides commands, answers reads and
+ * carries out reactions. One object an epoch: when the copy loses its place the object is closed, and
+ * everyone who waits in it hears "ask again", whatever they wait for. So no answer of an epoch is ever
+ * given out of what happened after it, even if this same copy leads again.
+ */
+import type { Logger } from 'pino';
+import type { CellStore } from '../cells/cells.ts';
+import { Rejected, type Accepted, type CommandRequest } from '../client/client.ts';
+import { Fault } from '../faults.ts';
+import { decodeHead, type LogRecord } from '../log/entry.ts';
+import type { NodeLog } from '../log/log.ts';
+import type { Epoch, RowRange, Seq, TabletId } from '../words.ts';
+import type { Applied } from './applier.ts';
+import type { Application } from './application.ts';
+import type { ApplyLoop } from './apply-loop.ts';
+import { Decisions, replaced, type Outcome } from './decisions.ts';
+import { Reactor } from './reactor.ts';
+import { SeqWaits } from './seq-waits.ts';
+
+/** Entries decided and not applied yet; beyond this, commands wait to be decided. */
+const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
+const LEASE_WAIT_MS = 2000;
+const LEASE_LOOK_MS = 10;
+
+export type ServingOptions = {
+  readonly tablet: TabletId;
+  readonly epoch: Epoch;
+  readonly range: RowRange;
+  readonly cells: CellStore;
+  readonly log: NodeLog;
+  readonly application: Application;
+  readonly logger: Logger;
+  readonly apply: ApplyLoop;
+  /** Monotonic, ms. */
+  readonly now: () => number;
+  /** Wall clock, ms since 1970. */
+  readonly clock: () => number;
+  readonly committed: () => Seq;
+  /** On the clock of `now` (rule 7). */
+  readonly leaseUntil: () => number;
+  readonly propose: (records: readonly LogRecord[]) => void;
+  readonly headAt: (seq: Seq) => Promise<Uint8Array>;
+  /** Sends a command to whoever owns its stream. */
+  readonly execute: (command: CommandRequest) => Promise<Accepted>;
+  /** A cell failed its checksum. */
+  readonly cellsDamaged: (error: Fault) => void;
+};
+
+export class Serving {
+  readonly #options: ServingOptions;
+  readonly #decisions: Decisions;
+  readonly #reactor: Reactor;
+  readonly #forCommit = new SeqWaits();
+  readonly #forApply = new SeqWaits();
+  #closed = false;
+
+  /** Requires that everything committed when this copy began to serve is applied: no overlay is inherited. */
+  constructor(options: ServingOptions) {
+    this.#options = options;
+    const { tablet, epoch, range, cells, log, application, logger, clock, propose, execute } = options;
+    this.#decisions = new Decisions({
+      tablet,
+      epoch,
+      range,
+      cells,
+      application,
+      clock,
+      propose,
+      admit: () => this.#admit(),
+    });
+    this.#reactor = new Reactor({ tablet, cells, log, application, logger, clock, execute });
+    void this.#reactor.start();
+  }
+
+  /** Answers once the command's entry is committed. Throws Rejected or a Fault. */
+  async execute(command: CommandRequest): Promise<Accepted> {
+    return this.#answer(await this.#noticing(this.#decisions.decide(command)));
+  }
+
+  /** Runs `read` on cells not older than anything committed before the call, under the lease (rule 7). */
+  async linearizable<T>(read: () => Promise<T>): Promise<T> {
+    this.#mustBeOpen();
+    const committed = this.#options.committed();
+    if (committed > this.#options.apply.applied) await this.#forApply.until(committed);
+    const result = await this.#noticing(read());
+    await this.#untilLeased();
+    return result;
+  }
+
+  committed(upTo: Seq): void {
+    this.#forCommit.reached(upTo);
+  }
+
+  applied({ upTo, reactions }: Applied): void {
+    this.#forApply.reached(upTo);
+    for (const reaction of reactions) this.#reactor.add(reaction);
+  }
+
+  close(reason: Fault = replaced()): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#decisions.close();
+    this.#reactor.stop();
+    this.#forCommit.fail(reason);
+    this.#forApply.fail(reason);
+  }
+
+  async #answer(outcome: Outcome): Promise<Accepted> {
+    const { tablet } = this.#options;
+    switch (outcome.kind) {
+      case 'entry':
+        await this.#untilCommitted(outcome.seq);
+        return { tablet, seq: outcome.seq, time: outcome.time, reply: outcome.reply };
+      case 'earlier': {
+        await this.#untilCommitted(outcome.seq);
+        const head = decodeHead(await this.#options.headAt(outcome.seq));
+        return { tablet, seq: head.seq, time: head.time, reply: head.reply };
+      }
+      // A rejection and an answer without an entry are reads: what they saw must be committed, and the lease hold.
+      case 'nothing':
+        await this.#untilCommitted(outcome.seen);
+        await this.#untilLeased();
+        return { tablet, seq: outcome.seen, time: outcome.time, reply: outcome.reply };
+      case 'rejected':
+        await this.#untilCommitted(outcome.seen);
+        await this.#untilLeased();
+        throw new Rejected(outcome.rejection);
+    }
+  }
+
+  /** Once closed, the entry at `seq` may be another's: that it is committed says nothing then. */
+  async #untilCommitted(seq: Seq): Promise<void> {
+    this.#mustBeOpen();
+    if (seq > this.#options.committed()) await this.#forCommit.until(seq);
+  }
+
+  /** The lease is checked after the value was read; it may be on its way, right after a start. */
+  async #untilLeased(): Promise<void> {
+    const { now, leaseUntil, tablet } = this.#options;
+    const until = now() + LEASE_WAIT_MS;
+    for (;;) {
+      this.#mustBeOpen();
+      if (leaseUntil() > now()) return;
+      if (now() > until)
+        throw new Fault('NotServing', `tablet ${tablet} holds no lease for reads now; try again`);
+      await new Promise((resolve) => setTimeout(resolve, LEASE_LOOK_MS));
+    }
+  }
+
+  /** Waits while too much is decided but not applied. */
+  async #admit(): Promise<void> {
+    const { apply } = this.#options;
+    while (apply.bytes > IN_FLIGHT_BYTES_MAX && !this.#closed) {
+      await this.#forApply.until((apply.applied + 1) as Seq);
+    }
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw replaced();
+  }
+
+  async #noticing<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!this.#closed && error instanceof Fault && error.code === 'Damaged') {
+        this.#options.cellsDamaged(error);
+      }
+      throw error;
+    }
+  }
+}

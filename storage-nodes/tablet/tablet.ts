@@ -1,0 +1,396 @@
+/**
+ * One tablet's copy on this node: the shell around the replication core. It performs the core's outputs
+ * in order and reports back what became durable (tablet-disk.ts), applies what is committed
+ * (apply-loop.ts), and, while it is the serving primary, decides commands and answers reads (serving.ts).
+ *
+ *   applied <= committed <= last
+ *   an entry is in the segments before it is applied, and applied before it is read or noticed
+ *
+ * What cannot be trusted: cells are thrown away and built again from this copy's own log; a damaged log
+ * makes the core give up this copy, unless it is the only one, which goes on with what it can read.
+ */
+import type { Accepted, CommandRequest } from '../client/client.ts';
+import { Fault } from '../faults.ts';
+import { decodeHead, encodeHead, sha256, ZERO_HASH } from '../log/entry.ts';
+import type { RecoveredTablet } from '../log/log.ts';
+import { configurationHash } from '../master/configuration-hash.ts';
+import { parseConfiguration, type Configuration } from '../replication/configuration.ts';
+import type { EpochEnd, Input, Output } from '../replication/messages.ts';
+import { Replica } from '../replication/replica.ts';
+import type { Epoch, Seq, TabletId } from '../words.ts';
+import { EPOCH_OPENED } from './application.ts';
+import type { Applied } from './applier.ts';
+import { ApplyLoop, type ApplyFailure } from './apply-loop.ts';
+import { readBundle, type Bundle, type CellQuery } from './bundle.ts';
+import { Serving } from './serving.ts';
+import { TabletDisk } from './tablet-disk.ts';
+import type { TabletHost } from './tablet-host.ts';
+
+/** Cells that are damaged again while they are being built are not built again at once. */
+const REBUILD_AGAIN_MS = 500;
+
+export class Tablet {
+  readonly id: TabletId;
+  readonly #host: TabletHost;
+  readonly #replica: Replica;
+  readonly #disk: TabletDisk;
+  readonly #apply: ApplyLoop;
+  #serving: Serving | undefined;
+  #committed: Seq;
+  #stopped = false;
+  /** Being done to the cells or the whole copy: one after the other. */
+  #mending: Promise<void> = Promise.resolve();
+  #rebuilding = false;
+  readonly #alarms = new Map<'disk' | 'cells' | 'log', string>();
+
+  /** `ends`: where the epochs of the committed entries end, oldest first. */
+  constructor(
+    id: TabletId,
+    host: TabletHost,
+    recovered: RecoveredTablet | undefined,
+    ends: readonly EpochEnd[],
+  ) {
+    this.id = id;
+    this.#host = host;
+    const { log, cells, application } = host;
+    const configuration =
+      recovered?.configuration && parseConfiguration(Buffer.from(recovered.configuration).toString('utf8'));
+    this.#committed = recovered?.committed ?? (0 as Seq);
+    const damage = recovered?.damage.map((d) => `${d.file} at ${d.offset}: ${d.reason}`).join('; ');
+    this.#replica = new Replica({
+      self: host.self,
+      timing: host.timing,
+      hash: configurationHash,
+      now: host.now(),
+      recovered: {
+        configuration,
+        committed: this.#committed,
+        ends,
+        prepared: recovered?.prepared ?? [],
+        cutTail: recovered?.cutTail ?? false,
+        damage: damage || undefined,
+      },
+    });
+    this.#disk = new TabletDisk({
+      tablet: id,
+      log,
+      report: (input) => this.input(input),
+      readable: (upTo) => this.#apply.readable(upTo),
+      refused: (from) => this.#apply.forgetFrom(from),
+      full: (reason) => this.#diskFull(reason),
+      damaged: (error) => this.#logDamaged(error),
+      failed: (error) => this.#fatal(error),
+    });
+    this.#apply = new ApplyLoop({
+      tablet: id,
+      cells,
+      log,
+      application,
+      readable: this.#committed,
+      onApplied: (from, applied) => this.#applied(from, applied),
+      onFailed: (failure) => this.#cannotApply(failure),
+    });
+    for (const record of recovered?.prepared ?? []) this.#apply.remember(record);
+    // A log that is damaged is not read for cells: the copy is fetched anew.
+    if (!damage) this.#apply.start();
+  }
+
+  get view() {
+    return {
+      ...this.#replica.view,
+      applied: this.#apply.applied,
+      readable: this.#apply.readableUpTo,
+      deciding: this.#serving !== undefined,
+    };
+  }
+
+  get alarms(): readonly string[] {
+    return [...this.#alarms.values()];
+  }
+
+  tick(): void {
+    this.input({ kind: 'tick' });
+  }
+
+  input(input: Input): void {
+    if (this.#stopped) return;
+    let outputs: Output[];
+    try {
+      outputs = this.#replica.step(input, this.#host.now());
+    } catch (error) {
+      return this.#fatal(error instanceof Error ? error : new Error(String(error)));
+    }
+    for (const output of outputs) this.#perform(output);
+  }
+
+  /** Answers once the command's entry is committed. Throws Rejected or a Fault. */
+  async execute(command: CommandRequest): Promise<Accepted> {
+    return this.#mustServe().execute(command);
+  }
+
+  /** Cells of one applied index, not older than anything committed before the call (rule 7). */
+  async read(queries: readonly CellQuery[]): Promise<Bundle> {
+    const { cells } = this.#host;
+    return this.#mustServe().linearizable(() => readBundle(cells, this.#apply, this.id, queries));
+  }
+
+  /** For what reads this copy's log at a caller's wish: damage there is this copy's affair too. */
+  async readingLog<T>(upTo: Seq, read: () => Promise<T>): Promise<T> {
+    const { quarantine, committed, readable } = this.view;
+    // Only the primary can say that there is no such entry yet.
+    if (quarantine || (upTo > readable && (upTo <= committed || !this.#serving))) throw this.#notPrimary();
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'Damaged') this.#logDamaged(error);
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const stopping = new Fault('Closed', 'the node is stopping');
+    this.#stopServing(stopping);
+    await this.#apply.pause(stopping);
+    await this.#disk.stop();
+    await this.#mending;
+  }
+
+  #perform(output: Output): void {
+    switch (output.kind) {
+      case 'append':
+        for (const record of output.records) this.#apply.remember(record);
+        return this.#disk.append(output.records);
+      case 'truncate':
+        this.#apply.forgetFrom(output.from);
+        return this.#disk.truncate(output.from);
+      case 'commit':
+        this.#committed = output.upTo;
+        this.#serving?.committed(output.upTo);
+        return this.#disk.commit(output.upTo);
+      case 'send':
+        return this.#host.send(output.to, output.message);
+      case 'saveConfiguration':
+        return this.#disk.saveConfiguration(output.configuration);
+      case 'compareAndSet':
+        void this.#compareAndSet(output.next);
+        return;
+      case 'readLog':
+        return this.#disk.readFor(output.peer, output.from, output.maxBytes);
+      case 'openEpoch':
+        void this.#openEpoch(output.seq, output.epoch);
+        return;
+      case 'serving':
+        this.#host.logger.info(
+          { tablet: this.id, epoch: output.epoch, serving: output.serving },
+          output.serving ? 'serving' : 'no longer serving',
+        );
+        if (output.serving) void this.#startServing();
+        else this.#stopServing();
+        return;
+      case 'role': {
+        const { version, epoch, inSync } = output.configuration;
+        this.#host.logger.info({ tablet: this.id, role: output.role, version, epoch, inSync }, 'role');
+        return this.#host.configurationChanged(output.configuration);
+      }
+      case 'alarm':
+        this.#host.logger.warn({ tablet: this.id }, output.text);
+        return;
+      case 'tailRestored':
+        return this.#disk.tailRestored();
+      case 'wipe':
+        return this.#mend(() => this.#wipe(output.reason));
+      default:
+        output satisfies never;
+    }
+  }
+
+  async #compareAndSet(next: Configuration): Promise<void> {
+    const result = await this.#host.compareAndSet(next);
+    if (result.outcome === 'refused')
+      this.input({ kind: 'compareAndSetRefused', next, current: result.current });
+    else if (result.outcome === 'unsent')
+      this.input({ kind: 'compareAndSetRefused', next, current: undefined });
+    else this.input({ kind: 'compareAndSetDone', next, outcome: result.outcome });
+  }
+
+  /** The entry that opens an epoch holds the chain's hash; nothing else is proposed before it (rule 5). */
+  async #openEpoch(seq: Seq, epoch: Epoch): Promise<void> {
+    let before: Uint8Array | undefined;
+    try {
+      before = seq > 1 ? await this.#headAt((seq - 1) as Seq) : undefined;
+    } catch (error) {
+      return this.#stopped ? undefined : this.#logDamaged(error);
+    }
+    const { configuration, role, last } = this.#replica.view;
+    if (configuration?.epoch !== epoch || role !== 'primary' || last !== seq - 1) return;
+    const head = encodeHead({
+      seq,
+      epoch,
+      time: Math.max(before ? decodeHead(before).time : 0, this.#host.clock()),
+      stream: '',
+      streamSeq: 0,
+      previousHash: before ? sha256(before) : ZERO_HASH,
+      previousStreamHash: ZERO_HASH,
+      commandId: '',
+      commandExpiresAt: 0,
+      action: 'Open an epoch',
+      actor: this.#host.self,
+      session: '',
+      causation: undefined,
+      events: [{ type: EPOCH_OPENED, version: 1, data: { primary: this.#host.self } }],
+      reply: null,
+      parts: [],
+    });
+    this.input({ kind: 'propose', records: [{ seq, epoch, head, parts: [] }] });
+  }
+
+  /** The head of an entry that is prepared or committed here. */
+  async #headAt(seq: Seq): Promise<Uint8Array> {
+    const recent = this.#apply.recent(seq) ?? this.#replica.prepared().find((record) => record.seq === seq);
+    if (recent) return recent.head;
+    const [found] = await this.#host.log.readHeads(this.id, seq, 1);
+    if (found?.seq !== seq) throw new Fault('Damaged', `entry ${seq} of ${this.id} cannot be read`);
+    return found.head;
+  }
+
+  /** Serving starts once all that was committed before is applied: no overlay is inherited. */
+  async #startServing(): Promise<void> {
+    const { cells, log, application, logger } = this.#host;
+    const epoch = this.#replica.view.configuration?.epoch;
+    try {
+      await this.#apply.untilApplied(this.#committed);
+    } catch {
+      return; // stopped, or the cells are being mended, which starts serving again
+    }
+    const { serving, configuration } = this.#replica.view;
+    if (!serving || !configuration || configuration.epoch !== epoch || this.#stopped || this.#serving) return;
+    this.#serving = new Serving({
+      tablet: this.id,
+      epoch: configuration.epoch,
+      range: configuration.range,
+      cells,
+      log,
+      application,
+      logger,
+      apply: this.#apply,
+      now: () => this.#host.now(),
+      clock: () => this.#host.clock(),
+      committed: () => this.#committed,
+      leaseUntil: () => this.#replica.leaseUntil,
+      propose: (records) => this.input({ kind: 'propose', records }),
+      headAt: (seq) => this.#headAt(seq),
+      execute: (command) => this.#host.execute(command),
+      cellsDamaged: (error) => this.#cellsDamaged(error),
+    });
+  }
+
+  #stopServing(reason?: Fault): void {
+    const serving = this.#serving;
+    this.#serving = undefined;
+    serving?.close(reason);
+  }
+
+  #mustServe(): Serving {
+    if (!this.#serving || !this.#replica.view.serving) throw this.#notPrimary();
+    return this.#serving;
+  }
+
+  #notPrimary(): Fault {
+    const { configuration } = this.#replica.view;
+    if (configuration && configuration.primary !== this.#host.self) {
+      return new Fault('NotPrimary', `${configuration.primary} is the primary of ${this.id}`, {
+        hint: configuration.primary,
+      });
+    }
+    return new Fault('NotServing', `tablet ${this.id} is not ready on ${this.#host.self} yet; try again`);
+  }
+
+  #applied(from: Seq, applied: Applied): void {
+    this.#alarms.delete('cells');
+    this.#serving?.applied(applied);
+    const { serving, configuration } = this.#replica.view;
+    if (serving && configuration)
+      this.#host.notice(this.id, configuration.epoch, from, applied.upTo, applied.streams);
+  }
+
+  #cannotApply({ error, at }: ApplyFailure): void {
+    if (this.#stopped) return;
+    const code = error instanceof Fault ? error.code : undefined;
+    if (code === 'Damaged') return at === 'log' ? this.#logDamaged(error) : this.#cellsDamaged(error);
+    if (code !== undefined) return this.#fatal(error); // the cells' disk is full or failed
+    // Every copy that runs this program would fail here. The log is sound: it is kept, and goes on growing.
+    this.#stopServing();
+    this.#alarms.set('cells', `${this.id}: committed entries are not applied: ${error.message}`);
+    this.#host.logger.error(
+      { tablet: this.id, err: error },
+      'cannot apply committed entries: this copy serves nothing',
+    );
+  }
+
+  /** Cells hold only what the log can give again. Decisions must not see them go: nothing is served meanwhile. */
+  #cellsDamaged(error: Error): void {
+    if (this.#stopped || this.#rebuilding) return;
+    this.#rebuilding = true;
+    const pauseMs = this.#alarms.has('cells') ? REBUILD_AGAIN_MS : 0;
+    this.#stopServing();
+    this.#alarms.set('cells', `${this.id}: the cells are damaged and are built again: ${error.message}`);
+    this.#host.logger.error(
+      { tablet: this.id, reason: error.message },
+      'cells are damaged: building them again from the log',
+    );
+    this.#mend(async () => {
+      await this.#apply.pause(new Fault('NotServing', `the cells of ${this.id} are being built again`));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      if (this.#stopped) return;
+      await this.#host.cells.drop(this.id);
+      this.#rebuilding = false;
+      this.#apply.start();
+      if (this.#replica.view.serving) void this.#startServing();
+    });
+  }
+
+  async #wipe(reason: string): Promise<void> {
+    const { cells, logger } = this.#host;
+    logger.warn({ tablet: this.id, reason }, 'wiping this copy: it will be fetched anew');
+    await this.#apply.pause(new Fault('NotServing', `this copy of ${this.id} is being wiped`));
+    // The log goes last: as long as it is there, cells that are gone can be built again.
+    await cells.drop(this.id);
+    await this.#disk.drop();
+    this.#apply.reset();
+    this.#committed = 0 as Seq;
+    this.#alarms.clear();
+    this.#apply.start();
+    this.input({ kind: 'wiped' });
+  }
+
+  #mend(work: () => Promise<void>): void {
+    this.#mending = this.#mending
+      .then(() => (this.#stopped ? undefined : work()))
+      .catch((error: unknown) => this.#fatal(error instanceof Error ? error : new Error(String(error))));
+  }
+
+  #diskFull(reason: string | undefined): void {
+    if (reason === undefined) return void this.#alarms.delete('disk');
+    if (this.#alarms.has('disk')) return;
+    this.#alarms.set('disk', `${this.id}: ${reason}`);
+    this.#host.logger.error(
+      { tablet: this.id, reason },
+      'the disk is full: refusing entries until there is room',
+    );
+  }
+
+  /** The core gives this copy up (rule 11), unless no other has all of its entries. */
+  #logDamaged(error: unknown): void {
+    if (this.#stopped) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    const isOnly = this.#replica.view.configuration?.inSync.every((node) => node === this.#host.self);
+    if (!this.#alarms.has('log')) this.#host.logger.error({ tablet: this.id, reason }, 'the log is damaged');
+    this.#alarms.set('log', `${this.id}: the log is damaged: ${reason}`);
+    if (!isOnly) this.input({ kind: 'damaged', reason });
+  }
+
+  #fatal(error: Error): void {
+    if (!this.#stopped) this.#host.fatal(error);
+  }
+}

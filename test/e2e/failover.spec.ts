@@ -1,0 +1,101 @@
+/**
+ * KV-4, KV-5, FE-1: a storage node is killed while clients write to tablets that it leads. Clients see
+ * latency, no errors; nothing acknowledged is missing; the node comes back by what it missed. How long
+ * writes stood still is printed, not asserted.
+ */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
+import { startCluster, until, type Cluster } from './cluster.ts';
+
+const ROW = 'house';
+const WRITERS = 8;
+const KILLS = 3;
+
+let cluster: Cluster;
+let store: TcpStoreClient;
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  store = cluster.openStore();
+});
+afterAll(async () => {
+  await store?.close();
+  await cluster?.stop();
+});
+
+async function allInSync(): Promise<void> {
+  await until('every copy is in sync', async () => {
+    const tablets = await store.tabletStatus();
+    return tablets.every((tablet) => tablet.serving && tablet.inSync.length === 3) || undefined;
+  });
+}
+
+async function primaryOf(row: string): Promise<string> {
+  const tablets = await store.tablets();
+  return tablets.find(({ from, to }) => row >= from && (to === null || row < to))!.primary;
+}
+
+describe('killing the primary under load', () => {
+  const acknowledged = new Map<string, string>();
+  const gaps: number[] = [];
+
+  it(`loses nothing and shows no error, ${KILLS} times`, { timeout: 180_000 }, async () => {
+    for (let kill = 0; kill < KILLS; kill++) {
+      let writing = true;
+      const acknowledgedAt: number[] = [];
+      const write = async (writer: number): Promise<void> => {
+        for (let n = 0; writing; n++) {
+          const column = `${kill}.${writer}.${n}`;
+          await store.execute({
+            id: randomUUID(),
+            expiresAt: Date.now() + 60_000,
+            stream: ROW,
+            type: 'kv.Put',
+            data: { column },
+            parts: [Buffer.from(column)],
+            actor: 'test',
+            session: '',
+            action: 'Put',
+          });
+          acknowledged.set(column, column);
+          acknowledgedAt.push(performance.now());
+        }
+      };
+      const writers = Array.from({ length: WRITERS }, (_, writer) => write(writer));
+      const primary = await primaryOf(ROW);
+      await until('writes flow', () => acknowledgedAt.length > 200 || undefined);
+      const before = await cluster.kill(primary);
+      const sofar = acknowledgedAt.length;
+      await until('writes flow again', () => acknowledgedAt.length > sofar + 500 || undefined);
+      writing = false;
+      await Promise.all(writers);
+      gaps.push(Math.max(...acknowledgedAt.slice(1).map((at, i) => at - acknowledgedAt[i]!)));
+      await cluster.restarted(primary, before);
+      await allInSync();
+    }
+    console.log(
+      `[figure] longest time without an acknowledged write: ${gaps.map((gap) => `${Math.round(gap)} ms`).join(', ')}`,
+    );
+  });
+
+  it('has every acknowledged value', async () => {
+    const found = new Map<string, string>();
+    let from = { row: ROW, column: '' };
+    for (;;) {
+      const { results } = await store.read(ROW, [
+        { scan: { from, to: { row: `${ROW}\u0001`, column: '' }, limit: 1000 } },
+      ]);
+      for (const cell of results[0]!) found.set(cell.column, cell.bytes!.toString());
+      if (results[0]!.length < 1000) break;
+      from = { row: ROW, column: `${results[0]!.at(-1)!.column}\u0001` };
+    }
+    const missing = [...acknowledged].filter(([column, value]) => found.get(column) !== value);
+    expect(missing).toEqual([]);
+  });
+
+  it('agrees on every replica, replayed and live', { timeout: 120_000 }, async () => {
+    const verified = await cluster.cli(['replay', '--verify']);
+    expect(verified, `${verified.stdout}\n${verified.stderr}`).toMatchObject({ code: 0 });
+  });
+});

@@ -1,0 +1,145 @@
+/**
+ * A store of three nodes and a master inside this process, over real sockets, journals and RocksDB, in a
+ * throw-away folder: for tests that look at the store without gateways.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { createApplication } from '../../ops/processes/platform.ts';
+import { RocksCells } from '../../storage-nodes/cells/rocks-cells.ts';
+import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
+import { DiskLog } from '../../storage-nodes/log/disk-log.ts';
+import { EmbeddedConfigStore } from '../../storage-nodes/master/embedded-config-store.ts';
+import { MasterServer } from '../../storage-nodes/master/server.ts';
+import type { FilePort } from '../../storage-nodes/log/files.ts';
+import { StorageNode, type Address } from '../../storage-nodes/node.ts';
+
+const MIB = 1024 * 1024;
+export const SECRET = 'a secret for tests';
+export const LIMITS = { kvValueBytesMax: 64 * MIB, messageBytesMax: 40 * MIB };
+const logger = pino({ level: process.env['PENNCLOUD_LOG_LEVEL'] ?? 'silent' });
+
+export type LocalStore = {
+  readonly client: TcpStoreClient;
+  readonly folder: string;
+  readonly nodes: readonly { id: string; host: string; port: number }[];
+  /** Errors that would have ended a node's process. */
+  readonly fatal: Error[];
+  readonly master: Address;
+  stopNode(id: string): Promise<void>;
+  startNode(id: string): Promise<void>;
+  stopMaster(): Promise<void>;
+  startMaster(): Promise<void>;
+  /** Waits until every tablet serves with this many in-sync copies. */
+  settled(copies?: number): Promise<void>;
+  stop(): Promise<void>;
+};
+
+export type LocalStoreOptions = {
+  /** Where `from` finds `to`: a test may put itself in between. */
+  readonly route?: (from: string, to: Address) => Address;
+  /** The file operations of a node's log. */
+  readonly files?: (id: string) => FilePort;
+};
+
+export async function startLocalStore({
+  route = (_from, to) => to,
+  files,
+}: LocalStoreOptions = {}): Promise<LocalStore> {
+  const folder = await mkdtemp(join(tmpdir(), 'penncloud-store-'));
+  const ports = await freePorts(4);
+  const nodes = [1, 2, 3].map((n) => ({ id: `node-${n}`, host: '127.0.0.1', port: ports[n]! }));
+  const master = { id: 'master', host: '127.0.0.1', port: ports[0]! };
+  const fatal: Error[] = [];
+  const running = new Map<string, StorageNode>();
+  const seenBy = (from: string) => nodes.filter(({ id }) => id !== from).map((to) => route(from, to));
+  const client = createStoreClient({ nodes: seenBy('test'), secret: SECRET, clientId: 'test', logger });
+  let masterParts: { store: EmbeddedConfigStore; server: MasterServer } | undefined;
+
+  const store: LocalStore = {
+    client,
+    folder,
+    nodes,
+    master,
+    fatal,
+    async startMaster() {
+      const configStore = new EmbeddedConfigStore({ folder: join(folder, 'master') });
+      await configStore.open();
+      const server = new MasterServer({
+        store: configStore,
+        secret: SECRET,
+        nodes,
+        host: master.host,
+        port: master.port,
+        logger,
+      });
+      await server.start();
+      masterParts = { store: configStore, server };
+    },
+    async stopMaster() {
+      await masterParts?.server.stop();
+      await masterParts?.store.close();
+      masterParts = undefined;
+    },
+    async startNode(id) {
+      const self = nodes.find((node) => node.id === id)!;
+      const node = new StorageNode({
+        self,
+        peers: seenBy(id),
+        master: route(id, master),
+        secret: SECRET,
+        log: new DiskLog({
+          folder: join(folder, id, 'log'),
+          logger,
+          journalSegmentBytes: 4 * MIB,
+          ...(files && { files: files(id) }),
+        }),
+        cells: new RocksCells({ folder: join(folder, id, 'cells'), logger }),
+        application: createApplication(LIMITS),
+        logger: logger.child({ node: id }),
+        execute: (command) => client.execute(command),
+        onCommitted: () => {},
+        onConfiguration: () => {},
+        onFatal: (error) => fatal.push(error),
+      });
+      await node.start();
+      running.set(id, node);
+    },
+    async stopNode(id) {
+      await running.get(id)?.stop();
+      running.delete(id);
+    },
+    async settled(copies = 3) {
+      for (;;) {
+        const tablets = await client.tabletStatus();
+        if (tablets.length > 0 && tablets.every((t) => t.serving && t.inSync.length === copies)) return;
+        if (fatal.length > 0) throw fatal[0]!;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    async stop() {
+      await client.close();
+      for (const id of [...running.keys()]) await store.stopNode(id);
+      await store.stopMaster();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  await store.startMaster();
+  await Promise.all(nodes.map((node) => store.startNode(node.id)));
+  return store;
+}
+
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,16 @@
+/** A process that writes the history of cells-history.ts until it is killed. Prints each applied index that it was told is written. */
+import { RocksCells } from '../../storage-nodes/cells/rocks-cells.ts';
+import { seq } from '../../storage-nodes/words.ts';
+import { TABLETS, writesOf } from './cells-history.ts';
+
+const cells = new RocksCells({ folder: process.argv[2]! });
+await cells.open();
+await Promise.all(
+  TABLETS.map(async (tablet) => {
+    for (let n = cells.applied(tablet) + 1; ; n++) {
+      const written = cells.write(tablet, seq(n), writesOf(tablet, n));
+      if (n % 3 === 0) await written;
+      if (n % 30 === 0) process.stdout.write(`${tablet} ${n}\n`);
+    }
+  }),
+);

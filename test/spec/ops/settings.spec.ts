@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readSettings, reportSettings, SettingsError } from '../../../ops/processes/settings.ts';
+import { planCluster } from '../../../ops/processes/topology.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'penncloud-settings-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function settingsFile(content: string): string {
+  const path = join(folder, 'settings.json');
+  writeFileSync(path, content);
+  return path;
+}
+
+describe('settings', () => {
+  test('have the documented defaults', () => {
+    expect(readSettings({})).toEqual({
+      dataFolder: resolve('data'),
+      portOffset: 0,
+      host: '127.0.0.1',
+      domains: ['penncloud.test'],
+      gateways: 2,
+      kvValueBytesMax: 64 * 1024 * 1024,
+      messageBytesMax: 40 * 1024 * 1024,
+      logLevel: 'info',
+    });
+  });
+
+  test('come from the environment first, then from the file, then from the defaults', () => {
+    const PENNCLOUD_SETTINGS = settingsFile('{ "gateways": 3, "portOffset": 50 }');
+    const report = reportSettings({ PENNCLOUD_SETTINGS, PENNCLOUD_PORT_OFFSET: '1000' });
+    const of = (wanted: string) => report.find(({ name }) => name === wanted);
+    expect(of('portOffset')).toMatchObject({ value: 1000, source: 'environment' });
+    expect(of('gateways')).toMatchObject({ value: 3, source: 'settings file' });
+    expect(of('logLevel')).toMatchObject({ value: 'info', source: 'default' });
+  });
+
+  test('take several mail domains, in any case and with blanks', () => {
+    expect(readSettings({ PENNCLOUD_DOMAIN: 'Example.org, mail.example.net' }).domains).toEqual([
+      'example.org',
+      'mail.example.net',
+    ]);
+  });
+
+  test.each([
+    [{ PENNCLOUD_GATEWAYS: '0' }, 'PENNCLOUD_GATEWAYS is "0", but it must be a whole number from 1 to 16.'],
+    [
+      { PENNCLOUD_PORT_OFFSET: '-1' },
+      'PENNCLOUD_PORT_OFFSET is "-1", but it must be a whole number from 0 to 50000.',
+    ],
+    [{ PENNCLOUD_DOMAIN: 'a..b' }, 'PENNCLOUD_DOMAIN is "a..b", but it must be domain names'],
+    [{ PENNCLOUD_HOST: 'localhost' }, 'PENNCLOUD_HOST is "localhost", but it must be an IP address'],
+    [{ PENNCLOUD_KV_VALUE_BYTES_MAX: '1e99' }, 'PENNCLOUD_KV_VALUE_BYTES_MAX'],
+  ])('refuse %j, naming the variable and its limit', (environment, words) => {
+    expect(() => readSettings(environment)).toThrow(SettingsError);
+    expect(() => readSettings(environment)).toThrow(words);
+  });
+
+  test('refuse a file that is no JSON object, has an unknown setting, or a wrong value', () => {
+    const read = (content: string) => () => readSettings({ PENNCLOUD_SETTINGS: settingsFile(content) });
+    expect(read('{')).toThrow(/^PENNCLOUD_SETTINGS names .*cannot be used/);
+    expect(read('[]')).toThrow(/must hold one JSON object/);
+    expect(read('{ "gatways": 3 }')).toThrow(/unknown setting "gatways"; there are .*gateways/);
+    expect(read('{ "gateways": 17 }')).toThrow(
+      /gateways in .* is 17, but it must be a whole number from 1 to 16/,
+    );
+  });
+});
+
+describe('the plan of a cluster', () => {
+  const plan = planCluster({ portOffset: 1000, host: '0.0.0.0', gateways: 2 });
+
+  test('shifts every port by the offset, and uses each once', () => {
+    const ports = plan.flatMap(({ port, health }) =>
+      health && health.port !== port ? [port, health.port] : [port],
+    );
+    expect(new Set(ports).size).toBe(ports.length);
+    expect(plan.map(({ id, port }) => `${id} ${port}`)).toEqual([
+      'nats 5622',
+      'master 8000',
+      'node-1 8001',
+      'node-2 8002',
+      'node-3 8003',
+      'gateway-1 9001',
+      'gateway-2 9002',
+      'smtp-in 3525',
+      'front-door 9000',
+    ]);
+  });
+
+  test('opens to the network nothing but web and SMTP', () => {
+    expect(plan.filter(({ host }) => host === '0.0.0.0').map(({ kind }) => kind)).toEqual([
+      'gateway',
+      'gateway',
+      'smtp-in',
+      'front-door',
+    ]);
+  });
+});
