@@ -1,16 +1,36 @@
 /**
  * Command ids. Each form carries one of its own; what the command creates (a message, a file) gets ids
  * derived from it, so that a form sent twice names the same things and acts once.
+ *
+ *   id = time of issue (ms since 1970, base 36, 8 characters) ‖ 18 random bytes (base64url)
+ *
+ * The time lies in the id, so that a form expires when it does, not anew with each sending: after that
+ * the store no longer knows whether it was carried out, and must not be asked again.
  */
 import { createHash, randomBytes } from 'node:crypto';
 
-/** 144 random bits. */
-export function newCommandId(): string {
-  return randomBytes(18).toString('base64url');
+const TIME_CHARACTERS = 8;
+/** As long as someone may leave a half-written letter open. */
+const VALID_MS = 7 * 24 * 60 * 60 * 1000;
+const CLOCKS_DIFFER_MS = 60 * 1000;
+
+export function newCommandId(time = Date.now()): string {
+  return time.toString(36).padStart(TIME_CHARACTERS, '0') + randomBytes(18).toString('base64url');
+}
+
+/** Ms since 1970. Requires an id that `isCommandId`, or one derived from it by adding to its end. */
+export function commandExpiry(id: string): number {
+  return Number.parseInt(id.slice(0, TIME_CHARACTERS), 36) + VALID_MS;
+}
+
+/** Not expired, and not from the future (beyond what clocks of gateways may differ). */
+export function isCurrent(id: string, now: number): boolean {
+  const expiry = commandExpiry(id);
+  return now < expiry && expiry <= now + VALID_MS + CLOCKS_DIFFER_MS;
 }
 
 export function isCommandId(id: unknown): id is string {
-  return typeof id === 'string' && /^[A-Za-z0-9_-]{22,64}$/.test(id);
+  return typeof id === 'string' && /^[0-9a-z]{8}[A-Za-z0-9_-]{24}$/.test(id);
 }
 
 /** 26 base32 characters (130 bits), the same for the same account, form and purpose. */

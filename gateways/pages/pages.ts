@@ -4,16 +4,13 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Accepted } from '../../storage-nodes/client/client.ts';
-import { isCommandId } from './command-ids.ts';
+import { commandExpiry, isCommandId, isCurrent } from './command-ids.ts';
 import { Cookies } from './cookies.ts';
 import { csrfToken, csrfTokenHolds, fromThisHost } from './csrf.ts';
 import type { GatewayDeps } from './deps.ts';
 import type { Fields } from './form.ts';
 import { badField, PageRefusal } from './refusals.ts';
 import { Visits } from './visit.ts';
-
-/** How long the store remembers a form's command: as long as a page may reasonably stay open. */
-const COMMAND_MS = 24 * 3600 * 1000;
 
 export type PageView = {
   readonly title: string;
@@ -74,13 +71,20 @@ export class Pages {
     const commandId = fields['commandId'];
     if (!isCommandId(commandId))
       throw badField('The field commandId is missing: open the page again and send the form once more.');
+    if (!isCurrent(commandId, Date.now())) {
+      throw new PageRefusal(
+        403,
+        'This form has gone stale',
+        'This form was opened more than a week ago. Open the page again and send it once more.',
+      );
+    }
     return commandId;
   }
 
   send(sender: Sender, command: FormCommand): Promise<Accepted> {
     return this.deps.store.execute({
       id: command.id,
-      expiresAt: Date.now() + COMMAND_MS,
+      expiresAt: commandExpiry(command.id),
       stream: command.stream,
       type: command.type,
       data: command.data,

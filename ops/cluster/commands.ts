@@ -15,6 +15,9 @@ const MAIN_OF = {
   'smtp-in': 'smtp-inbound',
 } as const;
 
+/** Young objects die young here: smaller halves cost little time and keep tens of megabytes per process. */
+const MEMORY_FLAGS = ['--max-semi-space-size=4'];
+
 export function commandOf(plan: ProcessPlan, settings: Settings, cluster: ClusterFile): Command {
   return plan.kind === 'nats'
     ? natsCommand(plan, settings, cluster)
@@ -24,7 +27,11 @@ export function commandOf(plan: ProcessPlan, settings: Settings, cluster: Cluste
 function nodeCommand(plan: ProcessPlan, main: string, settings: Settings): Command {
   return {
     program: process.execPath,
-    args: ['--enable-source-maps', fileURLToPath(new URL(`../processes/${main}.js`, import.meta.url))],
+    args: [
+      ...MEMORY_FLAGS,
+      '--enable-source-maps',
+      fileURLToPath(new URL(`../processes/${main}.js`, import.meta.url)),
+    ],
     env: {
       ...process.env,
       PENNCLOUD_PROCESS: plan.id,

@@ -28,6 +28,44 @@ beforeAll(async () => {
 });
 afterAll(async () => void (await cluster?.stop()));
 
+describe('real files', () => {
+  const samples: [name: string, bytes: () => Buffer][] = [
+    ['notes.txt', () => readFileSync(new URL('../../README.md', import.meta.url))],
+    ['report.pdf', () => pdf('Grüße from PennCloud')],
+    ['picture.png', () => readFileSync(new URL('../../ops/docs/mailbox.png', import.meta.url))],
+  ];
+
+  it.each(samples)('%s comes back byte for byte through the other gateway', async (name, bytes) => {
+    const content = bytes();
+    expect(await alice.upload(cluster.gateways[0]!, name, content.length, Readable.from([content]))).toBe(
+      303,
+    );
+    const down = await alice.digest(`${cluster.gateways[1]!}${await fileUrl(name)}`);
+    expect(down).toEqual({ status: 200, sha256: sha256(content), length: content.length });
+  });
+
+  it('1 GB of noise streams up and down in bounded memory', { timeout: 600_000 }, async () => {
+    const peaks = new Map<string, number>();
+    const watch = setInterval(() => noteMemory(peaks), 200);
+    try {
+      const noise = noiseStream(GIB);
+      const up = performance.now();
+      expect(await alice.upload(cluster.gateways[0]!, 'noise.bin', GIB, noise.stream)).toBe(303);
+      const down = performance.now();
+      const got = await alice.digest(`${cluster.gateways[1]!}${await fileUrl('noise.bin')}`);
+      const end = performance.now();
+      expect(got).toEqual({ status: 200, sha256: noise.digest(), length: GIB });
+      figure(`1 GiB: up ${seconds(down - up)}, down ${seconds(end - down)}`);
+    } finally {
+      clearInterval(watch);
+    }
+    figure(
+      `peak resident memory: ${[...peaks].map(([id, bytes]) => `${id} ${Math.round(bytes / MB)} MB`).join(', ')}`,
+    );
+    for (const [id, bytes] of peaks) expect(bytes / MB, `${id} in MB`).toBeLessThan(300);
+  });
+});
+
 describe('6,046 real messages', () => {
   let result: ImportResult;
 
@@ -92,44 +130,6 @@ describe('6,046 real messages', () => {
     await inSync();
     const verified = await cluster.cli(['replay', '--verify']);
     expect(verified, `${verified.stdout}\n${verified.stderr}`).toMatchObject({ code: 0 });
-  });
-});
-
-describe('real files', () => {
-  const samples: [name: string, bytes: () => Buffer][] = [
-    ['notes.txt', () => readFileSync(new URL('../../README.md', import.meta.url))],
-    ['report.pdf', () => pdf('Grüße from PennCloud')],
-    ['picture.png', () => readFileSync(new URL('../../ops/docs/mailbox.png', import.meta.url))],
-  ];
-
-  it.each(samples)('%s comes back byte for byte through the other gateway', async (name, bytes) => {
-    const content = bytes();
-    expect(await alice.upload(cluster.gateways[0]!, name, content.length, Readable.from([content]))).toBe(
-      303,
-    );
-    const down = await alice.digest(`${cluster.gateways[1]!}${await fileUrl(name)}`);
-    expect(down).toEqual({ status: 200, sha256: sha256(content), length: content.length });
-  });
-
-  it('1 GB of noise streams up and down in bounded memory', { timeout: 600_000 }, async () => {
-    const peaks = new Map<string, number>();
-    const watch = setInterval(() => noteMemory(peaks), 200);
-    try {
-      const noise = noiseStream(GIB);
-      const up = performance.now();
-      expect(await alice.upload(cluster.gateways[0]!, 'noise.bin', GIB, noise.stream)).toBe(303);
-      const down = performance.now();
-      const got = await alice.digest(`${cluster.gateways[1]!}${await fileUrl('noise.bin')}`);
-      const end = performance.now();
-      expect(got).toEqual({ status: 200, sha256: noise.digest(), length: GIB });
-      figure(`1 GiB: up ${seconds(down - up)}, down ${seconds(end - down)}`);
-    } finally {
-      clearInterval(watch);
-    }
-    figure(
-      `peak resident memory: ${[...peaks].map(([id, bytes]) => `${id} ${Math.round(bytes / MB)} MB`).join(', ')}`,
-    );
-    for (const [id, bytes] of peaks) expect(bytes / MB, `${id} in MB`).toBeLessThan(300);
   });
 });
 

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Attempts } from '../../../gateways/pages/attempts.ts';
-import { idFrom, isCommandId, newCommandId } from '../../../gateways/pages/command-ids.ts';
+import {
+  commandExpiry,
+  idFrom,
+  isCommandId,
+  isCurrent,
+  newCommandId,
+} from '../../../gateways/pages/command-ids.ts';
 import { claimedAccount, Cookies, sessionHash } from '../../../gateways/pages/cookies.ts';
 import { csrfToken, csrfTokenHolds, fromThisHost } from '../../../gateways/pages/csrf.ts';
 import { field } from '../../../gateways/pages/form.ts';
@@ -74,6 +80,17 @@ describe('command ids', () => {
     'are refused when they are none: %j',
     (id) => expect(isCommandId(id)).toBe(false),
   );
+
+  test('expire a week after the form was shown, however often it is sent; none come from the future', () => {
+    const shown = Date.UTC(2026, 10, 23);
+    const week = 7 * 24 * 3600 * 1000;
+    const id = newCommandId(shown);
+    expect(commandExpiry(id)).toBe(shown + week);
+    expect(commandExpiry(`${id}-12`)).toBe(shown + week);
+    expect(
+      [shown, shown + week - 1, shown + week, shown - 3_600_000].map((now) => isCurrent(id, now)),
+    ).toEqual([true, true, false, false]);
+  });
 
   test('give what a form creates the same id each time it is sent, and each account and purpose its own', () => {
     const id = newCommandId();
