@@ -218,7 +218,9 @@ export class Tablet {
   async #openEpoch(seq: Seq, epoch: Epoch): Promise<void> {
     let before: Uint8Array | undefined;
     try {
-      before = seq > 1 ? await this.#headAt((seq - 1) as Seq) : undefined;
+      // Always later, also for the first entry: what stands behind 'openEpoch' is performed before it is proposed.
+      await Promise.resolve();
+      if (seq > 1) before = await this.#headAt((seq - 1) as Seq);
     } catch (error) {
       return this.#stopped ? undefined : this.#logDamaged(error);
     }
