@@ -18,6 +18,7 @@ import { requestHandlers } from './node-requests.ts';
 import type { Configuration } from './replication/configuration.ts';
 import type { EpochEnd } from './replication/messages.ts';
 import { DEFAULT_TIMING, type Timing } from './replication/state.ts';
+import { Scrubber } from './scrubber.ts';
 import type { Application } from './tablet/application.ts';
 import type { TabletHost } from './tablet/tablet-host.ts';
 import { Tablet } from './tablet/tablet.ts';
@@ -27,6 +28,7 @@ import { serve, type Handler } from './wire/requests.ts';
 import { nodeId, type NodeId, type TabletId } from './words.ts';
 
 const TICK_MS = 25;
+const SCRUB_EVERY_MS = 10 * 60 * 1000;
 
 export type Address = { readonly id: string; readonly host: string; readonly port: number };
 
@@ -40,6 +42,8 @@ export type StorageNodeOptions = {
   readonly application: Application;
   readonly logger: Logger;
   readonly timing?: Timing;
+  /** How long after one tablet's scrub the next one's begins; each is scrubbed in its turn. */
+  readonly scrubEveryMs?: number;
   /** Carries out a command wherever its stream lives (reactions). */
   readonly execute: (command: CommandRequest) => Promise<Accepted>;
   readonly onCommitted: TabletHost['notice'];
@@ -64,6 +68,7 @@ export class StorageNode {
   readonly #known = new Map<string, Configuration>();
   #links = new Map<NodeId, PeerLink>();
   #ticker: NodeJS.Timeout | undefined;
+  readonly #scrubber: Scrubber;
   #inFlight = 0;
   #stopping = false;
   /** How to close what is open, in the order of opening. */
@@ -88,6 +93,13 @@ export class StorageNode {
       configurations: () => [...this.#known.values()],
       began: () => this.#inFlight++,
       ended: () => this.#inFlight--,
+    });
+    this.#scrubber = new Scrubber({
+      log: options.log,
+      tablets: () =>
+        [...this.#tablets].map(([id, tablet]) => ({ id, damaged: (error) => tablet.logDamaged(error) })),
+      everyMs: options.scrubEveryMs ?? SCRUB_EVERY_MS,
+      logger,
     });
     this.#config = new ConfigClient({
       self: options.self.id,
@@ -123,6 +135,7 @@ export class StorageNode {
     if (this.#stopping) return;
     this.#stopping = true;
     clearInterval(this.#ticker);
+    this.#scrubber.stop();
     this.#config.stop();
     const closed = new Promise<void>((resolve) =>
       this.#server.listening ? this.#server.close(() => resolve()) : resolve(),
@@ -169,6 +182,7 @@ export class StorageNode {
     }
     this.#config.start();
     this.#ticker = setInterval(() => this.#all({ kind: 'tick' }), TICK_MS);
+    this.#scrubber.start();
     this.#logger.info(
       { tablets: this.#tablets.size, projections: application.projections.length },
       'storage node open',

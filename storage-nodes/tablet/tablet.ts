@@ -78,7 +78,7 @@ export class Tablet {
       readable: (upTo) => this.#apply.readable(upTo),
       refused: (from) => this.#apply.forgetFrom(from),
       full: (reason) => this.#diskFull(reason),
-      damaged: (error) => this.#logDamaged(error),
+      damaged: (error) => this.logDamaged(error),
       failed: (error) => this.#fatal(error),
     });
     this.#apply = new ApplyLoop({
@@ -142,7 +142,7 @@ export class Tablet {
     try {
       return await read();
     } catch (error) {
-      if (error instanceof Fault && error.code === 'Damaged') this.#logDamaged(error);
+      if (error instanceof Fault && error.code === 'Damaged') this.logDamaged(error);
       throw error;
     }
   }
@@ -222,7 +222,7 @@ export class Tablet {
       await Promise.resolve();
       if (seq > 1) before = await this.#headAt((seq - 1) as Seq);
     } catch (error) {
-      return this.#stopped ? undefined : this.#logDamaged(error);
+      return this.#stopped ? undefined : this.logDamaged(error);
     }
     const { configuration, role, last } = this.#replica.view;
     if (configuration?.epoch !== epoch || role !== 'primary' || last !== seq - 1) return;
@@ -319,7 +319,7 @@ export class Tablet {
   #cannotApply({ error, at }: ApplyFailure): void {
     if (this.#stopped) return;
     const code = error instanceof Fault ? error.code : undefined;
-    if (code === 'Damaged') return at === 'log' ? this.#logDamaged(error) : this.#cellsDamaged(error);
+    if (code === 'Damaged') return at === 'log' ? this.logDamaged(error) : this.#cellsDamaged(error);
     if (code !== undefined) return this.#fatal(error); // the cells' disk is full or failed
     // Every copy that runs this program would fail here. The log is sound: it is kept, and goes on growing.
     this.#stopServing();
@@ -383,7 +383,7 @@ export class Tablet {
   }
 
   /** The core gives this copy up (rule 11), unless no other has all of its entries. */
-  #logDamaged(error: unknown): void {
+  logDamaged(error: unknown): void {
     if (this.#stopped) return;
     const reason = error instanceof Error ? error.message : String(error);
     const isOnly = this.#replica.view.configuration?.inSync.every((node) => node === this.#host.self);

@@ -42,11 +42,13 @@ export type LocalStoreOptions = {
   readonly route?: (from: string, to: Address) => Address;
   /** The file operations of a node's log. */
   readonly files?: (id: string) => FilePort;
+  readonly scrubEveryMs?: number;
 };
 
 export async function startLocalStore({
   route = (_from, to) => to,
   files,
+  scrubEveryMs,
 }: LocalStoreOptions = {}): Promise<LocalStore> {
   const folder = await mkdtemp(join(tmpdir(), 'penncloud-store-'));
   const ports = await freePorts(4);
@@ -100,6 +102,7 @@ export async function startLocalStore({
         application: createApplication(LIMITS),
         logger: logger.child({ node: id }),
         execute: (command) => client.execute(command),
+        ...(scrubEveryMs !== undefined && { scrubEveryMs }),
         onCommitted: () => {},
         onConfiguration: () => {},
         onFatal: (error) => fatal.push(error),
