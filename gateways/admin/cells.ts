@@ -1,5 +1,7 @@
 /** The raw cells, ten at a time across the whole table, forwards and backwards, with a seek by row. */
 import type { FastifyInstance } from 'fastify';
+import { accountOf, accountStream } from '../../domain/streams.ts';
+import { credentialsCell } from '../../projections/keys.ts';
 import type { ReadCell } from '../../storage-nodes/client/client.ts';
 import { badField } from '../pages/refusals.ts';
 import type { Console } from './console.ts';
@@ -61,7 +63,17 @@ function link(go: 'after' | 'before', { row, column }: Place): string {
 
 function cellView(cell: ReadCell) {
   const { row, column, seq, bytes, part } = cell;
-  return { row, column, seq, bytes: bytes?.length ?? part?.length ?? 0, ...preview(cell) };
+  const size = bytes?.length ?? part?.length ?? 0;
+  const shown = isSecret(cell) ? { preview: 'a password hash: not shown', kind: 'reference' } : preview(cell);
+  return { row, column, seq, bytes: size, ...shown };
+}
+
+/** Whoever looks over an operator's shoulder learns no hash to try passwords against. */
+function isSecret({ row, column }: ReadCell): boolean {
+  const account = accountOf(row);
+  if (account === undefined) return false;
+  const credentials = credentialsCell(accountStream(account));
+  return row === credentials.row && column === credentials.column;
 }
 
 /** The beginning of the value: as text if it is text, else in hexadecimal. */

@@ -102,6 +102,9 @@ describe('the console (AD-1, AD-2)', () => {
     expect(new Set(all).size).toBe(all.length);
     const back = await operator.get(linksOn(page, /go=before/)[0]!);
     expect(rowsOn(back.body)).toEqual(pages.at(-2));
+    const account = await operator.get('/admin/cells?from=~user/');
+    expect(account.body).toContain('a password hash: not shown');
+    expect(account.body).not.toContain('$argon2id$');
   });
 
   test('shows what happened, newest first, from any position', async () => {
