@@ -3,7 +3,7 @@
  * of a folder equal the cells of its row in the inbox model, because both follow the same events, and
  * each event says where the message was and whether it was read.
  */
-import { FOLDERS, type Folder, type MailEvent } from '../domain/mail/events.ts';
+import { type Folder, type MailEvent } from '../domain/mail/events.ts';
 import { cellFormat, natural, record } from './cell-format.ts';
 import { folderCountsCell } from './keys.ts';
 import type { CellKey, Mutation, Projection } from './projection.ts';
@@ -66,15 +66,4 @@ function changesOf(event: MailEvent): readonly Change[] {
     case 'mail.MessageDeleted':
       return [{ folder: event.data.from, total: -1, unread: event.data.read ? 0 : -1 }];
   }
-}
-
-/** All folders in the order in which they are shown, those without a cell as empty. */
-export function readFolders(cells: readonly { readonly column: string; readonly bytes: Uint8Array }[]): {
-  readonly folder: Folder;
-  readonly counts: FolderCounts;
-}[] {
-  return FOLDERS.map((folder) => {
-    const cell = cells.find(({ column }) => column === folder);
-    return { folder, counts: cell ? counts.read(cell.bytes) : EMPTY_FOLDER };
-  });
 }

@@ -7,6 +7,8 @@
  *   ?before=KEY&at=51    the rows in front of KEY, which itself was number 51
  *   ?end=1               the last rows
  */
+import type { ReadQuery } from '../../storage-nodes/client/client.ts';
+
 export type Cursor =
   | { readonly kind: 'first' }
   | { readonly kind: 'last' }
@@ -34,11 +36,27 @@ export function cursorOf(query: Readonly<Record<string, unknown>>): Cursor {
   return { kind: query['end'] === '1' ? 'last' : 'first' };
 }
 
+/** Part of a row's columns; `after` and `before` are exclusive. */
+export type ColumnRange = {
+  readonly after?: string;
+  readonly before?: string;
+  readonly reverse: boolean;
+  readonly limit: number;
+};
+
+export function rowScan(row: string, { after, before, reverse, limit }: ColumnRange): ReadQuery {
+  return {
+    scan: {
+      from: { row, column: after === undefined ? '' : `${after}\0` },
+      to: before === undefined ? { row: `${row}\0`, column: '' } : { row, column: before },
+      limit,
+      reverse,
+    },
+  };
+}
+
 /** How to scan for a cursor: one row more than a page, which tells whether there is a further page. */
-export function scanFor(
-  cursor: Cursor,
-  size: number,
-): { after?: string; before?: string; reverse: boolean; limit: number } {
+export function scanFor(cursor: Cursor, size: number): ColumnRange {
   switch (cursor.kind) {
     case 'first':
       return { reverse: false, limit: size + 1 };

@@ -1,13 +1,14 @@
 /**
  * Rates of the cells in RocksDB, on a throw-away folder: `npx tsx ops/bench/cells.ts`.
  *
- * Last seen (2 cores of an AMD EPYC, Node 20.20, Debian 12, libuv's 4 threads, other work on the machine):
+ * Last seen (2 cores of an AMD EPYC, Node 20.20, Debian 12, libuv's 4 threads, nothing else running; one
+ * reading):
  *
- *   write 4 cells        one caller 8,000/s; 64 callers 24,000/s (96,000 cells/s)
- *   get 1 cell           cached 900,000/s; not cached 18,000/s by one caller, 43,000 to 95,000/s by 64
- *   get 10 cells         70,000 to 160,000 cells/s
- *   scan 50 cells        120,000 to 190,000 cells/s
- *   digest               200,000 cells/s, event loop late by 3.6 ms at p99
+ *   write 4 cells        one caller 8,900/s; 64 callers 28,600/s (114,000 cells/s)
+ *   get 1 cell           cached 1,030,000/s; not cached 17,400/s by one caller, 109,000/s by 64
+ *   get 10 cells         198,000 cells/s
+ *   scan 50 cells        198,000 cells/s
+ *   digest               212,000 cells/s, event loop late by 3.1 ms at p99
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -4,13 +4,13 @@
  * Small: 64 callers over 8 tablets, each appending one entry with a part of 100 bytes, waiting for it to be
  * durable, and committing it. Large: 8 callers with parts of 1 MiB. Then both are read back.
  *
- * Last seen (2 cores of an AMD EPYC, Node 20.20, Debian 12, ext4, load 7 to 12 by other work on the machine):
+ * Last seen (2 cores of an AMD EPYC, Node 20.20, Debian 12, ext4, nothing else running; one reading):
  *
- *   64 callers, 100 bytes   34,000 to 71,000 entries/s, append p50 0.4 to 0.6 ms
- *    1 caller,  100 bytes    1,100 to  2,700 entries/s, append p50 0.13 ms
- *    8 callers, 1 MiB          180 to    800 MiB/s,     append p50 7 to 38 ms
- *   read back               280,000 to 600,000 small entries/s, 1,000 to 1,800 MiB/s of large parts
- *   opened again            0.1 to 0.9 s
+ *   64 callers, 100 bytes   100,000 entries/s, append p50 0.39 ms, p99 1.6 ms
+ *    1 caller,  100 bytes     4,700 entries/s, append p50 0.17 ms, p99 0.3 ms
+ *    8 callers, 1 MiB           558 MiB/s,     append p50 14 ms,   p99 26 ms
+ *   read back               490,000 to 820,000 small entries/s, 1,800 MiB/s of large parts
+ *   opened again            0.1 to 0.3 s
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';

@@ -9,7 +9,7 @@
  * Losing the primary's place discards the whole object; its callers hear "ask again".
  */
 import { randomFillSync } from 'node:crypto';
-import type { CommandHandler, Decision, DomainEvent, Json } from '../../domain/decider.ts';
+import type { CommandHandler, Content, Decision, DomainEvent, Json } from '../../domain/decider.ts';
 import type { Rejection } from '../../domain/errors.ts';
 import { type Cell, type CellAddress, type CellStore } from '../cells/cells.ts';
 import type { CommandRequest } from '../client/client.ts';
@@ -277,7 +277,7 @@ export class Decisions {
       return { kind: 'nothing', seen: last.seq as Seq, reply: decision.reply ?? null, time };
     // All that can fail comes first: nothing is half done.
     const slices = this.#evolve(command.stream, decision.events, content, time, read);
-    const record = this.#entry(command, decision, time, read);
+    const record = this.#entry(command, content, decision, time, read);
     for (const [address, value] of slices) this.#overlay.set(address, record.seq, value);
     records.push(record);
     return { kind: 'entry', seq: record.seq, time, reply: decision.reply ?? null };
@@ -301,6 +301,7 @@ export class Decisions {
 
   #entry(
     command: CommandRequest,
+    content: Content,
     decision: { readonly events: readonly DomainEvent[]; readonly reply?: Json },
     time: number,
     read: (address: CellAddress) => unknown,
@@ -324,7 +325,7 @@ export class Decisions {
       causation: command.causation,
       events: decision.events,
       reply: decision.reply ?? null,
-      parts: command.parts.map((part) => commit(part)),
+      parts: command.parts.map((_part, i) => commit(content, i)),
     };
     const bytes = encodeHead(head);
     const hash = sha256(bytes).toString('hex');
@@ -372,9 +373,11 @@ function bytesOf({ parts }: CommandRequest): number {
   return parts.reduce((sum, part) => sum + part.length, 0);
 }
 
-function commit(bytes: Uint8Array): PartCommitment {
+/** The digest may be known already: a decision that asked for it has read all the bytes. */
+function commit(content: Content, part: number): PartCommitment {
   const salt = randomFillSync(new Uint8Array(16));
-  return { length: bytes.length, salt, commitment: sha256(salt, sha256(bytes)) };
+  const commitment = sha256(salt, Buffer.from(content.digest(part)!, 'hex'));
+  return { length: content.length(part), salt, commitment };
 }
 
 /** The caller asks again, with the same command id, whoever is primary then. */

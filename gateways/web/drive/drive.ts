@@ -3,9 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ROOT_FOLDER } from '../../../domain/drive/commands.ts';
 import { EMPTY_DRIVE, readDriveRow, readDriveUsage, type DriveRow } from '../../../projections/drive.ts';
 import { driveFolderRow, usageCell } from '../../../projections/keys.ts';
-import type { ReadQuery } from '../../../storage-nodes/client/client.ts';
 import type { Pages } from '../../pages/pages.ts';
-import { cursorOf, pageOf, scanFor, type Cursor } from '../../pages/paging.ts';
+import { cursorOf, pageOf, rowScan, scanFor } from '../../pages/paging.ts';
 import { cellOf } from '../../pages/visit.ts';
 import { counted } from '../../pages/wording.ts';
 
@@ -31,7 +30,7 @@ export async function showFolder(
   const cursor = cursorOf(query);
   const visit = await pages.visits.require(request, (owner) => [
     { get: usageCell(owner) },
-    filesQuery(owner, cursor),
+    rowScan(driveFolderRow(owner, ROOT_FOLDER), scanFor(cursor, FILES_PER_PAGE)),
   ]);
   const usage = cellOf(visit.results[0], readDriveUsage) ?? EMPTY_DRIVE;
   const rows = (visit.results[1] ?? []).flatMap((cell) =>
@@ -48,19 +47,6 @@ export async function showFolder(
     return pages.showFragment(request, reply, { ...whole, template: 'web/drive/live-list.hbs' });
   }
   return pages.show(request, reply, { ...whole, template: 'web/drive/drive.hbs' });
-}
-
-function filesQuery(owner: string, cursor: Cursor): ReadQuery {
-  const row = driveFolderRow(owner, ROOT_FOLDER);
-  const range = scanFor(cursor, FILES_PER_PAGE);
-  return {
-    scan: {
-      from: { row, column: range.after === undefined ? '' : `${range.after}\0` },
-      to: range.before === undefined ? { row: `${row}\0`, column: '' } : { row, column: range.before },
-      limit: range.limit,
-      reverse: range.reverse,
-    },
-  };
 }
 
 const KINDS: readonly (readonly [RegExp, string])[] = [

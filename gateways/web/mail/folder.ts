@@ -9,7 +9,7 @@ import { readInboxRow, type InboxRow } from '../../../projections/inbox.ts';
 import { folderCountsRow, folderRow } from '../../../projections/keys.ts';
 import type { ReadCell, ReadQuery } from '../../../storage-nodes/client/client.ts';
 import type { Pages } from '../../pages/pages.ts';
-import { cursorOf, pageOf, scanFor, type Cursor } from '../../pages/paging.ts';
+import { cursorOf, pageOf, rowScan, scanFor, type ColumnRange, type Cursor } from '../../pages/paging.ts';
 import { notFound } from '../../pages/refusals.ts';
 
 export const ROWS_PER_PAGE = 50;
@@ -94,8 +94,7 @@ export type FolderRow = InboxRow & { readonly order: string };
 
 /** The counts of all folders: at most five cells. */
 export function countsQuery(owner: string): ReadQuery {
-  const row = folderCountsRow(owner);
-  return { scan: { from: { row, column: '' }, to: { row: `${row}\0`, column: '' }, limit: FOLDERS.length } };
+  return rowScan(folderCountsRow(owner), { reverse: false, limit: FOLDERS.length });
 }
 
 export function countsFrom(cells: readonly ReadCell[]): Partial<Record<Folder, FolderCounts>> {
@@ -104,21 +103,9 @@ export function countsFrom(cells: readonly ReadCell[]): Partial<Record<Folder, F
   );
 }
 
-/** Rows of a folder in key order, newest first; `after` and `before` are exclusive. */
-export function folderQuery(
-  owner: string,
-  folder: Folder,
-  range: { after?: string; before?: string; reverse: boolean; limit: number },
-): ReadQuery {
-  const row = folderRow(owner, folder);
-  return {
-    scan: {
-      from: { row, column: range.after === undefined ? '' : `${range.after}\0` },
-      to: range.before === undefined ? { row: `${row}\0`, column: '' } : { row, column: range.before },
-      limit: range.limit,
-      reverse: range.reverse,
-    },
-  };
+/** Rows of a folder in key order, newest first. */
+export function folderQuery(owner: string, folder: Folder, range: ColumnRange): ReadQuery {
+  return rowScan(folderRow(owner, folder), range);
 }
 
 export function rowsFrom(cells: readonly ReadCell[]): FolderRow[] {
@@ -127,7 +114,7 @@ export function rowsFrom(cells: readonly ReadCell[]): FolderRow[] {
   );
 }
 
-/** The folders as links, with the number that matters in each: unread, or all in drafts and trash. */
+/** The folders as links, with the number of unread messages, which matters in neither Sent nor Trash. */
 export function folderLinks(counts: Partial<Record<Folder, FolderCounts>>, current: Folder | undefined) {
   return FOLDERS.map((folder) => ({
     folder,

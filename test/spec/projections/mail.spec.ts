@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Folder } from '../../../domain/mail/events.ts';
 import { accountStream } from '../../../domain/streams.ts';
-import { readFolderCounts, readFolders } from '../../../projections/folder.ts';
+import { readFolderCounts } from '../../../projections/folder.ts';
 import { readInboxRow, type InboxRow } from '../../../projections/inbox.ts';
 import {
   folderCountsCell,
-  folderCountsRow,
   folderRow,
   inboxCell,
   metaCell,
@@ -256,15 +255,5 @@ describe('a message that is marked, moved or deleted', () => {
     expect(countsOf(cells, 'inbox')).toEqual({ total: 0, unread: 0 });
     expect(countsOf(cells, 'trash')).toEqual({ total: 0, unread: 0 });
     expect(rowsOf(cells, 'spam')).toEqual([]);
-  });
-
-  it('is listed with all folders, those never used as empty', () => {
-    const cells = projected([received(id(1))]);
-    const read = cells
-      .columns(folderCountsRow(ALICE))
-      .map((column) => ({ column, bytes: bytesOf(cells.bytes({ row: folderCountsRow(ALICE), column })) }));
-    expect(
-      readFolders(read).map(({ folder, counts }) => `${folder} ${counts.total}/${counts.unread}`),
-    ).toEqual(['inbox 1/1', 'sent 0/0', 'archive 0/0', 'spam 0/0', 'trash 0/0']);
   });
 });
