@@ -6,6 +6,7 @@
  * Starting: open the log (recovery), open the cells, build the tablets, then listen. Stopping: the other
  * way round.
  */
+import { randomFillSync } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { CellStore } from './cells/cells.ts';
@@ -25,6 +26,7 @@ import { Tablet } from './tablet/tablet.ts';
 import { accept } from './wire/connection.ts';
 import { IncomingLinks, PeerLink } from './wire/peer-links.ts';
 import { serve, type Handler } from './wire/requests.ts';
+import { realTimers } from './timers.ts';
 import { nodeId, type NodeId, type TabletId } from './words.ts';
 
 const TICK_MS = 25;
@@ -261,6 +263,8 @@ export class StorageNode {
       logger: this.#logger,
       now: () => performance.now(),
       clock: () => Date.now(),
+      timers: realTimers,
+      random: (into) => randomFillSync(into),
       send: (to, message) => this.#links.get(to)?.send(message),
       compareAndSet: (next) => this.#config.compareAndSet(next),
       notice: onCommitted,

@@ -10,6 +10,7 @@
  */
 import type { Logger } from 'pino';
 import { Fault } from '../faults.ts';
+import { realTimers, type Timers } from '../timers.ts';
 import type { Seq, TabletId } from '../words.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { Checkpoint, CheckpointTablet } from './checkpoint.ts';
@@ -39,6 +40,7 @@ export type DiskLogOptions = {
   /** A tablet's segments and part segments are about this long. */
   readonly tabletSegmentBytes?: number;
   readonly files?: FilePort;
+  readonly timers?: Timers;
 };
 
 const MIB = 1024 * 1024;
@@ -73,7 +75,9 @@ export class DiskLog implements NodeLog {
     this.#lock = new FolderLock(this.#files, this.#folder);
     this.#folders = new TabletFolders(this.#files, this.#folder);
     this.#journalFiles = new JournalFiles(this.#files, journalFolder(this.#folder), segmentBytes);
-    this.#journal = new Journal(this.#journalFiles, (generation) => this.#generationBegun(generation));
+    this.#journal = new Journal(this.#journalFiles, options.timers ?? realTimers, (generation) =>
+      this.#generationBegun(generation),
+    );
   }
 
   async open(): Promise<readonly RecoveredTablet[]> {

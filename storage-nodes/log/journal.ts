@@ -13,6 +13,7 @@ import type { JournalFiles } from './journal-files.ts';
 import { JOURNAL_RECORD_BYTES_MIN, newRecord, stampRecord } from './journal-record.ts';
 import type { JournalPlace } from './journal-record.ts';
 import type { JournalStart } from './journal-reader.ts';
+import type { Timers } from '../timers.ts';
 
 /** Told what became of a record. */
 export interface JournalWaiter {
@@ -35,6 +36,7 @@ const NOBODY: JournalWaiter = { written: () => undefined, failed: () => undefine
 
 export class Journal {
   readonly #files: JournalFiles;
+  readonly #timers: Timers;
   readonly #onNewGeneration: (generation: number) => void;
   /** Records that must precede whatever is written next: see `owe`. */
   #owed: Buffer[] = [];
@@ -46,15 +48,16 @@ export class Journal {
   #firstNumber = 1;
   #synced: JournalPlace = { generation: 0, offset: 0 };
   #running: Promise<void> | undefined;
-  #markTimer: NodeJS.Timeout | undefined;
+  #cancelMark: () => void = () => undefined;
   /** Nothing was written since the last mark. */
   #marked = true;
   /** Set by the first failure that is final. */
   #broken: Fault | undefined;
   readonly #staging = Buffer.alloc(STAGING_BYTES);
 
-  constructor(files: JournalFiles, onNewGeneration: (generation: number) => void) {
+  constructor(files: JournalFiles, timers: Timers, onNewGeneration: (generation: number) => void) {
     this.#files = files;
+    this.#timers = timers;
     this.#onNewGeneration = onNewGeneration;
   }
 
@@ -96,7 +99,7 @@ export class Journal {
 
   /** Waits for writes in flight, then leaves a mark by which all of them are known to be synced. */
   async close(): Promise<void> {
-    clearTimeout(this.#markTimer);
+    this.#cancelMark();
     while (this.#running) await this.#running;
     const file = this.#file;
     this.#file = undefined;
@@ -121,7 +124,7 @@ export class Journal {
   }
 
   async #run(): Promise<void> {
-    clearTimeout(this.#markTimer);
+    this.#cancelMark();
     while (this.#queue.length > 0) {
       try {
         await this.#writeSome();
@@ -130,8 +133,7 @@ export class Journal {
       }
     }
     if (this.#file && !this.#broken && !this.#marked) {
-      this.#markTimer = setTimeout(() => this.#markIdle(), MARK_DELAY_MS);
-      this.#markTimer.unref();
+      this.#cancelMark = this.#timers.after(MARK_DELAY_MS, () => this.#markIdle());
     }
   }
 

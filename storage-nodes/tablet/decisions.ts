@@ -8,7 +8,6 @@
  * The overlay drops an entry only between rounds, once it is applied, so no lookup can miss both.
  * Losing the primary's place discards the whole object; its callers hear "ask again".
  */
-import { randomFillSync } from 'node:crypto';
 import type { CommandHandler, Content, Decision, DomainEvent, Json } from '../../domain/decider.ts';
 import type { Rejection } from '../../domain/errors.ts';
 import { type Cell, type CellAddress, type CellStore } from '../cells/cells.ts';
@@ -75,6 +74,7 @@ export class Decisions {
   readonly #cells: CellStore;
   readonly #application: Application;
   readonly #clock: () => number;
+  readonly #random: (into: Uint8Array) => Uint8Array;
   readonly #propose: (records: readonly LogRecord[]) => void;
   readonly #admit: () => Promise<void>;
   #queue: Asked[] = [];
@@ -92,6 +92,8 @@ export class Decisions {
     application: Application;
     /** Wall clock, ms since 1970. */
     clock: () => number;
+    /** Fills with random bytes: salts of parts. */
+    random: (into: Uint8Array) => Uint8Array;
     propose: (records: readonly LogRecord[]) => void;
     /** Resolves when there is room for more entries in flight. */
     admit: () => Promise<void>;
@@ -102,6 +104,7 @@ export class Decisions {
     this.#cells = options.cells;
     this.#application = options.application;
     this.#clock = options.clock;
+    this.#random = options.random;
     this.#propose = options.propose;
     this.#admit = options.admit;
   }
@@ -325,7 +328,7 @@ export class Decisions {
       causation: command.causation,
       events: decision.events,
       reply: decision.reply ?? null,
-      parts: command.parts.map((_part, i) => commit(content, i)),
+      parts: command.parts.map((_part, i) => commit(content, i, this.#random(new Uint8Array(16)))),
     };
     const bytes = encodeHead(head);
     const hash = sha256(bytes).toString('hex');
@@ -374,8 +377,7 @@ function bytesOf({ parts }: CommandRequest): number {
 }
 
 /** The digest may be known already: a decision that asked for it has read all the bytes. */
-function commit(content: Content, part: number): PartCommitment {
-  const salt = randomFillSync(new Uint8Array(16));
+function commit(content: Content, part: number, salt: Uint8Array): PartCommitment {
   const commitment = sha256(salt, Buffer.from(content.digest(part)!, 'hex'));
   return { length: content.length(part), salt, commitment };
 }

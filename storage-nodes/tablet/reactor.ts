@@ -14,6 +14,7 @@ import { Rejected, type Accepted, type CommandRequest } from '../client/client.t
 import { Fault } from '../faults.ts';
 import { decodeHead, type LogRecord } from '../log/entry.ts';
 import type { NodeLog } from '../log/log.ts';
+import { pause, type Timers } from '../timers.ts';
 import type { Seq, TabletId } from '../words.ts';
 import { contentOf, REACTION_SETTLED, type Application } from './application.ts';
 import { decodeJson, reactionOfColumn, type PendingReaction } from './platform-cells.ts';
@@ -39,6 +40,7 @@ export type ReactorOptions = {
   readonly logger: Logger;
   /** Wall clock, ms since 1970. */
   readonly clock: () => number;
+  readonly timers: Timers;
   /** Sends a command to whoever owns its stream, this node included, and retries. */
   readonly execute: (command: CommandRequest) => Promise<Accepted>;
 };
@@ -62,7 +64,7 @@ export class Reactor {
 
   /** Picks up what an earlier primary left pending. */
   async start(): Promise<void> {
-    const { tablet, logger } = this.#options;
+    const { tablet, logger, timers } = this.#options;
     while (!this.#stopped && this.#late) {
       try {
         for (const work of await this.#pending()) this.#enqueue(work);
@@ -72,7 +74,7 @@ export class Reactor {
       } catch (error) {
         if (this.#stopped) return;
         logger.error({ tablet, reason: String(error) }, 'pending reactions cannot be read; trying again');
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS_MAX).unref());
+        await pause(timers, RETRY_MS_MAX);
       }
     }
   }
@@ -141,7 +143,7 @@ export class Reactor {
     if (this.#stopped) return;
     if (lane.works.length === 0) this.#lanes.delete(stream);
     else if (waitMs === 0) this.#ready.push(stream);
-    else setTimeout(() => this.#again(stream), waitMs).unref();
+    else this.#options.timers.after(waitMs, () => this.#again(stream));
     this.#go();
   }
 

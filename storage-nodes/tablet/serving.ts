@@ -4,19 +4,17 @@
  * everyone who waits in it hears "ask again", whatever they wait for. So no answer of an epoch is ever
  * given out of what happened after it, even if this same copy leads again.
  */
-import type { Logger } from 'pino';
-import type { CellStore } from '../cells/cells.ts';
 import { Rejected, type Accepted, type CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
 import { decodeHead, type LogRecord } from '../log/entry.ts';
-import type { NodeLog } from '../log/log.ts';
+import { pause } from '../timers.ts';
 import type { Epoch, RowRange, Seq, TabletId } from '../words.ts';
 import type { Applied } from './applier.ts';
-import type { Application } from './application.ts';
 import type { ApplyLoop } from './apply-loop.ts';
 import { Decisions, replaced, type Outcome } from './decisions.ts';
 import { Reactor } from './reactor.ts';
 import { SeqWaits } from './seq-waits.ts';
+import type { TabletHost } from './tablet-host.ts';
 
 /** Entries decided and not applied yet; beyond this, commands wait to be decided. */
 const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
@@ -24,25 +22,16 @@ const LEASE_WAIT_MS = 2000;
 const LEASE_LOOK_MS = 10;
 
 export type ServingOptions = {
+  readonly host: TabletHost;
   readonly tablet: TabletId;
   readonly epoch: Epoch;
   readonly range: RowRange;
-  readonly cells: CellStore;
-  readonly log: NodeLog;
-  readonly application: Application;
-  readonly logger: Logger;
   readonly apply: ApplyLoop;
-  /** Monotonic, ms. */
-  readonly now: () => number;
-  /** Wall clock, ms since 1970. */
-  readonly clock: () => number;
   readonly committed: () => Seq;
-  /** On the clock of `now` (rule 7). */
+  /** On the clock of the host's `now` (rule 7). */
   readonly leaseUntil: () => number;
   readonly propose: (records: readonly LogRecord[]) => void;
   readonly headAt: (seq: Seq) => Promise<Uint8Array>;
-  /** Sends a command to whoever owns its stream. */
-  readonly execute: (command: CommandRequest) => Promise<Accepted>;
   /** A cell failed its checksum. */
   readonly cellsDamaged: (error: Fault) => void;
 };
@@ -58,7 +47,9 @@ export class Serving {
   /** Requires that everything committed when this copy began to serve is applied: no overlay is inherited. */
   constructor(options: ServingOptions) {
     this.#options = options;
-    const { tablet, epoch, range, cells, log, application, logger, clock, propose, execute } = options;
+    const { host, tablet, epoch, range, propose } = options;
+    const { cells, application } = host;
+    const clock = (): number => host.clock();
     this.#decisions = new Decisions({
       tablet,
       epoch,
@@ -66,10 +57,20 @@ export class Serving {
       cells,
       application,
       clock,
+      random: (into) => host.random(into),
       propose,
       admit: () => this.#admit(),
     });
-    this.#reactor = new Reactor({ tablet, cells, log, application, logger, clock, execute });
+    this.#reactor = new Reactor({
+      tablet,
+      cells,
+      log: host.log,
+      application,
+      logger: host.logger,
+      clock,
+      timers: host.timers,
+      execute: (command) => host.execute(command),
+    });
     void this.#reactor.start();
   }
 
@@ -137,14 +138,14 @@ export class Serving {
 
   /** The lease is checked after the value was read; it may be on its way, right after a start. */
   async #untilLeased(): Promise<void> {
-    const { now, leaseUntil, tablet } = this.#options;
-    const until = now() + LEASE_WAIT_MS;
+    const { host, leaseUntil, tablet } = this.#options;
+    const until = host.now() + LEASE_WAIT_MS;
     for (;;) {
       this.#mustBeOpen();
-      if (leaseUntil() > now()) return;
-      if (now() > until)
+      if (leaseUntil() > host.now()) return;
+      if (host.now() > until)
         throw new Fault('NotServing', `tablet ${tablet} holds no lease for reads now; try again`);
-      await new Promise((resolve) => setTimeout(resolve, LEASE_LOOK_MS));
+      await pause(host.timers, LEASE_LOOK_MS);
     }
   }
 

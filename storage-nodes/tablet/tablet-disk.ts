@@ -12,6 +12,7 @@ import type { LogRecord } from '../log/entry.ts';
 import type { NodeLog } from '../log/log.ts';
 import { canonical, type Configuration } from '../replication/configuration.ts';
 import type { Input } from '../replication/messages.ts';
+import { pause, type Timers } from '../timers.ts';
 import type { NodeId, Seq, TabletId } from '../words.ts';
 
 const RETRY_MS = 250;
@@ -19,6 +20,7 @@ const RETRY_MS = 250;
 export type TabletDiskOptions = {
   readonly tablet: TabletId;
   readonly log: NodeLog;
+  readonly timers: Timers;
   /** Tells the core. */
   readonly report: (input: Input) => void;
   /** Entries up to here can be read from the segments. */
@@ -96,7 +98,7 @@ export class TabletDisk {
       if (!(error instanceof Fault) || error.code !== 'Damaged') return this.#fail(error, life);
       damaged(error);
       // If this copy goes on all the same (it is the only one), the other asks again, not at once.
-      await pause(RETRY_MS);
+      await pause(this.#options.timers, RETRY_MS);
       answer([]);
     });
   }
@@ -145,7 +147,7 @@ export class TabletDisk {
         await log.commit(tablet, upTo);
       } catch (error) {
         if (!this.#isFull(error)) return this.#fail(error, life);
-        await pause(RETRY_MS);
+        await pause(this.#options.timers, RETRY_MS);
         continue;
       }
       if (life !== this.#life) return;
@@ -173,7 +175,7 @@ export class TabletDisk {
         await log.saveConfiguration(tablet, Buffer.from(canonical(configuration)));
       } catch (error) {
         if (!this.#isFull(error)) return this.#fail(error, life);
-        await pause(RETRY_MS);
+        await pause(this.#options.timers, RETRY_MS);
         continue;
       }
       if (life !== this.#life) return;
@@ -190,7 +192,7 @@ export class TabletDisk {
     }
     this.#refusedFrom = first;
     const life = this.#life;
-    setImmediate(() => {
+    this.#options.timers.soon(() => {
       if (life !== this.#life) return;
       const from = this.#refusedFrom!;
       this.#refusedFrom = undefined;
@@ -211,8 +213,4 @@ export class TabletDisk {
     this.#life++;
     this.#options.failed(error instanceof Error ? error : new Error(String(error)));
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -6,6 +6,7 @@ import type { NodeLog } from '../log/log.ts';
 import type { Configuration } from '../replication/configuration.ts';
 import type { PeerMessage } from '../replication/messages.ts';
 import type { Timing } from '../replication/state.ts';
+import type { Timers } from '../timers.ts';
 import type { Epoch, NodeId, Seq, TabletId } from '../words.ts';
 import type { Application } from './application.ts';
 
@@ -20,6 +21,9 @@ export type TabletHost = {
   now(): number;
   /** Wall clock, ms since 1970. */
   clock(): number;
+  readonly timers: Timers;
+  /** Fills with random bytes: salts of parts. */
+  readonly random: (into: Uint8Array) => Uint8Array;
   send(to: NodeId, message: PeerMessage): void;
   /** 'unsent': the store was not reached at all, so nothing can have happened. */
   compareAndSet(

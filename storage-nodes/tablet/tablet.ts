@@ -17,6 +17,7 @@ import { configurationHash } from '../master/configuration-hash.ts';
 import { parseConfiguration, type Configuration } from '../replication/configuration.ts';
 import type { EpochEnd, Input, Output } from '../replication/messages.ts';
 import { Replica } from '../replication/replica.ts';
+import { pause } from '../timers.ts';
 import type { Epoch, Seq, TabletId } from '../words.ts';
 import { EPOCH_OPENED } from './application.ts';
 import type { Applied } from './applier.ts';
@@ -52,7 +53,7 @@ export class Tablet {
   ) {
     this.id = id;
     this.#host = host;
-    const { log, cells, application } = host;
+    const { log, cells, application, timers } = host;
     const configuration =
       recovered?.configuration && parseConfiguration(Buffer.from(recovered.configuration).toString('utf8'));
     this.#committed = recovered?.committed ?? (0 as Seq);
@@ -74,6 +75,7 @@ export class Tablet {
     this.#disk = new TabletDisk({
       tablet: id,
       log,
+      timers,
       report: (input) => this.input(input),
       readable: (upTo) => this.#apply.readable(upTo),
       refused: (from) => this.#apply.forgetFrom(from),
@@ -258,7 +260,6 @@ export class Tablet {
 
   /** Serving starts once all that was committed before is applied: no overlay is inherited. */
   async #startServing(): Promise<void> {
-    const { cells, log, application, logger } = this.#host;
     const epoch = this.#replica.view.configuration?.epoch;
     try {
       await this.#apply.untilApplied(this.#committed);
@@ -268,21 +269,15 @@ export class Tablet {
     const { serving, configuration } = this.#replica.view;
     if (!serving || !configuration || configuration.epoch !== epoch || this.#stopped || this.#serving) return;
     this.#serving = new Serving({
+      host: this.#host,
       tablet: this.id,
       epoch: configuration.epoch,
       range: configuration.range,
-      cells,
-      log,
-      application,
-      logger,
       apply: this.#apply,
-      now: () => this.#host.now(),
-      clock: () => this.#host.clock(),
       committed: () => this.#committed,
       leaseUntil: () => this.#replica.leaseUntil,
       propose: (records) => this.input({ kind: 'propose', records }),
       headAt: (seq) => this.#headAt(seq),
-      execute: (command) => this.#host.execute(command),
       cellsDamaged: (error) => this.#cellsDamaged(error),
     });
   }
@@ -343,7 +338,7 @@ export class Tablet {
     );
     this.#mend(async () => {
       await this.#apply.pause(new Fault('NotServing', `the cells of ${this.id} are being built again`));
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await pause(this.#host.timers, pauseMs);
       if (this.#stopped) return;
       await this.#host.cells.drop(this.id);
       this.#rebuilding = false;

@@ -1,4 +1,5 @@
 /** A tablet's log made by the real decisions over cells in memory: what a primary alone would write. */
+import { randomFillSync } from 'node:crypto';
 import type { CellStore } from '../../../storage-nodes/cells/cells.ts';
 import { MemoryCells } from '../../../storage-nodes/cells/memory-cells.ts';
 import type { CommandRequest } from '../../../storage-nodes/client/client.ts';
@@ -40,6 +41,7 @@ export class Primary {
       cells,
       application: APPLICATION,
       clock: () => this.time,
+      random: (into) => randomFillSync(into),
       propose: (records) => this.log.push(...records),
       admit: () => this.apply(),
     });

@@ -2,6 +2,7 @@
  * One copy of a tablet over a log and cells in memory whose operations a test can hold up or make fail,
  * with a clock that moves only when the test says so.
  */
+import { randomFillSync } from 'node:crypto';
 import pino from 'pino';
 import type { CellStore } from '../../../storage-nodes/cells/cells.ts';
 import { Fault, type FaultCode } from '../../../storage-nodes/faults.ts';
@@ -14,6 +15,7 @@ import { DEFAULT_TIMING } from '../../../storage-nodes/replication/state.ts';
 import type { Application } from '../../../storage-nodes/tablet/application.ts';
 import { Tablet } from '../../../storage-nodes/tablet/tablet.ts';
 import { epoch, nodeId, seq, version, type Seq } from '../../../storage-nodes/words.ts';
+import { realTimers } from '../../../storage-nodes/timers.ts';
 import { APPLICATION, TABLET } from './log-of-entries.ts';
 
 export const SELF = nodeId('node-1');
@@ -134,6 +136,8 @@ export class OneCopy {
         logger: pino({ level: 'silent' }),
         now: () => this.now,
         clock: () => 1_700_000_000_000 + this.now,
+        timers: realTimers,
+        random: (into) => randomFillSync(into),
         send: (_to, message) => this.sent.push(message),
         compareAndSet: async (next) => {
           this.configuration = next;

@@ -8,6 +8,7 @@ import type { NodeLog } from '../../../storage-nodes/log/log.ts';
 import { Reactor } from '../../../storage-nodes/tablet/reactor.ts';
 import type { Settlement } from '../../../storage-nodes/tablet/settlement.ts';
 import { APPLICATION, command, memoryCells, Primary, TABLET } from './log-of-entries.ts';
+import { realTimers } from '../../../storage-nodes/timers.ts';
 
 const reactors: Reactor[] = [];
 afterEach(() => {
@@ -57,6 +58,7 @@ function react(primary: Primary, execute: (command: CommandRequest) => Promise<v
     application: APPLICATION,
     logger: pino({ level: 'silent' }),
     clock: () => primary.time,
+    timers: realTimers,
     execute: async (asked): Promise<Accepted> => {
       await execute(asked);
       return { tablet: TABLET, seq: 1, time: 1, reply: null };
