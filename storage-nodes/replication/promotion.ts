@@ -9,7 +9,7 @@ import { isSame, type Configuration } from './configuration.ts';
 import { acknowledge, considerMended, tailRestored } from './member.ts';
 import { ask, mayAsk, successor } from './membership.ts';
 import type { EpochEnd, Role } from './messages.ts';
-import { newPeer, probe } from './primary.ts';
+import { advanceCommit, newPeer, probe } from './primary.ts';
 import { isBehind, isInSync, lastOf, others, send, type ReplicaState } from './state.ts';
 
 /** A configuration that is newer than what we have: make it durable before acting on it (rule 2). */
@@ -55,6 +55,8 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
     else if (newEpoch) mustReopen(state, configuration);
     forgetRemoved(state, before, configuration);
     announce(state, configuration);
+    // Who left may have been all that was waited for (rule 4).
+    advanceCommit(state);
   } else if (!newEpoch) {
     acknowledge(state);
   }

@@ -1,7 +1,7 @@
 /** Rules 3 and 4 of the design: what is committed, and who is counted. */
 import { describe, expect, it } from 'vitest';
 import type { NodeId, Seq } from '../../../storage-nodes/words.ts';
-import { configuration, records, servingPrimary } from './dialogue.ts';
+import { configuration, records, servingPrimary, TIMING } from './dialogue.ts';
 
 describe('an entry is committed', () => {
   it('once it is on the disk of every in-sync member, and not before', () => {
@@ -22,6 +22,14 @@ describe('an entry is committed', () => {
     a.hearsAck('b', 2);
     expect(a.hearsAck('c', 2)).toEqual([]);
     expect(a.stored('2@2')).toEqual(['commit 2']);
+  });
+
+  it('by the last member alone, as soon as the others are removed, with nobody left to say anything', () => {
+    const a = servingPrimary('a b');
+    a.proposes('2@2');
+    expect(a.stored('2@2')).toEqual([]);
+    a.waits(TIMING.suspectMs + 100);
+    expect(a.wins('v4 e2 a [a]')).toContain('commit 2');
   });
 
   it('not by acknowledgements given in an older version', () => {
