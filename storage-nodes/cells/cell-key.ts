@@ -8,6 +8,7 @@
  *            00 02 | number u48        marker of one batch
  *   tablets  00 03 | tablet… to the end   the generation that is live
  *            00 04                     the last generation that was given out
+ *   imports  00 05 | tablet… to the end   a generation that is being imported (cell-import.ts)
  *   end      ff                        the last record of the store
  *
  * Numbers are big endian. In `tablet…` and `row…` a byte 00 is written 00 ff and the text ends with
@@ -66,6 +67,17 @@ export function tabletKey(tablet: string): Buffer {
 /** The tablet that a record of the live generations is for, or undefined if the key is none. */
 export function tabletOfKey(key: Buffer): string | undefined {
   return key.length >= 2 && key[0] === META && key[1] === 0x03 ? key.toString('utf8', 2) : undefined;
+}
+
+export const IMPORTS_FROM = Buffer.from([META, 0x05]);
+
+export function importKey(tablet: string): Buffer {
+  return Buffer.concat([IMPORTS_FROM, utf8('tablet', tablet)]);
+}
+
+/** The tablet that an import is for, or undefined if the key is none. */
+export function tabletOfImport(key: Buffer): string | undefined {
+  return key.length >= 2 && key[0] === META && key[1] === 0x05 ? key.toString('utf8', 2) : undefined;
 }
 
 /** What all keys of one generation of a tablet start with. Throws Fault Malformed on text without a UTF-8 form. */

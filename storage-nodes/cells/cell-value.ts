@@ -84,6 +84,13 @@ export function digestible(value: Buffer): Buffer {
   return value.subarray(4);
 }
 
+/** The record of another store (`digestible`) as this one keeps it under its own key. */
+export function sealAgain(key: Buffer, rest: Uint8Array): Buffer {
+  const value = Buffer.allocUnsafe(4 + rest.length);
+  value.set(rest, 4);
+  return sealed(key, value);
+}
+
 /** The fault that a record with a wrong checksum is answered with: unknown, never absent. */
 export function damagedRecord(tablet: string, what: string): Fault {
   return new Fault(

@@ -52,6 +52,27 @@ export type CellScan = {
   readonly reverse?: boolean;
 };
 
+/** A piece of a view, in the form that `importPiece` takes (cell-piece.ts). */
+export type CellPiece = { readonly bytes: Uint8Array; readonly isLast: boolean };
+
+/** All cells of a tablet as of entry `at`, read a piece at a time while the tablet goes on. */
+export interface CellView {
+  readonly at: Seq;
+  /** About `maxBytes`, or one cell if that is larger. A record that fails its checksum: Fault Damaged. */
+  next(maxBytes: number): Promise<CellPiece>;
+  close(): Promise<void>;
+}
+
+/** How far the import of a snapshot has come. */
+export type ImportProgress = {
+  readonly snapshot: string;
+  /** The last piece that is here, from 1. */
+  readonly chunk: number;
+  /** The entry that the snapshot stands at. */
+  readonly at: Seq;
+  readonly isLast: boolean;
+};
+
 export interface CellStore {
   /** Opens; a store whose batch chain has a gap is condemned: all is dropped and `applied` answers 0. */
   open(): Promise<{ condemned: string | undefined }>;
@@ -70,6 +91,17 @@ export interface CellStore {
   write(tablet: TabletId, applied: Seq, writes: readonly CellWrite[]): Promise<void>;
   /** sha256 (hex) over all cells of the tablet in key order, with the applied index of that same snapshot. */
   digest(tablet: TabletId): Promise<{ applied: Seq; digest: string; cells: number }>;
-  /** Removes every cell of the tablet. */
+  /** Close it before the store: `close` ends those that are open. */
+  view(tablet: TabletId): Promise<CellView>;
+  /**
+   * Writes one piece of a snapshot beside the tablet's cells, where nobody reads it. Piece 1 begins, and
+   * forgets what was imported before. Survives a restart as far as `write` does. Fault Malformed: not a piece.
+   */
+  importPiece(tablet: TabletId, progress: ImportProgress, bytes: Uint8Array): Promise<void>;
+  imported(tablet: TabletId): ImportProgress | undefined;
+  /** Makes what was imported the tablet's cells, atomically. Requires its last piece. */
+  adoptImport(tablet: TabletId): Promise<void>;
+  abandonImport(tablet: TabletId): Promise<void>;
+  /** Removes every cell of the tablet. What is being imported stays. */
   drop(tablet: TabletId): Promise<void>;
 }

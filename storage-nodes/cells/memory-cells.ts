@@ -11,15 +11,18 @@ import { seq } from '../words.ts';
 import type { Seq, TabletId } from '../words.ts';
 import { digestRecord } from './cell-digest.ts';
 import { cellKey, decodeCellKey, spaceKey } from './cell-key.ts';
-import { encodeCell, openCell } from './cell-value.ts';
-import type { Cell, CellAddress, CellScan, CellStore, CellWrite } from './cells.ts';
+import { PieceWriter, readPiece } from './cell-piece.ts';
+import { encodeCell, openCell, sealAgain } from './cell-value.ts';
+import type { Cell, CellAddress, CellScan, CellStore, CellView, CellWrite, ImportProgress } from './cells.ts';
 
 const NO_PREFIX = Buffer.alloc(0);
 
+type Imported = { readonly values: Map<string, Buffer>; progress: ImportProgress };
 type Tablet = { applied: Seq; readonly values: Map<string, Buffer>; sorted: string[] | undefined };
 
 export class MemoryCells implements CellStore {
   private tablets: Map<TabletId, Tablet> | undefined;
+  private readonly imports = new Map<TabletId, Imported>();
 
   open(): Promise<{ condemned: string | undefined }> {
     assert(this.tablets === undefined, 'cells in memory are opened twice');
@@ -29,6 +32,7 @@ export class MemoryCells implements CellStore {
 
   close(): Promise<void> {
     this.tablets = undefined;
+    this.imports.clear();
     return Promise.resolve();
   }
 
@@ -87,6 +91,53 @@ export class MemoryCells implements CellStore {
     const names = tablet ? sortedNames(tablet) : [];
     for (const name of names) digestRecord(hash, Buffer.from(name, 'latin1'), tablet!.values.get(name)!);
     return { applied: tablet?.applied ?? seq(0), digest: hash.digest('hex'), cells: names.length };
+  }
+
+  async view(tabletId: TabletId): Promise<CellView> {
+    const tablet = this.find(tabletId);
+    const cells = tablet ? sortedNames(tablet).map((name) => [name, tablet.values.get(name)!] as const) : [];
+    let next = 0;
+    return {
+      at: tablet?.applied ?? seq(0),
+      next: async (maxBytes) => {
+        const piece = new PieceWriter();
+        while (next < cells.length && piece.bytes < maxBytes) {
+          const [name, value] = cells[next++]!;
+          piece.add(Buffer.from(name, 'latin1'), value);
+        }
+        return { bytes: piece.finish(), isLast: next === cells.length };
+      },
+      close: async () => undefined,
+    };
+  }
+
+  async importPiece(tablet: TabletId, progress: ImportProgress, bytes: Uint8Array): Promise<void> {
+    this.requireOpen();
+    const records = readPiece(bytes);
+    if (progress.chunk === 1) this.imports.delete(tablet);
+    const before = this.imports.get(tablet);
+    assert(
+      progress.chunk === (before?.progress.chunk ?? 0) + 1,
+      `piece ${progress.chunk} of ${tablet} does not follow ${before?.progress.chunk ?? 0}`,
+    );
+    const values = before?.values ?? new Map<string, Buffer>();
+    for (const { place, rest } of records) values.set(place.toString('latin1'), sealAgain(place, rest));
+    this.imports.set(tablet, { values, progress });
+  }
+
+  imported(tablet: TabletId): ImportProgress | undefined {
+    return this.imports.get(tablet)?.progress;
+  }
+
+  async adoptImport(tablet: TabletId): Promise<void> {
+    const { values, progress } = this.imports.get(tablet)!;
+    assert(progress.isLast, `the import of ${tablet} is not complete`);
+    this.requireOpen().set(tablet, { applied: progress.at, values, sorted: undefined });
+    this.imports.delete(tablet);
+  }
+
+  async abandonImport(tablet: TabletId): Promise<void> {
+    this.imports.delete(tablet);
   }
 
   async drop(tabletId: TabletId): Promise<void> {

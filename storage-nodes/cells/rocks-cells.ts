@@ -32,7 +32,9 @@ import {
   isSound,
   openCell,
 } from './cell-value.ts';
-import type { Cell, CellAddress, CellScan, CellStore, CellWrite } from './cells.ts';
+import { CellImports } from './cell-import.ts';
+import { CellViews } from './cell-views.ts';
+import type { Cell, CellAddress, CellScan, CellStore, CellView, CellWrite, ImportProgress } from './cells.ts';
 import { closeStore, openStore, orphanPrefixes } from './store-state.ts';
 import type { Put, RocksBinding } from './rocksdb-binding.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -58,6 +60,8 @@ export class RocksCells implements CellStore {
   private readonly logger: Logger | undefined;
   private readonly cache: CellCache;
   private tablets = new Map<TabletId, Tablet>();
+  private imports = new CellImports();
+  private readonly views = new CellViews();
   private lastGeneration = 0;
   private opened: Open | undefined;
   private background: Promise<void> = Promise.resolve();
@@ -88,6 +92,7 @@ export class RocksCells implements CellStore {
         queued: applied,
       });
     }
+    this.imports = new CellImports(state.imports);
     this.lastGeneration = state.lastGeneration;
     this.cache.clear();
     const chain = new BatchChain();
@@ -108,6 +113,7 @@ export class RocksCells implements CellStore {
     if (open === undefined) return;
     this.opened = undefined;
     await open.queue.drain();
+    await this.views.closeAll();
     await closeStore(this.folder, open.binding);
     await this.background;
   }
@@ -216,6 +222,59 @@ export class RocksCells implements CellStore {
     return { applied: seq(applied), digest: hash.digest('hex'), cells };
   }
 
+  async view(tabletId: TabletId): Promise<CellView> {
+    const { binding, queue } = this.requireOpen();
+    const tablet = this.tablets.get(tabletId);
+    const take = async (): Promise<CellView> => this.views.open(binding, tablet);
+    return tablet && queue.touchesTablet(tablet) ? queue.inGap(take) : take();
+  }
+
+  async importPiece(tabletId: TabletId, progress: ImportProgress, bytes: Uint8Array): Promise<void> {
+    const { queue } = this.requireOpen();
+    if (progress.chunk === 1) await this.abandonImport(tabletId);
+    const isNew = this.imported(tabletId) === undefined;
+    const generation = isNew ? this.nextGeneration() : 0;
+    const { entry, puts } = this.imports.piece(tabletId, progress, bytes, generation);
+    if (isNew) puts.push(this.generationRecord(generation));
+    await queue.write({ puts, bytes: bytes.length, tablet: entry, touches: [], done: () => undefined });
+  }
+
+  imported(tabletId: TabletId): ImportProgress | undefined {
+    return this.imports.get(tabletId)?.progress;
+  }
+
+  async adoptImport(tabletId: TabletId): Promise<void> {
+    const { binding, queue } = this.requireOpen();
+    const { generation, prefix, progress } = this.imports.complete(tabletId);
+    const old = this.tablets.get(tabletId);
+    const applied = progress.at;
+    const tablet: Tablet = { id: tabletId, generation, prefix, applied: seq(0), queued: applied };
+    const [liveKey, appliedKey] = [keys.tabletKey(tabletId), keys.appliedKey(prefix)];
+    const puts: Put[] = [
+      { key: liveKey, value: encodeNumber(liveKey, generation) },
+      { key: appliedKey, value: encodeNumber(appliedKey, applied) },
+      { key: keys.importKey(tabletId), value: undefined },
+    ];
+    if (old) puts.push({ key: keys.appliedKey(old.prefix), value: undefined });
+    const done = (): void => {
+      tablet.applied = applied;
+      this.tablets.set(tabletId, tablet);
+      this.imports.delete(tabletId);
+    };
+    await queue.write({ puts, bytes: 128, tablet, touches: [], done });
+    if (old) this.inBackground(() => this.clear(binding, old.prefix));
+  }
+
+  async abandonImport(tabletId: TabletId): Promise<void> {
+    const { binding, queue } = this.requireOpen();
+    const entry = this.imports.get(tabletId);
+    if (!entry) return;
+    this.imports.delete(tabletId);
+    const puts = [{ key: keys.importKey(tabletId), value: undefined }];
+    await queue.write({ puts, bytes: 64, tablet: entry, touches: [], done: () => undefined });
+    this.inBackground(() => this.clear(binding, entry.prefix));
+  }
+
   async drop(tabletId: TabletId): Promise<void> {
     const { binding, queue } = this.requireOpen();
     const tablet = this.tablets.get(tabletId);
@@ -236,20 +295,28 @@ export class RocksCells implements CellStore {
   }
 
   private newTablet(id: TabletId): Tablet {
+    const generation = this.nextGeneration();
+    return { id, generation, prefix: keys.tabletPrefix(id, generation), applied: seq(0), queued: seq(0) };
+  }
+
+  private nextGeneration(): number {
     const generation = this.lastGeneration + 1;
     assert(generation <= keys.GENERATION_MAX, 'generations are used up');
-    return { id, generation, prefix: keys.tabletPrefix(id, generation), applied: seq(0), queued: seq(0) };
+    return generation;
   }
 
   /** The records that make a tablet's first batch the start of its generation. */
   private register(tablet: Tablet): Put[] {
     this.tablets.set(tablet.id, tablet);
-    this.lastGeneration = tablet.generation;
     const key = keys.tabletKey(tablet.id);
-    return [
-      { key, value: encodeNumber(key, tablet.generation) },
-      { key: keys.LAST_GENERATION_KEY, value: encodeNumber(keys.LAST_GENERATION_KEY, tablet.generation) },
-    ];
+    return [{ key, value: encodeNumber(key, tablet.generation) }, this.generationRecord(tablet.generation)];
+  }
+
+  /** Gives the generation out, for good. */
+  private generationRecord(generation: number): Put {
+    this.lastGeneration = generation;
+    const key = keys.LAST_GENERATION_KEY;
+    return { key, value: encodeNumber(key, generation) };
   }
 
   private allCached(names: readonly string[]): (Cell | undefined)[] | undefined {
@@ -293,7 +360,8 @@ export class RocksCells implements CellStore {
 
   private async sweep(binding: RocksBinding): Promise<void> {
     const isLive = (tablet: string, generation: number): boolean =>
-      this.tablets.get(tablet as TabletId)?.generation === generation;
+      this.tablets.get(tablet as TabletId)?.generation === generation ||
+      this.imports.get(tablet as TabletId)?.generation === generation;
     for (const prefix of await orphanPrefixes(binding, isLive)) await this.clear(binding, prefix);
   }
 

@@ -32,6 +32,14 @@ export type Walk = {
   readonly aheadBytes?: number;
 };
 
+export type Visit = (key: Buffer, value: Buffer) => boolean;
+
+export type Cursor = {
+  /** Goes on until `visit` answers false (true), or the store has no more keys (false). */
+  walk(visit: Visit): Promise<boolean>;
+  end(): Promise<void>;
+};
+
 export class RocksBinding {
   private readonly folder: string;
   private db: Database | undefined;
@@ -118,30 +126,47 @@ export class RocksBinding {
    * Walks one snapshot, taken before the call returns, until `visit` answers false. Resolves to whether
    * `visit` stopped it (false: the store has no more keys). What `visit` throws ends the walk.
    */
-  walk(walk: Walk, visit: (key: Buffer, value: Buffer) => boolean): Promise<boolean> {
+  walk(walk: Walk, visit: Visit): Promise<boolean> {
+    const cursor = this.cursor(walk);
+    return cursor.walk(visit).finally(() => cursor.end());
+  }
+
+  /** A walk that can stop and go on, over one snapshot taken before the call returns. Requires `end` before `close`. */
+  cursor(walk: Walk): Cursor {
     const iterator = this.requireOpen().iterator({
       ...(walk.reverse ? { lt: walk.start } : { gte: walk.start }),
       reverse: walk.reverse ?? false,
       values: !walk.keysOnly,
       highWaterMark: walk.aheadBytes ?? 16 * 1024,
     });
-    return this.count((resolve, reject) => {
-      const end = (settle: () => void): void => iterator.end((error) => (error ? reject(error) : settle()));
-      const next = (): void =>
-        iterator.next((error, key, value) => {
-          if (error) return end(() => reject(error));
-          if (key === undefined) return end(() => resolve(false));
-          let more: boolean;
-          try {
-            more = visit(key, value!);
-          } catch (thrown) {
-            return end(() => reject(thrown));
-          }
-          if (more) next();
-          else end(() => resolve(true));
-        });
-      next();
-    });
+    this.inFlight++;
+    return {
+      walk: (visit) =>
+        this.count((resolve, reject) => {
+          const next = (): void =>
+            iterator.next((error, key, value) => {
+              if (error) return reject(error);
+              if (key === undefined) return resolve(false);
+              let more: boolean;
+              try {
+                more = visit(key, value!);
+              } catch (thrown) {
+                return reject(thrown);
+              }
+              if (more) next();
+              else resolve(true);
+            });
+          next();
+        }),
+      end: () =>
+        new Promise((resolve, reject) =>
+          iterator.end((error) => {
+            this.leave();
+            if (error) reject(this.fault(error));
+            else resolve();
+          }),
+        ),
+    };
   }
 
   /** Deletes up to `countMax` keys of [from, to); not in the batch chain. */

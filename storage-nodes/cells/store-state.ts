@@ -17,10 +17,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../faults.ts';
-import type { Seq } from '../words.ts';
+import type { Seq, TabletId } from '../words.ts';
 import { ChainCheck } from './batch-chain.ts';
 import * as keys from './cell-key.ts';
 import { decodeNumber } from './cell-value.ts';
+import { readImportRecord, type Import } from './cell-import.ts';
 import { RocksBinding } from './rocksdb-binding.ts';
 
 const CLEAN_FILE = 'closed-cleanly';
@@ -37,6 +38,7 @@ export type StoreState = {
     readonly generation: number;
     readonly applied: Seq;
   }[];
+  readonly imports: ReadonlyMap<TabletId, Import>;
   /** Nothing was ever written here. */
   readonly isNew: boolean;
 };
@@ -96,7 +98,16 @@ async function readState(binding: RocksBinding): Promise<StoreState | string> {
     keys.END_KEY,
   ]);
   const isNew = !(await binding.walk({ start: Buffer.from([0]) }, () => false));
-  if (isNew) return { binding, chainBase: 1, markerSizes: [], lastGeneration: 0, tablets: [], isNew };
+  if (isNew)
+    return {
+      binding,
+      chainBase: 1,
+      markerSizes: [],
+      lastGeneration: 0,
+      tablets: [],
+      imports: new Map(),
+      isNew,
+    };
   if (endValue === undefined || decodeNumber(keys.END_KEY, endValue) === undefined)
     return 'the last record of the store is missing';
 
@@ -118,7 +129,9 @@ async function readState(binding: RocksBinding): Promise<StoreState | string> {
 
   const tablets = await readTablets(binding);
   if (typeof tablets === 'string') return tablets;
-  return { binding, chainBase, markerSizes: check.sizes, lastGeneration, tablets, isNew };
+  const imports = await readImports(binding);
+  if (typeof imports === 'string') return imports;
+  return { binding, chainBase, markerSizes: check.sizes, lastGeneration, tablets, imports, isNew };
 }
 
 async function readTablets(binding: RocksBinding): Promise<StoreState['tablets'] | string> {
@@ -145,6 +158,23 @@ async function readTablets(binding: RocksBinding): Promise<StoreState['tablets']
     tablets.push({ tablet, generation, applied: applied as Seq });
   }
   return tablets;
+}
+
+async function readImports(binding: RocksBinding): Promise<StoreState['imports'] | string> {
+  const imports = new Map<TabletId, Import>();
+  let damage: string | undefined;
+  await binding.walk({ start: keys.IMPORTS_FROM }, (key, value) => {
+    const tablet = keys.tabletOfImport(key);
+    if (tablet === undefined) return false;
+    const record = readImportRecord(key, value);
+    if (record === undefined) damage = `the import of tablet ${tablet} is damaged`;
+    else {
+      const prefix = keys.tabletPrefix(tablet, record.generation);
+      imports.set(tablet as TabletId, { ...record, prefix });
+    }
+    return damage === undefined;
+  });
+  return damage ?? imports;
 }
 
 /** Prefixes of generations that no tablet owns any more: what a drop left behind when the process ended. */

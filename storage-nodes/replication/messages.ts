@@ -39,7 +39,21 @@ export type MessageBody =
    * The answer repeats `at`; until then the learner takes nothing.
    */
   | { readonly type: 'withdraw'; readonly at: number }
-  | { readonly type: 'withdrawn'; readonly at: number };
+  | { readonly type: 'withdrawn'; readonly at: number }
+  /** Learner to primary: chunk `chunk` of that snapshot of your cells; '' asks for a new one (rule 13). */
+  | { readonly type: 'snapshotAsk'; readonly snapshot: string; readonly chunk: number }
+  /** All cells as of entry `at`, a piece at a time; `crc` is CRC-32 of `bytes`. */
+  | {
+      readonly type: 'snapshotChunk';
+      readonly snapshot: string;
+      readonly chunk: number;
+      readonly at: Seq;
+      readonly isLast: boolean;
+      readonly bytes: Uint8Array;
+      readonly crc: number;
+    }
+  /** I do not have that snapshot any more: begin anew. */
+  | { readonly type: 'snapshotGone'; readonly snapshot: string };
 
 export type PeerMessage = {
   readonly tablet: TabletId;
@@ -51,6 +65,8 @@ export type PeerMessage = {
 /** What happened. `now` is the node's monotonic clock in ms. */
 export type Input =
   | { readonly kind: 'tick' }
+  /** How far this copy's cells have come. */
+  | { readonly kind: 'applied'; readonly upTo: Seq }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: PeerMessage }
   | { readonly kind: 'peerConnected'; readonly peer: NodeId }
   /**
@@ -87,7 +103,31 @@ export type Input =
     }
   /** Bytes of this copy cannot be trusted (rule 11). */
   | { readonly kind: 'damaged'; readonly reason: string }
-  | { readonly kind: 'wiped' };
+  | { readonly kind: 'wiped' }
+  /** A chunk of this copy's own cells; `chunk` undefined: the view of them is lost. */
+  | {
+      readonly kind: 'cellsRead';
+      readonly peer: NodeId;
+      readonly snapshot: string;
+      readonly chunk: number;
+      readonly found: SnapshotPiece | undefined;
+    }
+  | {
+      readonly kind: 'cellsImported';
+      readonly snapshot: string;
+      readonly chunk: number;
+      readonly isLast: boolean;
+    }
+  /** What came could not be used (a wrong checksum). */
+  | { readonly kind: 'importFailed'; readonly snapshot: string }
+  | { readonly kind: 'cellsAdopted' };
+
+export type SnapshotPiece = {
+  readonly at: Seq;
+  readonly isLast: boolean;
+  readonly bytes: Uint8Array;
+  readonly crc: number;
+};
 
 /** What the shell must do, in this order. */
 export type Output =
@@ -112,6 +152,35 @@ export type Output =
   /** A cut tail is made good: the log need not report it at the next start (rule 5). */
   | { readonly kind: 'tailRestored' }
   /** Remove this copy's log, cells and saved configuration, then input 'wiped'. */
-  | { readonly kind: 'wipe'; readonly reason: string };
+  | { readonly kind: 'wipe'; readonly reason: string }
+  | { readonly kind: 'cells'; readonly order: CellsOrder };
+
+/** What the shell must do, in this order, while cells travel as a snapshot (rule 13). */
+export type CellsOrder =
+  /** Read this chunk of one view of the cells (chunk 1 opens the view), then input 'cellsRead'. */
+  | {
+      readonly kind: 'read';
+      readonly peer: NodeId;
+      readonly snapshot: string;
+      readonly chunk: number;
+      readonly maxBytes: number;
+    }
+  | { readonly kind: 'close'; readonly snapshot: string }
+  /** Stop projecting; what was imported before is void. */
+  | { readonly kind: 'begin' }
+  /** Check and write these cells to a generation of their own, then input 'cellsImported' or 'importFailed'. */
+  | {
+      readonly kind: 'import';
+      readonly snapshot: string;
+      readonly chunk: number;
+      readonly at: Seq;
+      readonly isLast: boolean;
+      readonly bytes: Uint8Array;
+      readonly crc: number;
+    }
+  /** All of them are there: make them this copy's cells, then input 'cellsAdopted' and project on. */
+  | { readonly kind: 'adopt'; readonly snapshot: string; readonly at: Seq }
+  /** Throw away what was imported, and project on. */
+  | { readonly kind: 'abandon' };
 
 export type Role = 'primary' | 'replica' | 'learner' | 'quarantined' | 'none';

@@ -10,6 +10,7 @@ import { acknowledge, considerMended, tailRestored } from './member.ts';
 import { ask, mayAsk, successor } from './membership.ts';
 import type { EpochEnd, Role } from './messages.ts';
 import { advanceCommit, newPeer, probe } from './primary.ts';
+import { stopSending } from './snapshot.ts';
 import { isBehind, isInSync, lastOf, others, send, type ReplicaState } from './state.ts';
 
 /** A configuration that is newer than what we have: make it durable before acting on it (rule 2). */
@@ -111,6 +112,7 @@ function announce(state: ReplicaState, configuration: Configuration): void {
 }
 
 function stopServing(state: ReplicaState): void {
+  stopSending(state);
   state.serving = false;
   state.openingSeq = undefined;
   state.peers.clear();

@@ -18,6 +18,8 @@ import type { EpochEnd, Input, Output, PeerMessage } from './messages.ts';
 import { PreparedLog } from './prepared-log.ts';
 import * as primary from './primary.ts';
 import * as promotion from './promotion.ts';
+import * as snapshot from './snapshot.ts';
+import type { Imported } from './snapshot.ts';
 import { isPrimary, lastOf, send, type ReplicaState, type Timing } from './state.ts';
 import type { LogRecord } from '../log/entry.ts';
 import type { Seq } from '../words.ts';
@@ -31,6 +33,8 @@ export type Recovered = {
   readonly cutTail: boolean;
   /** Why this copy cannot be trusted, if so. */
   readonly damage: string | undefined;
+  /** The pieces of a snapshot of cells that are here already. */
+  readonly imported?: Imported | undefined;
 };
 
 export class Replica {
@@ -75,6 +79,11 @@ export class Replica {
       graceUntil: now + timing.graceMs,
       waitingSince: now,
       lastTick: now,
+      sending: new Map(),
+      snapshots: 0,
+      applied: 0 as Seq,
+      taking: recovered.imported && snapshot.resumed(recovered.imported, now),
+      takeAfter: now,
     };
     if (recovered.configuration) this.#resume(recovered.configuration);
   }
@@ -105,6 +114,9 @@ export class Replica {
     switch (input.kind) {
       case 'tick':
         return this.#tick();
+      case 'applied':
+        state.applied = input.upTo;
+        return;
       case 'message':
         return this.#message(input.from, input.message);
       case 'peerConnected':
@@ -137,6 +149,14 @@ export class Replica {
         return this.#quarantined();
       case 'wiped':
         return this.#wiped();
+      case 'cellsRead':
+        return snapshot.onCellsRead(state, input.peer, input.snapshot, input.chunk, input.found);
+      case 'cellsImported':
+        return snapshot.onCellsImported(state, input.snapshot, input.chunk, input.isLast);
+      case 'importFailed':
+        return snapshot.onGone(state, input.snapshot);
+      case 'cellsAdopted':
+        return snapshot.onAdopted(state);
     }
   }
 
@@ -153,6 +173,8 @@ export class Replica {
     promotion.considerWithdrawing(state);
     promotion.considerQuerying(state);
     promotion.considerCampaign(state);
+    snapshot.sendingTick(state);
+    snapshot.takingTick(state);
   }
 
   /** Silence while this process itself stood still accuses nobody: what they said is still to be read. */
@@ -193,6 +215,14 @@ export class Replica {
         // Not before the primary has forgotten what this disk once had (rule 11).
         if (!state.trusted) return;
         return member.onAppend(state, from, body);
+      case 'snapshotChunk':
+      case 'snapshotGone':
+        if (from !== configuration.primary || isPrimary(state)) return;
+        if (body.type === 'snapshotChunk') return snapshot.onChunk(state, body);
+        return snapshot.onGone(state, body.snapshot);
+      case 'snapshotAsk':
+        if (!configuration.replicas.includes(from)) return;
+        return snapshot.onAsk(state, from, body.snapshot, body.chunk);
       case 'withdrawn':
         if (from === configuration.primary) promotion.onWithdrawn(state, body.at);
         return;
@@ -254,6 +284,8 @@ export class Replica {
     state.openingSeq = undefined;
     // Whoever leads next decides about members, not a copy that cannot be trusted.
     state.pending = undefined;
+    snapshot.stopSending(state);
+    snapshot.giveUp(state);
     state.out.push({ kind: 'alarm', text: `this copy is quarantined: ${state.quarantine}` });
     if (!state.configuration) return;
     if (wasServing) state.out.push({ kind: 'serving', serving: false, epoch: state.configuration.epoch });
@@ -272,6 +304,9 @@ export class Replica {
     state.heardCommit = 0 as Seq;
     state.trusted = false;
     state.withdrawAt = state.now;
+    state.applied = 0 as Seq;
+    state.taking = undefined;
+    state.takeAfter = state.now;
     const { configuration } = state;
     if (!configuration) return;
     promotion.distrust(state);

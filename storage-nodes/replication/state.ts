@@ -7,6 +7,7 @@ import type { Epoch, NodeId, Seq, Version } from '../words.ts';
 import type { Configuration } from './configuration.ts';
 import type { EpochEnd, MessageBody, Output, Role } from './messages.ts';
 import type { PreparedLog } from './prepared-log.ts';
+import type { Sending, Taking } from './snapshot.ts';
 
 /** Milliseconds. grace > lease + clock drift (rule 7); both are counted on monotonic clocks. */
 export type Timing = {
@@ -21,6 +22,13 @@ export type Timing = {
   readonly catchUpBytes: number;
   /** Records sent but not acknowledged, per learner, before it must read from the log instead. */
   readonly streamCountMax: number;
+  /** A learner whose cells are this many entries behind copies them instead of projecting. */
+  readonly snapshotEntries: number;
+  readonly snapshotChunkBytes: number;
+  /** Of each snapshot, so that catching up leaves the disk to those who are in sync (rule 13). */
+  readonly snapshotBytesPerSecond: number;
+  /** A snapshot that nobody asks about for so long is closed. */
+  readonly snapshotIdleMs: number;
 };
 
 export const DEFAULT_TIMING: Timing = {
@@ -31,6 +39,10 @@ export const DEFAULT_TIMING: Timing = {
   retryMs: 300,
   catchUpBytes: 2 * 1024 * 1024,
   streamCountMax: 4096,
+  snapshotEntries: 50_000,
+  snapshotChunkBytes: 1024 * 1024,
+  snapshotBytesPerSecond: 64 * 1024 * 1024,
+  snapshotIdleMs: 30_000,
 };
 
 /** What a primary knows of one other copy. */
@@ -123,6 +135,15 @@ export type ReplicaState = {
   /** Since when this copy waits for the others at the first start. */
   waitingSince: number;
   lastTick: number;
+
+  /** As primary: snapshots of the cells that others are reading, and how many there were. */
+  sending: Map<NodeId, Sending>;
+  snapshots: number;
+  /** How far our cells have come. */
+  applied: Seq;
+  /** As learner: the snapshot being taken; another is not begun before `takeAfter`. */
+  taking: Taking | undefined;
+  takeAfter: number;
 };
 
 export function send(state: ReplicaState, to: NodeId, body: MessageBody): void {

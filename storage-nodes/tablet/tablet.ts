@@ -11,7 +11,6 @@
  */
 import type { Accepted, CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
-import { decodeHead, encodeHead, sha256, ZERO_HASH } from '../log/entry.ts';
 import type { RecoveredTablet } from '../log/log.ts';
 import { configurationHash } from '../master/configuration-hash.ts';
 import { parseConfiguration, type Configuration } from '../replication/configuration.ts';
@@ -19,10 +18,11 @@ import type { EpochEnd, Input, Output } from '../replication/messages.ts';
 import { Replica } from '../replication/replica.ts';
 import { pause } from '../timers.ts';
 import type { Epoch, Seq, TabletId } from '../words.ts';
-import { EPOCH_OPENED } from './application.ts';
 import type { Applied } from './applier.ts';
 import { ApplyLoop, type ApplyFailure } from './apply-loop.ts';
 import { readBundle, type Bundle, type CellQuery } from './bundle.ts';
+import { CellSnapshots } from './cell-snapshots.ts';
+import { openingEntry } from './opening-entry.ts';
 import { Serving } from './serving.ts';
 import { TabletDisk } from './tablet-disk.ts';
 import type { TabletHost } from './tablet-host.ts';
@@ -36,6 +36,7 @@ export class Tablet {
   readonly #replica: Replica;
   readonly #disk: TabletDisk;
   readonly #apply: ApplyLoop;
+  readonly #snapshots: CellSnapshots;
   #serving: Serving | undefined;
   #committed: Seq;
   #stopped = false;
@@ -70,6 +71,7 @@ export class Tablet {
         prepared: recovered?.prepared ?? [],
         cutTail: recovered?.cutTail ?? false,
         damage: damage || undefined,
+        imported: cells.imported(id),
       },
     });
     this.#disk = new TabletDisk({
@@ -92,9 +94,19 @@ export class Tablet {
       onApplied: (from, applied) => this.#applied(from, applied),
       onFailed: (failure) => this.#cannotApply(failure),
     });
+    this.#snapshots = new CellSnapshots({
+      tablet: id,
+      cells,
+      apply: this.#apply,
+      logger: host.logger,
+      report: (input) => this.input(input),
+      inTurn: (work) => this.#mend(work),
+      damaged: (error) => this.#cellsDamaged(error),
+      goOn: () => this.#project(),
+    });
     for (const record of recovered?.prepared ?? []) this.#apply.remember(record);
     // A log that is damaged is not read for cells: the copy is fetched anew.
-    if (!damage) this.#apply.start();
+    if (!damage && !cells.imported(id)) this.#apply.start();
   }
 
   get view() {
@@ -118,7 +130,9 @@ export class Tablet {
     if (this.#stopped) return;
     let outputs: Output[];
     try {
-      outputs = this.#replica.step(input, this.#host.now());
+      const now = this.#host.now();
+      if (input.kind === 'tick') this.#replica.step({ kind: 'applied', upTo: this.#apply.applied }, now);
+      outputs = this.#replica.step(input, now);
     } catch (error) {
       return this.#fatal(error instanceof Error ? error : new Error(String(error)));
     }
@@ -154,6 +168,7 @@ export class Tablet {
     const stopping = new Fault('Closed', 'the node is stopping');
     this.#stopServing(stopping);
     await this.#apply.pause(stopping);
+    await this.#snapshots.stop();
     await this.#disk.stop();
     await this.#mending;
   }
@@ -202,6 +217,8 @@ export class Tablet {
         return this.#disk.tailRestored();
       case 'wipe':
         return this.#mend(() => this.#wipe(output.reason));
+      case 'cells':
+        return this.#snapshots.perform(output.order);
       default:
         output satisfies never;
     }
@@ -228,25 +245,9 @@ export class Tablet {
     }
     const { configuration, role, last } = this.#replica.view;
     if (configuration?.epoch !== epoch || role !== 'primary' || last !== seq - 1) return;
-    const head = encodeHead({
-      seq,
-      epoch,
-      time: Math.max(before ? decodeHead(before).time : 0, this.#host.clock()),
-      stream: '',
-      streamSeq: 0,
-      previousHash: before ? sha256(before) : ZERO_HASH,
-      previousStreamHash: ZERO_HASH,
-      commandId: '',
-      commandExpiresAt: 0,
-      action: 'Open an epoch',
-      actor: this.#host.self,
-      session: '',
-      causation: undefined,
-      events: [{ type: EPOCH_OPENED, version: 1, data: { primary: this.#host.self } }],
-      reply: null,
-      parts: [],
-    });
-    this.input({ kind: 'propose', records: [{ seq, epoch, head, parts: [] }] });
+    const { self } = this.#host;
+    const record = openingEntry({ seq, epoch, before, self, now: this.#host.clock() });
+    this.input({ kind: 'propose', records: [record] });
   }
 
   /** The head of an entry that is prepared or committed here. */
@@ -342,9 +343,14 @@ export class Tablet {
       if (this.#stopped) return;
       await this.#host.cells.drop(this.id);
       this.#rebuilding = false;
-      this.#apply.start();
-      if (this.#replica.view.serving) void this.#startServing();
+      this.#project();
     });
+  }
+
+  /** Cells are sound again: apply what is committed, and serve if the core does. */
+  #project(): void {
+    this.#apply.start();
+    if (this.#replica.view.serving) void this.#startServing();
   }
 
   async #wipe(reason: string): Promise<void> {
@@ -352,6 +358,7 @@ export class Tablet {
     logger.warn({ tablet: this.id, reason }, 'wiping this copy: it will be fetched anew');
     await this.#apply.pause(new Fault('NotServing', `this copy of ${this.id} is being wiped`));
     // The log goes last: as long as it is there, cells that are gone can be built again.
+    await cells.abandonImport(this.id);
     await cells.drop(this.id);
     await this.#disk.drop();
     this.#apply.reset();

@@ -12,6 +12,9 @@
  *     configure         the configuration's canonical text
  *     queryReply        epoch, end
  *     withdraw(n)       at
+ *     snapshotAsk       snapshot, chunk
+ *     snapshotChunk     snapshot, chunk, at, isLast, crc + the bytes as one blob, on the parts connection
+ *     snapshotGone      snapshot
  *     askConfiguration, query, full
  *
  * The core relies on numbers that are numbers and records that follow one another. What is not so is
@@ -55,6 +58,12 @@ function encodeBody(body: MessageBody): unknown[] {
       return [body.at];
     case 'queryReply':
       return [body.last.epoch, body.last.end];
+    case 'snapshotAsk':
+      return [body.snapshot, body.chunk];
+    case 'snapshotChunk':
+      return [body.snapshot, body.chunk, body.at, body.isLast, body.crc];
+    case 'snapshotGone':
+      return [body.snapshot];
   }
 }
 
@@ -103,7 +112,7 @@ export function decodeMessage(message: Message, parts: Map<number, Uint8Array>):
 
 function decodeBody(
   type: string,
-  [a, b, c, d]: readonly unknown[],
+  [a, b, c, d, e]: readonly unknown[],
   blobs: readonly Uint8Array[],
   parts: Map<number, Uint8Array>,
 ): MessageBody {
@@ -139,6 +148,18 @@ function decodeBody(
       return { type, at: time(a) };
     case 'queryReply':
       return { type, last: decodeEnd([a, b]) };
+    case 'snapshotAsk':
+      return { type, snapshot: shortText(a, 'snapshot'), chunk: natural(b, 'chunk') };
+    case 'snapshotChunk': {
+      const [bytes] = blobs;
+      if (!bytes || blobs.length !== 1 || typeof d !== 'boolean')
+        throw malformed('a chunk without its bytes');
+      const at = natural(c, 'at') as Seq;
+      const chunk = natural(b, 'chunk');
+      return { type, snapshot: text(a, 'snapshot'), chunk, at, isLast: d, crc: natural(e, 'crc'), bytes };
+    }
+    case 'snapshotGone':
+      return { type, snapshot: shortText(a, 'snapshot') };
     default:
       throw malformed(`an unknown type: ${type.slice(0, 40)}`);
   }
@@ -228,6 +249,11 @@ function text(value: unknown, name: string): string {
   if (typeof value !== 'string' || value.length === 0 || value.length > ID_LENGTH_MAX)
     throw malformed(`${name} is not a name`);
   return value;
+}
+
+/** May be empty. */
+function shortText(value: unknown, name: string): string {
+  return value === '' ? value : text(value, name);
 }
 
 function malformed(what: string): Fault {

@@ -71,10 +71,12 @@ export class PeerLink {
     const connections = this.#connections;
     if (!connections) return;
     if (this.#isStalled(connections)) return this.#drop('it stopped reading');
-    const { control, entries } = connections;
+    const { control, entries, parts } = connections;
     const { body } = message;
     if (body.type === 'append') {
       for (const append of inPieces(body)) this.#sendAppend(connections, message, append);
+    } else if (body.type === 'snapshotChunk') {
+      parts.send(encodeMessage(message), [body.bytes]);
     } else {
       const connection = IN_ORDER_WITH_ENTRIES.has(body.type) ? entries : control;
       connection.send(encodeMessage(message));
@@ -261,7 +263,9 @@ class IncomingLink {
   #got(purpose: Purpose, message: Message): void {
     if (this.#closed) return;
     try {
-      if (purpose === 'parts') this.#gotPart(message);
+      if (message.fields[0] === 'snapshotChunk' && purpose === 'parts')
+        this.#deliver(decodeMessage(message, this.#parts));
+      else if (purpose === 'parts') this.#gotPart(message);
       else if (purpose === 'entries') this.#gotEntry(message);
       else if (message.fields[0] === 'append')
         throw new Fault('Malformed', 'entries come on their own connection');

@@ -14,6 +14,7 @@ import { DiskLog } from '../../storage-nodes/log/disk-log.ts';
 import { EmbeddedConfigStore } from '../../storage-nodes/master/embedded-config-store.ts';
 import { MasterServer } from '../../storage-nodes/master/server.ts';
 import type { FilePort } from '../../storage-nodes/log/files.ts';
+import type { Timing } from '../../storage-nodes/replication/state.ts';
 import { StorageNode, type Address } from '../../storage-nodes/node.ts';
 
 const MIB = 1024 * 1024;
@@ -43,12 +44,17 @@ export type LocalStoreOptions = {
   /** The file operations of a node's log. */
   readonly files?: (id: string) => FilePort;
   readonly scrubEveryMs?: number;
+  readonly timing?: Timing;
+  /** Hears every log line of a node. */
+  readonly onLine?: (node: string, line: string) => void;
 };
 
 export async function startLocalStore({
   route = (_from, to) => to,
   files,
   scrubEveryMs,
+  timing,
+  onLine,
 }: LocalStoreOptions = {}): Promise<LocalStore> {
   const folder = await mkdtemp(join(tmpdir(), 'penncloud-store-'));
   const ports = await freePorts(4);
@@ -100,9 +106,12 @@ export async function startLocalStore({
         }),
         cells: new RocksCells({ folder: join(folder, id, 'cells'), logger }),
         application: createApplication(LIMITS),
-        logger: logger.child({ node: id }),
+        logger: onLine
+          ? pino({ level: 'info' }, { write: (line) => onLine(id, line) })
+          : logger.child({ node: id }),
         execute: (command) => client.execute(command),
         ...(scrubEveryMs !== undefined && { scrubEveryMs }),
+        ...(timing && { timing }),
         onCommitted: () => {},
         onConfiguration: () => {},
         onFatal: (error) => fatal.push(error),

@@ -182,6 +182,7 @@ export class SimNode {
       case 'tailRestored':
         disk.cut = false;
         return;
+      case 'cells':
       case 'role':
       case 'alarm':
         return;

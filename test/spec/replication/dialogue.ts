@@ -5,8 +5,15 @@
  */
 import type { LogRecord } from '../../../storage-nodes/log/entry.ts';
 import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
-import type { EpochEnd, Input, MessageBody, Output } from '../../../storage-nodes/replication/messages.ts';
+import type {
+  CellsOrder,
+  EpochEnd,
+  Input,
+  MessageBody,
+  Output,
+} from '../../../storage-nodes/replication/messages.ts';
 import { Replica } from '../../../storage-nodes/replication/replica.ts';
+import type { Imported } from '../../../storage-nodes/replication/snapshot.ts';
 import { DEFAULT_TIMING } from '../../../storage-nodes/replication/state.ts';
 import type { Epoch, NodeId, Seq, TabletId, Version } from '../../../storage-nodes/words.ts';
 
@@ -54,6 +61,7 @@ export class Copy {
       committed?: number;
       cutTail?: boolean;
       damage?: string;
+      imported?: Imported;
     } = {},
   ) {
     const log = records(recovered.log ?? '');
@@ -72,6 +80,7 @@ export class Copy {
         prepared: log.slice(committed),
         cutTail: recovered.cutTail ?? false,
         damage: recovered.damage,
+        imported: recovered.imported,
       },
     });
   }
@@ -201,6 +210,25 @@ function say(output: Output): string {
       return 'the tail is restored';
     case 'wipe':
       return `wipe: ${output.reason}`;
+    case 'cells':
+      return sayOrder(output.order);
+  }
+}
+
+function sayOrder(order: CellsOrder): string {
+  switch (order.kind) {
+    case 'read':
+      return `read cells ${order.snapshot}/${order.chunk} for ${order.peer}`;
+    case 'close':
+      return `close cells ${order.snapshot}`;
+    case 'begin':
+      return 'begin an import';
+    case 'import':
+      return `import ${order.snapshot}/${order.chunk}${order.isLast ? ', the last' : ''}`;
+    case 'adopt':
+      return `adopt ${order.snapshot} as of ${order.at}`;
+    case 'abandon':
+      return 'abandon the import';
   }
 }
 
@@ -225,6 +253,11 @@ function sayBody(body: MessageBody): string {
     case 'withdraw':
     case 'withdrawn':
       return body.type;
+    case 'snapshotAsk':
+    case 'snapshotChunk':
+      return `${body.type} ${body.snapshot}/${body.chunk}`;
+    case 'snapshotGone':
+      return `snapshotGone ${body.snapshot}`;
     case 'askConfiguration':
     case 'query':
     case 'full':
