@@ -15,6 +15,7 @@ import type { NodeTablet } from './client/store-client.ts';
 import { Fault } from './faults.ts';
 import type { NodeLog, RecoveredTablet } from './log/log.ts';
 import { ConfigClient } from './master/config-client.ts';
+import { dialMaster } from './master/dial-master.ts';
 import { requestHandlers } from './node-requests.ts';
 import type { Configuration } from './replication/configuration.ts';
 import type { EpochEnd } from './replication/messages.ts';
@@ -37,7 +38,7 @@ export type Address = { readonly id: string; readonly host: string; readonly por
 export type StorageNodeOptions = {
   readonly self: Address;
   readonly peers: readonly Address[];
-  readonly master: Address;
+  readonly masters: readonly Address[];
   readonly secret: string;
   readonly log: NodeLog;
   readonly cells: CellStore;
@@ -80,7 +81,7 @@ export class StorageNode {
     this.#options = options;
     this.#self = nodeId(options.self.id);
     this.#logger = options.logger;
-    const { master, secret, logger, peers } = options;
+    const { masters, secret, logger, peers } = options;
     this.#incoming = new IncomingLinks(
       peers.map((peer) => peer.id),
       logger,
@@ -104,12 +105,14 @@ export class StorageNode {
       logger,
     });
     this.#config = new ConfigClient({
-      self: options.self.id,
-      host: master.host,
-      port: master.port,
-      secret,
-      logger,
+      masters: new Map(
+        masters.map((master) => [master.id, () => dialMaster(options.self.id, master, secret)]),
+      ),
+      held: () => this.#held(),
       onConfiguration: (configuration) => this.#heard(configuration),
+      onSuspected: () => {},
+      timers: realTimers,
+      logger,
     });
   }
 
@@ -295,6 +298,14 @@ export class StorageNode {
     const configuration = this.#known.get(id);
     if (configuration) tablet.input({ kind: 'configuration', configuration });
     for (const [peer, link] of this.#links) if (link.connected) tablet.input({ kind: 'peerConnected', peer });
+  }
+
+  /** What the config store must not be behind of (rule 9): all that was heard of, and what was on disk before. */
+  #held(): Configuration[] {
+    const held = new Map(this.#known);
+    for (const [id, { view }] of this.#tablets)
+      if (view.configuration && !held.has(id)) held.set(id, view.configuration);
+    return [...held.values()];
   }
 
   #note(configuration: Configuration): void {

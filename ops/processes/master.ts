@@ -11,6 +11,7 @@ runProcess('master', async ({ plan, cluster, nodes, folder, logger }) => {
   const server = new MasterServer({ store, secret: cluster.secret, nodes, host, port, logger });
   await server.start();
   return {
+    alarms: () => server.master.alarms,
     stop: async () => {
       await server.stop();
       await store.close();

@@ -21,7 +21,7 @@ export type Place = {
   readonly settings: Settings;
   readonly cluster: ClusterFile;
   readonly nodes: readonly NodeAddress[];
-  readonly master: NodeAddress;
+  readonly masters: readonly NodeAddress[];
   /** This process's own folder in the data folder; not created. */
   readonly folder: string;
   readonly logger: Logger;
@@ -81,9 +81,9 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
     }
     const cluster = readClusterFile(settings.dataFolder);
     const plans = planCluster(settings);
-    const [nodes, master] = [addressesOf('storage-node', plans), addressesOf('master', plans)[0]!];
+    const [nodes, masters] = [addressesOf('storage-node', plans), addressesOf('master', plans)];
     const folder = join(settings.dataFolder, plan.id);
-    serving = await start({ plan, settings, cluster, nodes, master, folder, logger, notices });
+    serving = await start({ plan, settings, cluster, nodes, masters, folder, logger, notices });
     stops.unshift(() => serving?.stop());
   } catch (error) {
     const message = startFailure(plan.id, error);

@@ -8,7 +8,7 @@ import { CommitNotices } from '../../storage-nodes/wire/commit-notices.ts';
 import { createApplication } from './platform.ts';
 import { runProcess } from './process.ts';
 
-runProcess('storage-node', async ({ plan, settings, cluster, nodes, master, folder, logger, notices }) => {
+runProcess('storage-node', async ({ plan, settings, cluster, nodes, masters, folder, logger, notices }) => {
   const { id, host, port } = plan;
   // Reactions go through the same client as everyone's commands.
   const client = createStoreClient({ nodes, secret: cluster.secret, clientId: `${id}-reactions`, logger });
@@ -16,7 +16,7 @@ runProcess('storage-node', async ({ plan, settings, cluster, nodes, master, fold
   const node = new StorageNode({
     self: { id, host, port },
     peers: nodes.filter((peer) => peer.id !== id),
-    master,
+    masters,
     secret: cluster.secret,
     log: new DiskLog({ folder: join(folder, 'log'), logger }),
     cells: new RocksCells({ folder: join(folder, 'cells'), logger }),

@@ -6,8 +6,47 @@
  *   another primary => epoch = previous + 1, and it was in the predecessor's inSync, or the lineage grew
  *   lineage ∈ {previous, previous + 1}, the range stays
  */
-import type { Configuration } from '../replication/configuration.ts';
+import { Fault } from '../faults.ts';
+import { canonical, type Configuration } from '../replication/configuration.ts';
 import { compareRows } from '../words.ts';
+import type { CompareAndSet } from './config-store.ts';
+import { configurationHash } from './configuration-hash.ts';
+
+/**
+ * What a compare-and-set comes to while `current` is stored: an answer, or 'write'. Throws Fault
+ * Malformed if `next` follows `current` and breaks a rule.
+ */
+export function judge(next: Configuration, current: Configuration | undefined): CompareAndSet | 'write' {
+  if (current && canonical(next) === canonical(current)) return { outcome: 'stored' };
+  if (next.predecessor !== (current ? configurationHash(current) : ''))
+    return { outcome: 'refused', current };
+  return written(next, brokenRule(next, current));
+}
+
+/** The same for an operator's recovery: `next` need not follow, but must stand on its own. */
+export function judgeReplacement(
+  next: Configuration,
+  expected: Configuration | undefined,
+  current: Configuration | undefined,
+): CompareAndSet | 'write' {
+  if (current && canonical(next) === canonical(current)) return { outcome: 'stored' };
+  if ((expected && canonical(expected)) !== (current && canonical(current)))
+    return { outcome: 'refused', current };
+  return written(next, brokenByItself(next));
+}
+
+function written(next: Configuration, broken: string | undefined): 'write' {
+  if (broken === undefined) return 'write';
+  throw new Fault('Malformed', `configuration ${next.version} of tablet ${next.tablet}: ${broken}`);
+}
+
+/**
+ * The order in which configurations of one tablet were made: negative if `a` came before `b`, 0 if
+ * neither did (then they are the same, or one of them comes from a store that went back).
+ */
+export function compareAge(a: Configuration, b: Configuration): number {
+  return a.lineage - b.lineage || a.version - b.version;
+}
 
 /** A sentence that names the field, or undefined if all is well. `current` undefined: the tablet's first. */
 export function brokenRule(next: Configuration, current: Configuration | undefined): string | undefined {

@@ -1,54 +1,50 @@
-/**
- * The master: arbitrates configurations through its config store and pushes each new one to all nodes
- * (rule 1). It is asked when a membership changes, never on a read or a write; with it stopped, current
- * configurations keep serving (rule 8).
- *
- *   config.all    []                 -> [[canonical configuration, ...]]
- *   config.cas    [canonical next]   -> ['stored'] or ['refused', canonical current | null]
- *   config.watch  []                 -> []; from then on pushes ['configuration', canonical]
- */
+/** The master's sockets: each authenticated connection is a session of master.ts. */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { canonical } from '../replication/configuration.ts';
+import { realTimers } from '../timers.ts';
 import { nodeId } from '../words.ts';
 import { accept, type Connection } from '../wire/connection.ts';
-import { decodeConfiguration } from '../wire/peer-codec.ts';
 import { serve, type Handler } from '../wire/requests.ts';
 import type { ConfigStore } from './config-store.ts';
-import { initialConfigurations } from './placement.ts';
+import { Master, type Session } from './master.ts';
 
-const COPIES = 3;
+const KINDS = ['config.join', 'config.cas', 'config.alive', 'config.all', 'config.replace'];
+
+export type MasterServerOptions = {
+  /** Open. */
+  readonly store: ConfigStore;
+  readonly secret: string;
+  /** All nodes of the cluster. */
+  readonly nodes: readonly { readonly id: string }[];
+  readonly host: string;
+  readonly port: number;
+  readonly logger: Logger;
+  /** Whether this master may create tablets and suggest; alone, it may. */
+  readonly isActive?: () => boolean;
+};
 
 export class MasterServer {
-  readonly #options: {
-    store: ConfigStore;
-    secret: string;
-    nodes: readonly { id: string }[];
-    host: string;
-    port: number;
-    logger: Logger;
-  };
+  readonly master: Master;
+  readonly #options: MasterServerOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #watchers = new Set<Connection>();
-  #unwatch: () => void = () => {};
+  readonly #sessions = new WeakMap<Connection, Session>();
 
-  constructor(options: {
-    store: ConfigStore;
-    secret: string;
-    nodes: readonly { id: string }[];
-    host: string;
-    port: number;
-    logger: Logger;
-  }) {
+  constructor(options: MasterServerOptions) {
+    const { store, nodes, logger, isActive = () => true } = options;
     this.#options = options;
     this.#server = createServer((socket) => this.#accept(socket));
+    this.master = new Master({
+      store,
+      nodes: nodes.map(({ id }) => nodeId(id)),
+      timers: realTimers,
+      logger,
+      isActive,
+    });
   }
 
-  /** The store must be open. Creates the first configurations if there are none. */
   async start(): Promise<void> {
-    const { store, host, port, logger } = this.#options;
-    await this.#createTablets();
+    const { host, port, logger } = this.#options;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(port, host, () => {
@@ -57,32 +53,14 @@ export class MasterServer {
         resolve();
       });
     });
-    this.#unwatch = store.watch((configuration) => {
-      const { tablet, version, epoch, primary, inSync } = configuration;
-      logger.info({ tablet, version, epoch, primary, inSync }, 'configuration stored');
-      for (const connection of this.#watchers)
-        connection.send(['push', 'configuration', canonical(configuration)]);
-    });
+    this.master.start();
   }
 
   async stop(): Promise<void> {
-    this.#unwatch();
+    this.master.stop();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
-  }
-
-  /** Also after a start that was cut off half way: only tablets that have no configuration are created. */
-  async #createTablets(): Promise<void> {
-    const { store, nodes, logger } = this.#options;
-    const known = new Set((await store.all()).map((configuration) => configuration.tablet));
-    const first = initialConfigurations(
-      nodes.map((node) => nodeId(node.id)),
-      COPIES,
-    );
-    const missing = first.filter(({ tablet }) => !known.has(tablet));
-    for (const configuration of missing) await store.compareAndSet(configuration);
-    if (missing.length > 0) logger.info({ tablets: missing.length, nodes: nodes.length }, 'tablets created');
   }
 
   #accept(socket: Socket): void {
@@ -90,21 +68,23 @@ export class MasterServer {
     socket.on('close', () => this.#sockets.delete(socket));
     const { secret, logger } = this.#options;
     accept(socket, secret, logger, (connection) => {
+      const session: Session = {
+        id: connection.hello.id,
+        push: (fields) => connection.send(['push', ...fields]),
+      };
+      this.#sessions.set(connection, session);
+      connection.onClose = () => this.master.left(session);
       serve(connection, this.#handlers, (error) => logger.error({ err: error }, 'a request failed'));
-      connection.onClose = () => this.#watchers.delete(connection);
     });
   }
 
-  readonly #handlers: Record<string, Handler> = {
-    'config.all': async () => ({ results: [(await this.#options.store.all()).map(canonical)], blobs: [] }),
-    'config.cas': async ([text]) => {
-      const answer = await this.#options.store.compareAndSet(decodeConfiguration(text));
-      if (answer.outcome === 'stored') return { results: ['stored'], blobs: [] };
-      return { results: ['refused', answer.current ? canonical(answer.current) : null], blobs: [] };
-    },
-    'config.watch': (_args, _blobs, connection) => {
-      this.#watchers.add(connection);
-      return { results: [], blobs: [] };
-    },
-  };
+  readonly #handlers: Readonly<Record<string, Handler>> = Object.fromEntries(
+    KINDS.map((kind): [string, Handler] => [
+      kind,
+      async (args, _blobs, connection) => ({
+        results: await this.master.ask(this.#sessions.get(connection)!, kind, args),
+        blobs: [],
+      }),
+    ]),
+  );
 }

@@ -96,7 +96,7 @@ export async function startLocalStore({
       const node = new StorageNode({
         self,
         peers: seenBy(id),
-        master: route(id, master),
+        masters: [route(id, master)],
         secret: SECRET,
         log: new DiskLog({
           folder: join(folder, id, 'log'),

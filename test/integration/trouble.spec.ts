@@ -227,7 +227,7 @@ describe('a node that stops or cannot start', () => {
       new StorageNode({
         self: { ...store.nodes[0]!, id: 'newcomer' },
         peers: [],
-        master: store.master,
+        masters: [store.master],
         secret: SECRET,
         log: new DiskLog({ folder }),
         cells: new MemoryCells(),
