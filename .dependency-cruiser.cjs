@@ -66,8 +66,8 @@ module.exports = {
     ),
     never(
       'one-door-to-nats',
-      'NATS stands behind one file.',
-      { pathNot: '^(storage-nodes/wire/nats-notices\\.ts|test/)' },
+      'NATS stands behind one file (as a peer in the benchmark it stands behind another).',
+      { pathNot: '^(storage-nodes/wire/nats-notices\\.ts|ops/bench/systems/jetstream-client\\.ts|test/)' },
       { path: 'node_modules/nats/' },
     ),
     never(

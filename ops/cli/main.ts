@@ -113,6 +113,20 @@ user
   .option('--json', 'as JSON')
   .action(async (options) => (await import('./user.ts')).list(options));
 
+program
+  .command('bench')
+  .description('measure this store and its peers (etcd, Redis, JetStream) side by side on this machine')
+  .option('--quick', 'one round of short windows, within 4 minutes')
+  .option('--json', 'one JSON object')
+  .option('--systems <names>', 'some of penncloud,etcd,redis,jetstream')
+  .option('--work <kinds>', 'some of put,get,mixed')
+  .option('--callers <numbers>', 'how many at a time, for example 1,64')
+  .option('--value-bytes <numbers>', 'lengths of values, for example 100,1048576')
+  .option('--seconds <s>', 'how long each window is')
+  .option('--rounds <n>', 'how often each window is measured', wholeNumber('--rounds', 1, 100))
+  .option('--folder <path>', 'where the throw-away data goes; it should lie on a disk')
+  .action(async (options) => (await import('./bench.ts')).bench(options));
+
 // A reader that has seen enough (`… | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 

@@ -9,6 +9,8 @@ import { SetupFailed, progress, runQuietly } from './steps.mjs';
 /** A program's names in the order they are looked for, and Debian's package. */
 const PROGRAMS = {
   'nats-server': { names: ['nats-server'], package: 'nats-server' },
+  etcd: { names: ['etcd'], package: 'etcd-server' },
+  'redis-server': { names: ['redis-server'], package: 'redis-server' },
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], package: 'chromium' },
 };
 
