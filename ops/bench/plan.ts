@@ -25,7 +25,9 @@ export type Plan = {
   /** True if nothing was narrowed: only then do the results stand for the suite. */
   readonly whole: boolean;
   readonly windowMsOf: (cell: Cell) => number;
-  readonly warmUpMsOf: (cell: Cell) => number;
+  readonly warmUpMs: number;
+  /** Windows become shorter when the run would take longer than this; undefined: it takes what it takes. */
+  readonly limitMs: number | undefined;
   /** What the data of a run may take on the disk. */
   readonly roomBytes: number;
 };
@@ -37,6 +39,8 @@ const CALLERS = [1, 16, 64, 256];
 const LARGE_CALLERS = [1, 16, 64];
 const QUICK_LARGE_CALLERS = [1, 16];
 const LARGE_WINDOW_MS_MAX = 3000;
+/** Below four minutes by what it may take to read values back and to stop. */
+const QUICK_LIMIT_MS = 200_000;
 const GIB = 1024 ** 3;
 
 export function planOf(wishes: Wishes): Plan {
@@ -59,7 +63,8 @@ export function planOf(wishes: Wishes): Plan {
     quick,
     whole: !quick && !narrowed,
     windowMsOf: (cell) => (isLarge(cell) ? Math.min(windowMs, LARGE_WINDOW_MS_MAX) : windowMs),
-    warmUpMsOf: () => (quick ? 300 : 1000),
+    warmUpMs: quick ? 300 : 1000,
+    limitMs: quick ? QUICK_LIMIT_MS : undefined,
     roomBytes: (cells.some(isLarge) ? (quick ? 8 : 40) : 4) * GIB,
   };
 }

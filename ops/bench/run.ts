@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Generator } from './load/generator-process.ts';
+import type { Window } from './load/callers.ts';
 import type { Cell } from './load/workload.ts';
 import { measureDisk } from './machine/disk.ts';
 import { measureLoopback } from './machine/loopback.ts';
@@ -26,6 +27,10 @@ const REST_MS = 100;
 const REST_SHARE = 0.15;
 const REST_MS_MAX = 2000;
 const QUICK_REST_MS_MAX = 500;
+/** What a window takes besides itself: coming to rest, and the last answers. */
+const BETWEEN_MS = 500;
+/** The least share of its length that a window is shortened to. */
+const SHORTEST = 0.15;
 
 export type RunOptions = {
   readonly plan: Plan;
@@ -88,11 +93,12 @@ async function measure(
   for (const [system, { running }] of systems) guarantees.set(system, await running.guarantees());
   const lengths = [...new Set(plan.cells.map(({ valueBytes }) => valueBytes))];
   say('filling …');
-  for (const { generator } of systems.values()) {
+  const fill = async ({ generator }: Measurable): Promise<void> => {
     for (const length of lengths) await generator.preload(length);
-  }
+  };
+  await Promise.all([...systems.values()].map(fill));
 
-  const runs = await measureCells({ plan, systems, folder, signal, say });
+  const runs = await measureCells({ plan, systems, folder, start, signal, say });
 
   const checked = new Map<SystemName, number>();
   for (const [system, { running, generator }] of systems) {
@@ -124,10 +130,13 @@ async function measureCells(options: {
   plan: Plan;
   systems: ReadonlyMap<SystemName, Measurable>;
   folder: string;
+  /** When the run began, as performance.now() has it. */
+  start: number;
   signal: AbortSignal;
   say: (line: string) => void;
 }): Promise<Run[]> {
-  const { plan, systems, folder, signal, say } = options;
+  const { plan, systems, folder, start, signal, say } = options;
+  let left = plan.rounds * plan.cells.length * plan.systems.length;
   const samples = new Map<Cell, Map<SystemName, Sample[]>>();
   for (let round = 0; round < plan.rounds; round++) {
     for (const cell of plan.cells) {
@@ -137,7 +146,7 @@ async function measureCells(options: {
       for (const system of orderOf(plan.systems, round)) {
         signal.throwIfAborted();
         await rest(systems, folder, plan.quick ? QUICK_REST_MS_MAX : REST_MS_MAX);
-        const sample = await sampleOf(systems.get(system)!, cell, plan);
+        const sample = await sampleOf(systems.get(system)!, cell, windowFor(cell, plan, start, left--));
         const ofCell = samples.get(cell) ?? new Map<SystemName, Sample[]>();
         samples.set(cell, ofCell.set(system, [...(ofCell.get(system) ?? []), sample]));
       }
@@ -148,12 +157,19 @@ async function measureCells(options: {
   );
 }
 
-async function sampleOf({ running, generator }: Measurable, cell: Cell, plan: Plan): Promise<Sample> {
+/** `left`: how many windows are to come, this one included. */
+function windowFor(cell: Cell, plan: Plan, start: number, left: number): Window {
+  const { warmUpMs, limitMs } = plan;
+  const windowMs = plan.windowMsOf(cell);
+  if (limitMs === undefined) return { warmUpMs, windowMs };
+  const each = (start + limitMs - performance.now()) / left - BETWEEN_MS;
+  const share = Math.max(SHORTEST, Math.min(1, each / (warmUpMs + windowMs)));
+  return { warmUpMs: warmUpMs * share, windowMs: windowMs * share };
+}
+
+async function sampleOf({ running, generator }: Measurable, cell: Cell, window: Window): Promise<Sample> {
   const before = [processorSeconds(running.pids), processorSeconds([generator.pid])] as const;
-  const measured = await generator.run(cell, {
-    warmUpMs: plan.warmUpMsOf(cell),
-    windowMs: plan.windowMsOf(cell),
-  });
+  const measured = await generator.run(cell, window);
   return {
     measured,
     serverSeconds: processorSeconds(running.pids) - before[0],

@@ -8,7 +8,7 @@ export type Work = (typeof WORKS)[number];
 
 export type Cell = { readonly work: Work; readonly callers: number; readonly valueBytes: number };
 
-const SMALL_KEYS = 10_000;
+const SMALL_KEYS = 5000;
 const LARGE_KEYS = 64;
 const LARGE_BYTES = 64 * 1024;
 

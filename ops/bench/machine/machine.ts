@@ -50,10 +50,7 @@ function diskOf(folder: string): string {
     .filter(([, point]) => point !== undefined && `${folder}/`.startsWith(point === '/' ? '/' : `${point}/`))
     .sort(([, a], [, b]) => b!.length - a!.length);
   const [device = 'unknown', , type = 'unknown'] = mounts[0] ?? [];
-  const name = device.replace('/dev/', '');
-  const turning = textOf(`/sys/block/${name}/queue/rotational`).trim();
-  const kind = turning === '1' ? ', turning' : turning === '0' ? ', not turning' : '';
-  return `${type} on ${device}${kind}`;
+  return `${type} on ${device}`;
 }
 
 function distribution(): string {
