@@ -115,9 +115,9 @@ function rowsOf({ runs }: Results): Row[] {
 }
 
 function machineLines({ machine, disk, loopback, systems }: Results): string[] {
-  const { processor, cores, memoryGiB, system, node } = machine;
+  const { processor, cores, memoryGiB, system, node, load } = machine;
   return [
-    `${cores} × ${processor}, ${memoryGiB} GiB of memory, ${system}, Node ${node}`,
+    `${cores} × ${processor}, ${memoryGiB} GiB of memory, ${system}, Node ${node}; load average before the run ${load.toFixed(1)}`,
     `disk: ${machine.disk}; ${disk
       .map(
         ({ writeBytes, writesPerSecond, megabytesPerSecond, p50Ms, p99Ms }) =>

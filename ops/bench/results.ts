@@ -89,7 +89,7 @@ export type Goal = {
 };
 
 /** The goals whose cells were measured. Sizes as in plan.ts. */
-export function goalsOf({ runs, disk, loopback }: Results): Goal[] {
+export function goalsOf({ runs, disk, loopback }: Pick<Results, 'runs' | 'disk' | 'loopback'>): Goal[] {
   const goals: Goal[] = [];
   const find = (system: SystemName, work: string, callers: number, valueBytes: number): Run | undefined =>
     runs.find(

@@ -16,7 +16,7 @@ import type { Cell } from './load/workload.ts';
 import { measureDisk } from './machine/disk.ts';
 import { measureLoopback } from './machine/loopback.ts';
 import { isInMemory, machineOf, makeFolder } from './machine/machine.ts';
-import { processorSeconds } from './machine/processor-time.ts';
+import { isAlive, processorSeconds } from './machine/processor-time.ts';
 import { orderOf, type Plan } from './plan.ts';
 import { runOf, type Results, type Run, type Sample } from './results.ts';
 import { startSystem } from './systems/systems.ts';
@@ -27,6 +27,8 @@ const REST_MS = 100;
 const REST_SHARE = 0.15;
 const REST_MS_MAX = 2000;
 const QUICK_REST_MS_MAX = 500;
+/** A load average from which on figures say little. */
+const BUSY_LOAD = 0.7;
 /** What a window takes besides itself: coming to rest, and the last answers. */
 const BETWEEN_MS = 500;
 /** The least share of its length that a window is shortened to. */
@@ -71,7 +73,13 @@ async function measure(
 ): Promise<Results> {
   const startedAt = new Date();
   const start = performance.now();
+  const machine = machineOf(folder);
   checkRoom(folder, plan, say);
+  if (machine.load > BUSY_LOAD) {
+    say(
+      `warning: the machine is busy (load ${machine.load.toFixed(1)}); only ratios within this run mean anything`,
+    );
+  }
   const seconds = plan.quick ? 1 : 3;
   const disk = [4096, 1024 * 1024].map((bytes) => measureDisk(folder, bytes, seconds));
   const loopback = await measureLoopback(plan.quick ? 0.5 : 1);
@@ -113,7 +121,7 @@ async function measure(
     tookSeconds: (performance.now() - start) / 1000,
     quick: plan.quick,
     rounds: plan.rounds,
-    machine: machineOf(folder),
+    machine,
     disk,
     loopback,
     systems: [...systems].map(([system, { running }]) => ({
@@ -168,6 +176,9 @@ function windowFor(cell: Cell, plan: Plan, start: number, left: number): Window 
 }
 
 async function sampleOf({ running, generator }: Measurable, cell: Cell, window: Window): Promise<Sample> {
+  if (running.pids.some((pid) => !isAlive(pid))) {
+    throw new BenchFailed(`A server of ${running.access.system} ended during the run.`);
+  }
   const before = [processorSeconds(running.pids), processorSeconds([generator.pid])] as const;
   const measured = await generator.run(cell, window);
   return {

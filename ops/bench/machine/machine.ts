@@ -1,6 +1,6 @@
 /** Where the figures come from: processor, memory, disk, system. And a folder on a real disk for a run. */
 import { mkdirSync, mkdtempSync, readFileSync, statfsSync } from 'node:fs';
-import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 
 export type Machine = {
@@ -10,6 +10,8 @@ export type Machine = {
   readonly disk: string;
   readonly system: string;
   readonly node: string;
+  /** How many others wanted a core in the minute before (getloadavg(3)). */
+  readonly load: number;
 };
 
 /** statfs(2): a file system in memory, where syncing costs nothing. */
@@ -23,6 +25,7 @@ export function machineOf(folder: string): Machine {
     disk: diskOf(folder),
     system: `${distribution()}, Linux ${release()}`,
     node: process.version,
+    load: loadavg()[0] ?? 0,
   };
 }
 

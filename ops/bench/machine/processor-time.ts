@@ -1,4 +1,7 @@
-/** Processor time of processes: what stays comparable when the machine does other things as well. */
+/**
+ * Processes seen from outside: whether they live, and their processor time, which stays comparable when
+ * the machine does other things as well.
+ */
 import { readFileSync } from 'node:fs';
 
 /** USER_HZ, which Linux fixes at 100 for what it shows in /proc (proc(5)). */
@@ -16,5 +19,14 @@ function ticksOf(pid: number): number {
     return Number(fields[11]) + Number(fields[12]);
   } catch {
     return 0;
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }

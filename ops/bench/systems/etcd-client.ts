@@ -18,6 +18,7 @@ import {
 import type { Address, Client } from './system.ts';
 
 const WINDOW_BYTES = 16 * 1024 * 1024;
+const SESSION_MEGABYTES_MAX = 1024;
 const FRAME_BYTES = 5;
 
 export class EtcdClient implements Client {
@@ -26,7 +27,11 @@ export class EtcdClient implements Client {
 
   constructor({ host, port }: Address) {
     const authority = `http://${host}:${port}`;
-    this.#session = connect(authority, { settings: { initialWindowSize: WINDOW_BYTES } });
+    this.#session = connect(authority, {
+      settings: { initialWindowSize: WINDOW_BYTES },
+      // Node's own bound on a session (10 MB) would refuse calls while many long values are in flight.
+      maxSessionMemory: SESSION_MEGABYTES_MAX,
+    });
     // Each call in flight fails by itself.
     this.#session.on('error', () => {});
     this.#session.once('connect', () => this.#session.setLocalWindowSize(WINDOW_BYTES));

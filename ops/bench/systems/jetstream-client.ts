@@ -20,7 +20,10 @@ export class JetStreamClient implements Client {
 
   static async open(leader: Address): Promise<JetStreamClient> {
     const connection = await open([leader]);
-    return new JetStreamClient(connection, await connection.jetstream().views.kv(BUCKET, { bindOnly: true }));
+    return new JetStreamClient(
+      connection,
+      await connection.jetstream().views.kv(BUCKET, { bindOnly: true, allow_direct: true }),
+    );
   }
 
   async put(key: string, value: Buffer): Promise<void> {

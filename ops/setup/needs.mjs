@@ -1,0 +1,22 @@
+/** Which programs beyond Node a `penncloud` command runs. Pure: looks at the words of the command alone. */
+
+const SERVER_OF = {
+  penncloud: 'nats-server',
+  etcd: 'etcd',
+  redis: 'redis-server',
+  jetstream: 'nats-server',
+};
+
+/** `words`: the command line behind `penncloud`. Wrong words are for the command itself to refuse. */
+export function programsFor([command, ...words]) {
+  if (command === 'up') return ['nats-server'];
+  if (command !== 'bench' || words.includes('--help')) return [];
+  const systems = optionOf('--systems', words)?.split(',') ?? Object.keys(SERVER_OF);
+  return [...new Set(systems.map((system) => SERVER_OF[system]).filter((server) => server !== undefined))];
+}
+
+/** The value of `--name value` or `--name=value`. */
+function optionOf(name, words) {
+  const at = words.findIndex((word) => word === name || word.startsWith(`${name}=`));
+  return at < 0 ? undefined : words[at] === name ? words[at + 1] : words[at].slice(name.length + 1);
+}
