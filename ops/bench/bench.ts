@@ -3,7 +3,7 @@
  * writes RESULTS.md when the whole suite was measured.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { planOf, type Wishes } from './plan.ts';
 import { asJson, asMarkdown, asText } from './report.ts';
@@ -14,16 +14,20 @@ export { SYSTEMS } from './systems/system.ts';
 export { WORKS } from './load/workload.ts';
 export { BenchFailed };
 
-export type BenchOptions = Wishes & { readonly json?: boolean; readonly folder?: string };
+export type BenchOptions = Wishes & {
+  readonly json?: boolean;
+  readonly folder?: string;
+  readonly profile?: string;
+};
 
 /** Throws BenchFailed; everything is stopped by then. */
-export async function bench({ json = false, folder, ...wishes }: BenchOptions): Promise<void> {
+export async function bench({ json = false, folder, profile, ...wishes }: BenchOptions): Promise<void> {
   const plan = planOf(wishes);
   const top = topFolder();
   const results = await run({
     plan,
     folder,
-    version: versionIn(top),
+    pennCloud: { version: versionIn(top), profileFolder: profile && resolve(profile) },
     signal: abortOnSignals(),
     // Standard output is for the results alone.
     say: (line) => console.error(`penncloud bench: ${line}`),

@@ -19,6 +19,7 @@ import { isInMemory, machineOf, makeFolder } from './machine/machine.ts';
 import { isAlive, processorSeconds } from './machine/processor-time.ts';
 import { orderOf, type Plan } from './plan.ts';
 import { runOf, type Results, type Run, type Sample } from './results.ts';
+import type { PennCloudOptions } from './systems/penncloud.ts';
 import { startSystem } from './systems/systems.ts';
 import { BenchFailed, type RunningSystem, type SystemName } from './systems/system.ts';
 
@@ -38,8 +39,7 @@ export type RunOptions = {
   readonly plan: Plan;
   /** Where the throw-away data goes; undefined: the system's folder for such things. */
   readonly folder: string | undefined;
-  /** PennCloud's. */
-  readonly version: string;
+  readonly pennCloud: PennCloudOptions;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 };
@@ -67,7 +67,7 @@ export async function run(options: RunOptions): Promise<Results> {
 }
 
 async function measure(
-  { plan, version, signal, say }: RunOptions,
+  { plan, pennCloud, signal, say }: RunOptions,
   folder: string,
   stops: (() => Promise<void>)[],
 ): Promise<Results> {
@@ -90,7 +90,7 @@ async function measure(
     say(`starting ${system} …`);
     const own = join(folder, system);
     mkdirSync(own);
-    const running = await startSystem(system, own, version);
+    const running = await startSystem(system, own, pennCloud);
     stops.push(() => running.stop());
     signal.throwIfAborted();
     const generator = await Generator.start(running.access);

@@ -16,10 +16,11 @@ export type BenchOptions = {
   readonly seconds?: string;
   readonly rounds?: number;
   readonly folder?: string;
+  readonly profile?: string;
 };
 
 export async function bench(options: BenchOptions): Promise<void> {
-  const { quick, json, rounds, folder } = options;
+  const { quick, json, rounds, folder, profile } = options;
   const systems = options.systems && names('--systems', options.systems, SYSTEMS);
   const work = options.work && names('--work', options.work, WORKS);
   const callers = options.callers && numbers('--callers', options.callers, CALLERS_MAX);
@@ -36,6 +37,7 @@ export async function bench(options: BenchOptions): Promise<void> {
       ...(seconds && { seconds }),
       ...(rounds !== undefined && { rounds }),
       ...(folder !== undefined && { folder }),
+      ...(profile !== undefined && { profile }),
     });
   } catch (error) {
     throw error instanceof BenchFailed ? new Failed(error.message) : error;

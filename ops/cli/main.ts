@@ -124,6 +124,7 @@ program
   .option('--value-bytes <numbers>', 'lengths of values, for example 100,1048576')
   .option('--seconds <s>', 'how long each window is')
   .option('--rounds <n>', 'how often each window is measured', wholeNumber('--rounds', 1, 100))
+  .option('--profile <folder>', "write the storage nodes' processor profiles there")
   .option('--folder <path>', 'where the throw-away data goes; it should lie on a disk')
   .action(async (options) => (await import('./bench.ts')).bench(options));
 

@@ -19,7 +19,16 @@ const KINDS: readonly ProcessPlan['kind'][] = ['nats', 'master', 'storage-node']
 const COPIES = 3;
 const READY_DEADLINE_MS = 60_000;
 
-export async function startPennCloud(folder: string, version: string): Promise<RunningSystem> {
+export type PennCloudOptions = {
+  readonly version: string;
+  /** Storage nodes leave their processor profiles there when they stop; undefined: none are made. */
+  readonly profileFolder: string | undefined;
+};
+
+export async function startPennCloud(
+  folder: string,
+  { version, profileFolder }: PennCloudOptions,
+): Promise<RunningSystem> {
   const environment = {
     PENNCLOUD_DATA: join(folder, 'data'),
     PENNCLOUD_PORT_OFFSET: String(await freePortOffset()),
@@ -30,6 +39,7 @@ export async function startPennCloud(folder: string, version: string): Promise<R
   const cluster = readOrCreateClusterFile(settings.dataFolder);
   const plans = planCluster(settings).filter(({ kind }) => KINDS.includes(kind));
   const logFile = (id: string): string => join(settings.dataFolder, 'logs', `${id}.log`);
+  const profiling = profileFolder === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileFolder];
   let broken: string | undefined;
   const events = {
     started: () => {},
@@ -41,7 +51,11 @@ export async function startPennCloud(folder: string, version: string): Promise<R
     const command = commandOf(plan, settings, cluster);
     return new Supervisor(
       plan.id,
-      { ...command, env: { ...command.env, ...environment } },
+      {
+        ...command,
+        args: [...(plan.kind === 'storage-node' ? profiling : []), ...command.args],
+        env: { ...command.env, ...environment },
+      },
       logFile(plan.id),
       events,
     );

@@ -4,16 +4,20 @@ import { startEtcd } from './etcd.ts';
 import { JetStreamClient } from './jetstream-client.ts';
 import { startJetStream } from './jetstream.ts';
 import { PennCloudClient } from './penncloud-client.ts';
-import { startPennCloud } from './penncloud.ts';
+import { startPennCloud, type PennCloudOptions } from './penncloud.ts';
 import { RedisClient } from './redis-client.ts';
 import { startRedis } from './redis.ts';
 import type { Access, Client, RunningSystem, SystemName } from './system.ts';
 
-/** `folder` is the system's own and need not exist; `version` is PennCloud's. Throws BenchFailed. */
-export function startSystem(system: SystemName, folder: string, version: string): Promise<RunningSystem> {
+/** `folder` is the system's own. Throws BenchFailed. */
+export function startSystem(
+  system: SystemName,
+  folder: string,
+  pennCloud: PennCloudOptions,
+): Promise<RunningSystem> {
   switch (system) {
     case 'penncloud':
-      return startPennCloud(folder, version);
+      return startPennCloud(folder, pennCloud);
     case 'etcd':
       return startEtcd(folder);
     case 'redis':
