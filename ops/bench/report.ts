@@ -3,6 +3,9 @@ import { goalsOf, ratioTo, sameCell, type Results, type Run } from './results.ts
 
 type Row = readonly string[];
 
+/** A load average from which on other programs take a share that shows. */
+export const BUSY_LOAD = 0.7;
+
 const HEADINGS: Row = [
   'work',
   'callers',
@@ -67,7 +70,7 @@ export function asMarkdown(results: Results): string {
   return [
     '# Results',
     '',
-    `Written by \`npm run bench\` on ${results.startedAt.toISOString().slice(0, 10)}; ${results.rounds} rounds, interleaved, ${Math.round(results.tookSeconds / 60)} minutes. How it measures, and what may be concluded, is in [README.md](README.md).`,
+    `Written by \`npm run bench\` on ${results.startedAt.toISOString().slice(0, 10)}; ${results.rounds} ${results.rounds === 1 ? 'round' : 'rounds'} of windows of ${results.windowSeconds} s, interleaved, ${Math.round(results.tookSeconds / 60)} minutes.${busy(results)} How it measures, and what may be concluded, is in [README.md](README.md).`,
     '',
     ...machineLines(results).map((line) => `* ${line}`),
     '',
@@ -127,6 +130,13 @@ function machineLines({ machine, disk, loopback, systems }: Results): string[] {
     `loopback round trip: p50 ${loopback.p50Ms.toFixed(3)} ms, p99 ${loopback.p99Ms.toFixed(3)} ms`,
     systems.map(({ system, version }) => `${system} ${version}`).join(', '),
   ];
+}
+
+/** A sentence where the figures need one. */
+function busy({ machine }: Results): string {
+  return machine.load > BUSY_LOAD
+    ? ' **The machine was busy with other things: only ratios say something, and those roughly.**'
+    : '';
 }
 
 function errorLines({ runs }: Results): string[] {

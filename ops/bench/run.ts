@@ -18,6 +18,7 @@ import { measureLoopback } from './machine/loopback.ts';
 import { isInMemory, machineOf, makeFolder } from './machine/machine.ts';
 import { isAlive, processorSeconds } from './machine/processor-time.ts';
 import { orderOf, type Plan } from './plan.ts';
+import { BUSY_LOAD } from './report.ts';
 import { runOf, type Results, type Run, type Sample } from './results.ts';
 import type { PennCloudOptions } from './systems/penncloud.ts';
 import { startSystem } from './systems/systems.ts';
@@ -28,8 +29,6 @@ const REST_MS = 100;
 const REST_SHARE = 0.15;
 const REST_MS_MAX = 2000;
 const QUICK_REST_MS_MAX = 500;
-/** A load average from which on figures say little. */
-const BUSY_LOAD = 0.7;
 /** What a window takes besides itself: coming to rest, and the last answers. */
 const BETWEEN_MS = 500;
 /** The least share of its length that a window is shortened to. */
@@ -121,6 +120,7 @@ async function measure(
     tookSeconds: (performance.now() - start) / 1000,
     quick: plan.quick,
     rounds: plan.rounds,
+    windowSeconds: Math.max(...plan.cells.map(plan.windowMsOf)) / 1000,
     machine,
     disk,
     loopback,
