@@ -9,11 +9,12 @@ describe('the benchmark, on PennCloud alone and shortened', () => {
   let outcome: Awaited<ReturnType<typeof runCli>>;
 
   beforeAll(async () => {
-    const narrowed = ['--systems', 'penncloud', '--callers', '1,16', '--seconds', '0.5'];
+    const narrowed = ['--systems', 'penncloud', '--callers', '4', '--seconds', '0.3'];
     outcome = await runCli(['bench', '--quick', '--json', ...narrowed, '--folder', folder], {
       environment: {},
     });
-  });
+    // Longer than a quick run may take.
+  }, 240_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test('prints one JSON object with a line for each kind of work, number of callers and length', () => {
@@ -35,8 +36,8 @@ describe('the benchmark, on PennCloud alone and shortened', () => {
     const cells = runs.map(({ work, callers, valueBytes }) => `${work} ${callers} ${valueBytes}`);
     expect(cells.sort()).toEqual(
       [
-        ...['put', 'get', 'mixed'].flatMap((work) => [`${work} 1 100`, `${work} 16 100`]),
-        ...['put', 'get'].flatMap((work) => [`${work} 1 1048576`, `${work} 16 1048576`]),
+        ...['put', 'get', 'mixed'].map((work) => `${work} 4 100`),
+        ...['put', 'get'].map((work) => `${work} 4 1048576`),
       ].sort(),
     );
   });
