@@ -12,32 +12,8 @@
  * pace themselves, so that catching up leaves the disk and the link to those who are in sync.
  */
 import type { NodeId, Seq } from '../words.ts';
-import type { CellsOrder, MessageBody } from './messages.ts';
-import { isPrimary, send, type ReplicaState } from './state.ts';
-
-/** What a primary keeps of one snapshot that a copy is reading. */
-export type Sending = {
-  readonly snapshot: string;
-  /** The chunk that was asked for last, from 1. */
-  chunk: number;
-  /** That chunk, once it is read; kept until the next is asked for. */
-  ready: ChunkBody | undefined;
-  reading: boolean;
-  answered: boolean;
-  askedAt: number;
-  /** Not to be answered before this: so many bytes a second. */
-  notBefore: number;
-};
-
-/** What a learner knows of the snapshot that it is taking. */
-export type Taking = {
-  /** '' until the primary has named it. */
-  snapshot: string;
-  next: number;
-  at: Seq;
-  stage: 'asking' | 'writing' | 'complete' | 'adopting';
-  askedAt: number;
-};
+import type { CellsOrder } from './messages.ts';
+import { isPrimary, send, type ChunkBody, type ReplicaState, type Sending, type Taking } from './state.ts';
 
 /** What is there of a snapshot after a restart. */
 export type Imported = {
@@ -50,8 +26,6 @@ export type Imported = {
 export function resumed({ snapshot, chunk, at, isLast }: Imported, now: number): Taking {
   return { snapshot, next: chunk + 1, at, stage: isLast ? 'complete' : 'asking', askedAt: now };
 }
-
-export type ChunkBody = Extract<MessageBody, { type: 'snapshotChunk' }>;
 
 function order(state: ReplicaState, order: CellsOrder): void {
   state.out.push({ kind: 'cells', order });

@@ -7,7 +7,6 @@ import type { Epoch, NodeId, Seq, Version } from '../words.ts';
 import type { Configuration } from './configuration.ts';
 import type { EpochEnd, MessageBody, Output, Role } from './messages.ts';
 import type { PreparedLog } from './prepared-log.ts';
-import type { Sending, Taking } from './snapshot.ts';
 
 /** Milliseconds. grace > lease + clock drift (rule 7); both are counted on monotonic clocks. */
 export type Timing = {
@@ -76,6 +75,32 @@ export type PendingChange = {
   inFlight: boolean;
   /** An attempt got no answer: it may take effect at any time, whatever becomes of later attempts. */
   ambiguous: boolean;
+};
+
+export type ChunkBody = Extract<MessageBody, { type: 'snapshotChunk' }>;
+
+/** What a primary keeps of one snapshot that a copy is reading. */
+export type Sending = {
+  readonly snapshot: string;
+  /** The chunk that was asked for last, from 1. */
+  chunk: number;
+  /** That chunk, once it is read; kept until the next is asked for. */
+  ready: ChunkBody | undefined;
+  reading: boolean;
+  answered: boolean;
+  askedAt: number;
+  /** Not to be answered before this: so many bytes a second. */
+  notBefore: number;
+};
+
+/** What a learner knows of the snapshot that it is taking. */
+export type Taking = {
+  /** '' until the primary has named it. */
+  snapshot: string;
+  next: number;
+  at: Seq;
+  stage: 'asking' | 'writing' | 'complete' | 'adopting';
+  askedAt: number;
 };
 
 export type ReplicaState = {
