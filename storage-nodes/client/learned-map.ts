@@ -14,6 +14,8 @@ const OTHERS_MS = 20;
 const ROUND_MS = 1000;
 
 export class LearnedMap {
+  /** Called when a node knew something newer, before the round that asked it is over. */
+  onNews: () => void = () => {};
   readonly #pool: NodePool;
   readonly #map = new TabletMap();
   readonly #asked = new Map<string, Promise<void>>();
@@ -79,8 +81,8 @@ export class LearnedMap {
     try {
       const requester = await this.#pool.to(node);
       const { results } = await requester.ask('map', []);
-      this.#map.learn((results[0] as unknown[]).map(decodeConfiguration));
       this.#reasons.delete(node);
+      if (this.#map.learn((results[0] as unknown[]).map(decodeConfiguration))) this.onNews();
     } catch (error) {
       this.#reasons.set(node, error instanceof Error ? error.message : String(error));
       throw error;

@@ -11,7 +11,8 @@ export class NodePool {
   readonly #secret: string;
   readonly #clientId: string;
   readonly #logger: Logger;
-  #open = new Map<string, Promise<Requester>>();
+  readonly #open = new Map<string, Requester>();
+  readonly #opening = new Map<string, Promise<Requester>>();
   #closed = false;
 
   constructor(options: { nodes: readonly NodeAddress[]; secret: string; clientId: string; logger: Logger }) {
@@ -21,52 +22,43 @@ export class NodePool {
     this.#logger = options.logger;
   }
 
+  /** The connection to a node, if there is one. */
+  open(nodeId: string): Requester | undefined {
+    return this.#open.get(nodeId);
+  }
+
   /** Throws Fault Closed when the node cannot be reached. */
   async to(nodeId: string): Promise<Requester> {
     if (this.#closed) throw new Fault('Closed', 'the client is closed');
     const open = this.#open.get(nodeId);
     if (open) return open;
-    const address = this.nodes.find((node) => node.id === nodeId);
-    if (!address) throw new Fault('Closed', `no address is known for node ${nodeId}`);
-    const opening = this.#dial(address);
-    this.#open.set(nodeId, opening);
-    opening.catch(() => this.#forget(nodeId, opening));
+    let opening = this.#opening.get(nodeId);
+    if (!opening) {
+      const address = this.nodes.find((node) => node.id === nodeId);
+      if (!address) throw new Fault('Closed', `no address is known for node ${nodeId}`);
+      opening = this.#dial(address).finally(() => this.#opening.delete(nodeId));
+      this.#opening.set(nodeId, opening);
+    }
     return opening;
   }
 
   close(): void {
     this.#closed = true;
-    for (const opening of this.#open.values())
-      opening.then(
-        (requester) => requester.close(),
-        () => {},
-      );
-    this.#open.clear();
+    for (const requester of this.#open.values()) requester.close();
   }
 
   async #dial(address: NodeAddress): Promise<Requester> {
-    const connection = await dial(address, { purpose: 'client', id: this.#clientId, link: '' }, this.#secret);
+    const hello = { purpose: 'client', id: this.#clientId, link: '' } as const;
+    const connection = await dial(address, hello, this.#secret, this.#logger);
     const requester = new Requester(connection);
+    if (this.#closed) requester.close();
     // It may have closed before anybody listened.
     if (!connection.open) throw new Fault('Closed', `node ${address.id} closed the connection`);
+    this.#open.set(address.id, requester);
     requester.onClose = () => {
       this.#logger.debug({ node: address.id }, 'connection to a node closed');
-      this.#forgetRequester(address.id, requester);
+      this.#open.delete(address.id);
     };
     return requester;
-  }
-
-  #forget(nodeId: string, opening: Promise<Requester>): void {
-    if (this.#open.get(nodeId) === opening) this.#open.delete(nodeId);
-  }
-
-  #forgetRequester(nodeId: string, requester: Requester): void {
-    const open = this.#open.get(nodeId);
-    void open?.then(
-      (current) => {
-        if (current === requester) this.#forget(nodeId, open);
-      },
-      () => {},
-    );
   }
 }

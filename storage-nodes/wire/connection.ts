@@ -6,14 +6,14 @@
  *   dialling side  -> ['hello', protocol, nonce, purpose, id, link, hmac(secret, 'dial' ‖ both nonces ‖ purpose ‖ id ‖ link)]
  *   accepting side -> ['welcome', hmac(secret, 'accept' ‖ both nonces)]
  *
- * After the handshake each message goes to `onMessage`. A peer that breaks the protocol is cut off with
- * one log line; nothing else happens.
+ * Nobody speaks before it is its turn. After the handshake each message goes to `onMessage`. Whoever breaks
+ * the protocol is cut off with one log line; nothing else happens.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { connect as dialSocket, type Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { Fault } from '../faults.ts';
-import { encodeFrame, FRAME_BYTES_MAX, FrameReader, type Message } from './frame.ts';
+import { encodeFrame, FrameReader, FrameWriter, type Message } from './frame.ts';
 
 const PROTOCOL = 1;
 const HANDSHAKE_BYTES_MAX = 1024;
@@ -27,32 +27,39 @@ export type Purpose = 'client' | 'control' | 'entries' | 'parts';
 
 export type Hello = { readonly purpose: Purpose; readonly id: string; readonly link: string };
 
+/** Where the bytes of a socket go, once its handshake is over. */
+type Received = { readonly areReused: boolean; readonly listen: (to: (chunk: Buffer) => void) => void };
+
 export class Connection {
   readonly hello: Hello;
-  /** What it throws closes the connection. */
+  /** What it throws cuts the other side off. */
   onMessage: (message: Message) => void = () => {};
   onClose: (reason: string) => void = () => {};
   /** The kernel has taken everything. */
   onDrained: () => void = () => {};
   readonly #socket: Socket;
-  #reader = new FrameReader(FRAME_BYTES_MAX);
-  #queue: Uint8Array[] = [];
-  #queueBytes = 0;
+  readonly #logger: Logger | undefined;
+  readonly #peer: string;
+  readonly #reader: FrameReader;
+  readonly #writer = new FrameWriter();
+  readonly #flush = (): void => this.#writeAll();
   #flushing = false;
   #closed: string | undefined;
+  /** Came before `start`. */
   #early: Message[] = [];
   #started = false;
 
-  /** `listen` says where received bytes go from now on. */
-  constructor(socket: Socket, hello: Hello, early: Message[], listen: (to: (chunk: Buffer) => void) => void) {
+  constructor(socket: Socket, hello: Hello, received: Received, logger?: Logger) {
     this.#socket = socket;
+    this.#logger = logger;
+    this.#peer = addressOf(socket);
     this.hello = hello;
-    this.#early = early;
+    this.#reader = new FrameReader({ chunksAreReused: received.areReused });
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    listen((chunk) => this.#received(chunk));
+    received.listen((chunk) => this.#received(chunk));
     socket.on('error', (error) => this.close(error.message));
-    socket.on('close', () => this.#ended('closed by the other side'));
+    socket.on('close', () => this.#endedByPeer());
     socket.on('drain', () => this.onDrained());
   }
 
@@ -67,18 +74,15 @@ export class Connection {
   /** Messages of one turn of the event loop leave in one write. */
   send(fields: readonly unknown[], blobs: readonly Uint8Array[] = []): void {
     if (this.#closed !== undefined) return;
-    for (const piece of encodeFrame(fields, blobs)) {
-      this.#queue.push(piece);
-      this.#queueBytes += piece.length;
-    }
+    this.#writer.add(fields, blobs);
     if (this.#flushing) return;
     this.#flushing = true;
-    queueMicrotask(() => setImmediate(() => this.#flush()));
+    setImmediate(this.#flush);
   }
 
   /** Bytes accepted by `send` that the kernel has not taken yet. */
   get backlogBytes(): number {
-    return this.#queueBytes + this.#socket.writableLength;
+    return this.#writer.bytes + this.#socket.writableLength;
   }
 
   /** Reads no more until `resume`: what the other side sends then waits there. */
@@ -99,19 +103,31 @@ export class Connection {
     this.#socket.destroy();
   }
 
-  #flush(): void {
+  /** Cuts off a peer that broke the protocol, and writes that down, once. `cause`: if it may be a defect of ours. */
+  cutOff(reason: string, cause?: unknown): void {
+    if (this.#closed !== undefined) return;
+    const { purpose, id } = this.hello;
+    const err = cause === undefined || cause instanceof Fault ? undefined : cause;
+    this.#logger?.warn(
+      { peer: this.#peer, purpose, id, reason, ...(err ? { err } : {}) },
+      'connection cut off',
+    );
+    this.close(reason);
+  }
+
+  #writeAll(): void {
     this.#flushing = false;
-    if (this.#closed !== undefined || this.#queue.length === 0) return;
-    const queue = this.#queue;
-    this.#queue = [];
-    this.#queueBytes = 0;
-    if (queue.length === 1) {
-      this.#socket.write(queue[0]!);
-      return;
+    if (this.#closed !== undefined) return;
+    const pieces = this.#writer.take();
+    if (pieces.length === 1) this.#socket.write(pieces[0]!);
+    else {
+      this.#socket.cork();
+      for (const piece of pieces) this.#socket.write(piece);
+      this.#socket.uncork();
     }
-    this.#socket.cork();
-    for (const piece of queue) this.#socket.write(piece);
-    this.#socket.uncork();
+    // Nothing is left in the socket: the kernel has copied it all.
+    if (this.#socket.writableLength === 0) this.#writer.reuse();
+    else this.#writer.abandon();
   }
 
   #received(chunk: Buffer): void {
@@ -119,8 +135,7 @@ export class Connection {
     try {
       messages = this.#reader.push(chunk);
     } catch (error) {
-      this.close(error instanceof Error ? error.message : String(error));
-      return;
+      return this.#failed(error);
     }
     for (const message of messages) {
       if (this.#started) this.#deliver(message);
@@ -133,21 +148,38 @@ export class Connection {
     try {
       this.onMessage(message);
     } catch (error) {
-      this.close(error instanceof Error ? error.message : String(error));
+      this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): void {
+    this.cutOff(error instanceof Error ? error.message : String(error), error);
+  }
+
+  #endedByPeer(): void {
+    if (this.#reader.isWithinFrame) this.cutOff('it ended in the middle of a frame');
+    this.#ended('closed by the other side');
   }
 
   #ended(reason: string): void {
     if (this.#closed !== undefined) return;
     this.#closed = reason;
-    this.#queue = [];
-    this.#queueBytes = 0;
+    this.#writer.take();
+    this.#writer.abandon();
     this.onClose(reason);
   }
 }
 
-/** Dials and authenticates. Throws Fault Closed when nobody answers or the secret differs. */
-export function dial(to: { host: string; port: number }, hello: Hello, secret: string): Promise<Connection> {
+/**
+ * Dials and authenticates. Throws Fault Closed when nobody answers or the secret differs. Without a logger,
+ * why a connection was cut off is told to its `onClose` alone.
+ */
+export function dial(
+  to: { host: string; port: number },
+  hello: Hello,
+  secret: string,
+  logger?: Logger,
+): Promise<Connection> {
   return new Promise((resolve, reject) => {
     // Received into one buffer that is used again and again: streaming a large value leaves little behind.
     let receive = (chunk: Buffer): void => onData(chunk);
@@ -157,58 +189,39 @@ export function dial(to: { host: string; port: number }, hello: Hello, secret: s
     };
     const onread = { buffer: Buffer.allocUnsafe(RECEIVE_BYTES), callback };
     const socket = dialSocket({ host: to.host, port: to.port, noDelay: true, onread });
-    const reader = new FrameReader(HANDSHAKE_BYTES_MAX);
+    const reader = new FrameReader({ bytesMax: HANDSHAKE_BYTES_MAX });
     const mine = randomBytes(32);
     let theirs: Uint8Array | undefined;
-    const fail = (reason: string) => {
-      socket.destroy();
+    const fail = (reason: string): void => {
+      clearTimeout(timer);
+      socket.off('close', onClose).destroy();
       reject(new Fault('Closed', `connecting to ${to.host}:${to.port}: ${reason}`));
     };
     const timer = setTimeout(() => fail('no answer to the handshake'), HANDSHAKE_MS);
-    const onData = (chunk: Buffer) => {
+    const onData = (chunk: Buffer): void => {
+      let fields: readonly unknown[] | undefined;
       try {
-        const messages = reader.push(chunk);
-        for (const [i, { fields }] of messages.entries()) {
-          if (!theirs) {
-            if (fields[0] !== 'challenge' || fields[1] !== PROTOCOL || !isNonce(fields[2])) {
-              return finish('speaks another protocol');
-            }
-            theirs = fields[2];
-            const proof = dialProof(secret, theirs, mine, hello);
-            for (const piece of encodeFrame([
-              'hello',
-              PROTOCOL,
-              mine,
-              hello.purpose,
-              hello.id,
-              hello.link,
-              proof,
-            ])) {
-              socket.write(piece);
-            }
-          } else {
-            if (fields[0] !== 'welcome' || !equal(fields[1], acceptProof(secret, theirs, mine))) {
-              return finish('does not know our cluster secret');
-            }
-            return finish(undefined, messages.slice(i + 1));
-          }
-        }
+        fields = onlyMessage(reader, chunk);
       } catch (error) {
-        finish(error instanceof Error ? error.message : String(error));
+        return fail(error instanceof Error ? error.message : String(error));
       }
-    };
-    const onError = (error: Error) => finish(error.message);
-    const onClose = () => finish('closed during the handshake (another cluster secret?)');
-    const finish = (reason: string | undefined, early: Message[] = []) => {
+      if (!fields) return;
+      if (!theirs) {
+        if (fields[0] !== 'challenge' || fields[1] !== PROTOCOL || !isNonce(fields[2]))
+          return fail('speaks another protocol');
+        theirs = Buffer.from(fields[2]);
+        const proof = dialProof(secret, theirs, mine, hello);
+        write(socket, ['hello', PROTOCOL, mine, hello.purpose, hello.id, hello.link, proof]);
+        return;
+      }
+      if (fields[0] !== 'welcome' || !equal(fields[1], acceptProof(secret, theirs, mine)))
+        return fail('does not know our cluster secret');
       clearTimeout(timer);
-      socket.off('error', onError).off('close', onClose);
-      if (reason !== undefined) {
-        socket.on('error', () => {});
-        fail(reason);
-      } else {
-        resolve(new Connection(socket, hello, early, (to) => (receive = to)));
-      }
+      socket.off('close', onClose).off('error', onError);
+      resolve(new Connection(socket, hello, { areReused: true, listen: (next) => (receive = next) }, logger));
     };
+    const onError = (error: Error): void => fail(error.message);
+    const onClose = (): void => fail('closed during the handshake (another cluster secret?)');
     socket.on('error', onError).on('close', onClose);
   });
 }
@@ -220,39 +233,65 @@ export function accept(
   logger: Logger,
   onReady: (connection: Connection) => void,
 ): void {
-  const reader = new FrameReader(HANDSHAKE_BYTES_MAX);
+  const reader = new FrameReader({ bytesMax: HANDSHAKE_BYTES_MAX });
   const mine = randomBytes(32);
-  const refuse = (reason: string) => {
+  const peer = addressOf(socket);
+  const leave = (): void => {
     clearTimeout(timer);
-    socket.off('data', onData);
-    logger.warn({ peer: `${socket.remoteAddress}:${socket.remotePort}`, reason }, 'connection refused');
+    socket.off('data', onData).off('close', onClose);
+  };
+  const refuse = (reason: string): void => {
+    leave();
+    logger.warn({ peer, reason }, 'connection refused');
     socket.destroy();
   };
   const timer = setTimeout(() => refuse('no hello in time'), HANDSHAKE_MS);
-  const onError = () => {};
-  const onClose = () => clearTimeout(timer);
-  const onData = (chunk: Buffer) => {
+  const onError = (): void => {};
+  const onClose = (): void => {
+    // Who only looks whether somebody listens is nothing to write down.
+    if (reader.isWithinFrame) refuse('it ended in the middle of a frame');
+    else leave();
+  };
+  const onData = (chunk: Buffer): void => {
+    let fields: readonly unknown[] | undefined;
     try {
-      const messages = reader.push(chunk);
-      const first = messages[0];
-      if (!first) return;
-      const [word, protocol, nonce, purpose, id, link, proof] = first.fields;
-      if (word !== 'hello' || protocol !== PROTOCOL || !isNonce(nonce))
-        return refuse('not a hello of this protocol');
-      if (!isPurpose(purpose) || typeof id !== 'string' || typeof link !== 'string')
-        return refuse('a malformed hello');
-      const hello = { purpose, id, link };
-      if (!equal(proof, dialProof(secret, mine, nonce, hello))) return refuse('a wrong cluster secret');
-      clearTimeout(timer);
-      socket.off('data', onData).off('error', onError).off('close', onClose);
-      for (const piece of encodeFrame(['welcome', acceptProof(secret, mine, nonce)])) socket.write(piece);
-      onReady(new Connection(socket, hello, messages.slice(1), (to) => socket.on('data', to)));
+      fields = onlyMessage(reader, chunk);
     } catch (error) {
-      refuse(error instanceof Error ? error.message : String(error));
+      return refuse(error instanceof Error ? error.message : String(error));
     }
+    if (!fields) return;
+    const [word, protocol, nonce, purpose, id, link, proof] = fields;
+    if (word !== 'hello' || protocol !== PROTOCOL || !isNonce(nonce))
+      return refuse('not a hello of this protocol');
+    if (!isPurpose(purpose) || typeof id !== 'string' || typeof link !== 'string')
+      return refuse('a malformed hello');
+    const hello = { purpose, id, link };
+    if (!equal(proof, dialProof(secret, mine, nonce, hello))) return refuse('a wrong cluster secret');
+    leave();
+    socket.off('error', onError);
+    write(socket, ['welcome', acceptProof(secret, mine, nonce)]);
+    onReady(
+      new Connection(socket, hello, { areReused: false, listen: (next) => socket.on('data', next) }, logger),
+    );
   };
   socket.on('data', onData).on('error', onError).on('close', onClose);
-  for (const piece of encodeFrame(['challenge', PROTOCOL, mine])) socket.write(piece);
+  write(socket, ['challenge', PROTOCOL, mine]);
+}
+
+/** The fields of a handshake's message; undefined: not all of it has come. */
+function onlyMessage(reader: FrameReader, chunk: Buffer): readonly unknown[] | undefined {
+  const [first, ...more] = reader.push(chunk);
+  if (first && (more.length > 0 || reader.isWithinFrame))
+    throw new Fault('Malformed', 'it spoke on during the handshake');
+  return first?.fields;
+}
+
+function write(socket: Socket, fields: readonly unknown[]): void {
+  for (const piece of encodeFrame(fields)) socket.write(piece);
+}
+
+function addressOf(socket: Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort}`;
 }
 
 function dialProof(secret: string, accepting: Uint8Array, dialling: Uint8Array, hello: Hello): Buffer {

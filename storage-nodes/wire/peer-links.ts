@@ -116,7 +116,7 @@ export class PeerLink {
       const opened: Connection[] = [];
       try {
         for (const purpose of PURPOSES) {
-          opened.push(await dial({ host, port }, { purpose, id: self, link }, secret));
+          opened.push(await dial({ host, port }, { purpose, id: self, link }, secret, logger));
         }
         const [control, parts, entries] = opened as [Connection, Connection, Connection];
         if (this.#stopped || !opened.every((c) => c.open)) throw new Fault('Closed', 'closed while dialling');
@@ -195,10 +195,7 @@ export class IncomingLinks {
 
   add(connection: Connection): void {
     const { id, link } = connection.hello;
-    if (!this.#peers.has(id)) {
-      this.#logger.warn({ peer: id }, 'connection refused: no node of this cluster has this name');
-      return connection.close('not a node of this cluster');
-    }
+    if (!this.#peers.has(id)) return connection.cutOff('no node of this cluster has this name');
     const known = this.#links.get(id);
     if (known?.link === link) return known.incoming.add(connection);
     // A peer dials again when its old link is of no use to it any more.
@@ -206,8 +203,6 @@ export class IncomingLinks {
     const incoming = new IncomingLink(
       (message) => this.#onMessage(id as NodeId, message),
       (reason) => this.#logger.debug({ peer: id, reason }, 'incoming link closed'),
-      (reason) =>
-        this.#logger.warn({ peer: id, reason }, 'incoming link closed: the peer broke the protocol'),
     );
     this.#links.set(id, { link, incoming });
     incoming.add(connection);
@@ -224,7 +219,6 @@ type Held = { readonly message: Message; readonly needs: readonly number[]; read
 class IncomingLink {
   readonly #deliver: (message: PeerMessage) => void;
   readonly #onClose: (reason: string) => void;
-  readonly #onBroken: (reason: string) => void;
   readonly #connections = new Map<string, Connection>();
   readonly #parts = new Map<number, Uint8Array>();
   /** Messages of a tablet that wait for parts, oldest first. */
@@ -232,19 +226,15 @@ class IncomingLink {
   #heldBytes = 0;
   #closed = false;
 
-  constructor(
-    deliver: (message: PeerMessage) => void,
-    onClose: (reason: string) => void,
-    onBroken: (reason: string) => void,
-  ) {
+  constructor(deliver: (message: PeerMessage) => void, onClose: (reason: string) => void) {
     this.#deliver = deliver;
     this.#onClose = onClose;
-    this.#onBroken = onBroken;
   }
 
   add(connection: Connection): void {
     const { purpose } = connection.hello;
-    if (this.#closed || this.#connections.has(purpose)) return connection.close('this link is complete');
+    if (this.#closed) return connection.close('this link is closed');
+    if (this.#connections.has(purpose)) return connection.cutOff(`this link has its ${purpose} connection`);
     this.#connections.set(purpose, connection);
     connection.onClose = (reason) => this.close(reason);
     connection.onMessage = (message) => this.#got(purpose, message);
@@ -260,21 +250,14 @@ class IncomingLink {
     this.#onClose(reason);
   }
 
+  /** Throws Malformed: the connection it came on is cut off, and with it this link. */
   #got(purpose: Purpose, message: Message): void {
     if (this.#closed) return;
-    try {
-      if (message.fields[0] === 'snapshotChunk' && purpose === 'parts')
-        this.#deliver(decodeMessage(message, this.#parts));
-      else if (purpose === 'parts') this.#gotPart(message);
-      else if (purpose === 'entries') this.#gotEntry(message);
-      else if (message.fields[0] === 'append')
-        throw new Fault('Malformed', 'entries come on their own connection');
-      else this.#deliver(decodeMessage(message, this.#parts));
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      this.#onBroken(error.message);
-      this.close(error.message);
-    }
+    if (purpose === 'parts' && message.fields[0] !== 'snapshotChunk') this.#gotPart(message);
+    else if (purpose === 'entries') this.#gotEntry(message);
+    else if (message.fields[0] === 'append')
+      throw new Fault('Malformed', 'entries come on their own connection');
+    else this.#deliver(decodeMessage(message, this.#parts));
   }
 
   #gotPart({ fields, blobs }: Message): void {

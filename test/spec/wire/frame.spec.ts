@@ -41,7 +41,7 @@ describe('frames', () => {
   });
 
   it('refuses a frame over the limit before reading it', () => {
-    const reader = new FrameReader(1000);
+    const reader = new FrameReader({ bytesMax: 1000 });
     const start = Buffer.alloc(4);
     start.writeUInt32BE(1001);
     expect(() => reader.push(start)).toThrow('limit is 1000');
@@ -66,7 +66,7 @@ describe('frames', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), (bytes) => {
         try {
-          new FrameReader(10_000).push(Buffer.from(bytes));
+          new FrameReader({ bytesMax: 10_000 }).push(Buffer.from(bytes));
         } catch (error) {
           expect(error).toMatchObject({ name: 'Fault', code: 'Malformed' });
         }

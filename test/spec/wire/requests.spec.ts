@@ -73,9 +73,9 @@ describe('serving requests', () => {
   it('takes on a bounded number of requests at a time', async () => {
     const requester = new Requester(await open());
     const answers = Array.from({ length: 5000 }, () => requester.ask('slow', []).catch(() => undefined));
-    await vi.waitUntil(() => asked >= 256);
+    await vi.waitUntil(() => asked >= 2048);
     await open().then((other) => other.close('seen'));
-    expect(asked).toBe(256);
+    expect(asked).toBe(2048);
     requester.close();
     await Promise.all(answers);
   });
