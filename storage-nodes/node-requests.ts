@@ -10,7 +10,7 @@
  *   tablets   -                                  -> the copies on this node
  *   digest    tablet                             -> digest of the live cells of this copy
  */
-import type { Cell, CellStore } from './cells/cells.ts';
+import type { CellStore } from './cells/cells.ts';
 import type { NodeDigest, NodeTablet } from './client/store-client.ts';
 import { Fault } from './faults.ts';
 import type { NodeLog } from './log/log.ts';
@@ -41,22 +41,19 @@ export type RequestSurroundings = {
 };
 
 export function requestHandlers(node: RequestSurroundings): Readonly<Record<string, Handler>> {
+  /** Requires of a handler that it throws into its promise only. */
   const counted =
-    (handler: Handler): Handler =>
-    async (...request) => {
+    (handler: (...request: Parameters<Handler>) => Promise<Answer>): Handler =>
+    (...request) => {
       node.began();
-      try {
-        return await handler(...request);
-      } finally {
-        node.ended();
-      }
+      return handler(...request).finally(() => node.ended());
     };
   return {
     execute: counted(async ([id, fields], blobs) => {
       const { seq, time, reply } = await node.tablet(id).execute(decodeCommand(fields, blobs));
       return { results: [seq, time, reply], blobs: [] };
     }),
-    read: counted(([id, row, queries]) => read(node, node.tablet(id), row, queries)),
+    read: counted((args) => read(node, args)),
     part: counted((args) => part(node, args)),
     log: counted((args) => log(node, args)),
     map: () => ({ results: [node.configurations().map(canonical)], blobs: [] }),
@@ -68,15 +65,11 @@ export function requestHandlers(node: RequestSurroundings): Readonly<Record<stri
   };
 }
 
-async function read(
-  node: RequestSurroundings,
-  tablet: Tablet,
-  row: unknown,
-  fields: unknown,
-): Promise<Answer> {
+async function read(node: RequestSurroundings, [id, row, fields]: readonly unknown[]): Promise<Answer> {
+  const tablet = node.tablet(id);
   const queries = decodeQueries(fields);
   if (typeof row !== 'string') throw new Fault('Malformed', 'a read names a row');
-  const { configuration } = tablet.view;
+  const { configuration } = tablet;
   if (configuration && !inRange(row, configuration.range))
     throw new Fault('WrongRange', `tablet ${tablet.id} does not own row ${row}`);
   return encodeBundle(node, tablet, await tablet.read(queries));
@@ -85,18 +78,21 @@ async function read(
 /** The bytes of a value in the log never change: they may be read after the cells. */
 async function encodeBundle(node: RequestSurroundings, tablet: Tablet, bundle: Bundle): Promise<Answer> {
   const blobs: Uint8Array[] = [];
-  let room = ANSWER_INLINE_BYTES_MAX;
-  const inline = async ({ content }: Cell): Promise<Uint8Array | undefined> => {
-    if ('bytes' in content) return content.bytes;
-    const { seq, part, length } = content.part;
-    if (length > INLINE_BYTES_MAX || length > room) return undefined;
-    room -= length;
-    return tablet.readingLog(seq, () => node.log.readPart(tablet.id, seq, part, 0, length));
-  };
   const results: unknown[] = [];
+  let room = ANSWER_INLINE_BYTES_MAX;
   for (const cells of bundle.results) {
     const encoded: unknown[] = [];
-    for (const cell of cells) encoded.push(encodeCell(cell, await inline(cell), blobs));
+    for (const cell of cells) {
+      const { content } = cell;
+      let inline: Uint8Array | undefined;
+      if ('bytes' in content) inline = content.bytes;
+      else if (content.part.length <= INLINE_BYTES_MAX && content.part.length <= room) {
+        const { seq, part, length } = content.part;
+        room -= length;
+        inline = await tablet.readingLog(seq, () => node.log.readPart(tablet.id, seq, part, 0, length));
+      }
+      encoded.push(encodeCell(cell, inline, blobs));
+    }
     results.push(encoded);
   }
   return { results: [bundle.applied, results], blobs };

@@ -118,6 +118,10 @@ export class Tablet {
     };
   }
 
+  get configuration(): Configuration | undefined {
+    return this.#replica.view.configuration;
+  }
+
   get alarms(): readonly string[] {
     return [...this.#alarms.values()];
   }
