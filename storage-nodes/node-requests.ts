@@ -30,7 +30,7 @@ const LOG_PAGE_MAX = 1000;
 
 export type RequestSurroundings = {
   /** Throws Fault NotPrimary. */
-  readonly tablet: (id: unknown) => Tablet;
+  readonly tablet: (id: string) => Tablet;
   readonly log: NodeLog;
   readonly cells: CellStore;
   readonly views: () => NodeTablet[];
@@ -50,7 +50,7 @@ export function requestHandlers(node: RequestSurroundings): Readonly<Record<stri
     };
   return {
     execute: counted(async ([id, fields], blobs) => {
-      const { seq, time, reply } = await node.tablet(id).execute(decodeCommand(fields, blobs));
+      const { seq, time, reply } = await tabletOf(node, id).execute(decodeCommand(fields, blobs));
       return { results: [seq, time, reply], blobs: [] };
     }),
     read: counted((args) => read(node, args)),
@@ -59,14 +59,14 @@ export function requestHandlers(node: RequestSurroundings): Readonly<Record<stri
     map: () => ({ results: [node.configurations().map(canonical)], blobs: [] }),
     tablets: () => ({ results: [node.views()], blobs: [] }),
     digest: async ([id]) => {
-      const digest: NodeDigest = await node.cells.digest(node.tablet(id).id);
+      const digest: NodeDigest = await node.cells.digest(tabletOf(node, id).id);
       return { results: [digest], blobs: [] };
     },
   };
 }
 
 async function read(node: RequestSurroundings, [id, row, fields]: readonly unknown[]): Promise<Answer> {
-  const tablet = node.tablet(id);
+  const tablet = tabletOf(node, id);
   const queries = decodeQueries(fields);
   if (typeof row !== 'string') throw new Fault('Malformed', 'a read names a row');
   const { configuration } = tablet;
@@ -105,7 +105,7 @@ async function part(node: RequestSurroundings, args: readonly unknown[]): Promis
     numbers.every((n) => Number.isSafeInteger(n) && (n as number) >= 0) &&
     (length as number) <= PIECE_BYTES_MAX;
   if (!isSound) throw new Fault('Malformed', `a piece of a part has at most ${PIECE_BYTES_MAX} bytes`);
-  const tablet = node.tablet(id);
+  const tablet = tabletOf(node, id);
   const bytes = await tablet.readingLog(seq as Seq, () =>
     node.log.readPart(tablet.id, seq as Seq, number as number, offset as number, length as number),
   );
@@ -113,9 +113,11 @@ async function part(node: RequestSurroundings, args: readonly unknown[]): Promis
 }
 
 async function log(node: RequestSurroundings, [id, from, limit]: readonly unknown[]): Promise<Answer> {
-  const tablet = node.tablet(id);
-  const start = Math.max(1, Math.trunc(Number(from)) || 1) as Seq;
-  const count = Math.min(LOG_PAGE_MAX, Math.max(1, Math.trunc(Number(limit)) || 1));
+  const tablet = tabletOf(node, id);
+  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(limit))
+    throw new Fault('Malformed', 'a page of a log begins at a whole number and has a whole number of entries');
+  const start = Math.max(1, from as number) as Seq;
+  const count = Math.min(LOG_PAGE_MAX, Math.max(1, limit as number));
   const heads = await tablet.readingLog(start, async () => {
     const { readable } = tablet.view;
     return start > readable
@@ -123,4 +125,9 @@ async function log(node: RequestSurroundings, [id, from, limit]: readonly unknow
       : node.log.readHeads(tablet.id, start, Math.min(count, readable - start + 1));
   });
   return { results: [heads.map((record) => loggedEntry(tablet.id, record))], blobs: [] };
+}
+
+function tabletOf(node: RequestSurroundings, id: unknown): Tablet {
+  if (typeof id !== 'string') throw new Fault('Malformed', "a request names its tablet by the tablet's id");
+  return node.tablet(id);
 }

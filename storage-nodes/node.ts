@@ -329,9 +329,9 @@ export class StorageNode {
     });
   }
 
-  #tablet(id: unknown): Tablet {
+  #tablet(id: string): Tablet {
     const tablet = this.#tablets.get(id as TabletId);
-    if (!tablet) throw new Fault('NotPrimary', `tablet ${String(id)} is not on ${this.#self}`);
+    if (!tablet) throw new Fault('NotPrimary', `tablet ${id.slice(0, 100)} is not on ${this.#self}`);
     return tablet;
   }
 }

@@ -272,7 +272,8 @@ class IncomingLink {
   }
 
   #gotEntry(message: Message): void {
-    const tablet = String(message.fields[1]);
+    const tablet = message.fields[1];
+    if (typeof tablet !== 'string') throw new Fault('Malformed', 'entries without a tablet');
     const held = { message, needs: partsNeeded(message), bytes: bytesOf(message) };
     const queue = this.#waiting.get(tablet);
     if (!queue && this.#isComplete(held)) return this.#release(held);

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
 import { createApplication } from '../../ops/processes/platform.ts';
 import { RocksCells } from '../../storage-nodes/cells/rocks-cells.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
@@ -45,7 +45,7 @@ export type LocalStoreOptions = {
   readonly files?: (id: string) => FilePort;
   readonly scrubEveryMs?: number;
   readonly timing?: Timing;
-  /** Hears every log line of a node. */
+  /** Hears every log line of a node, and of the master. */
   readonly onLine?: (node: string, line: string) => void;
 };
 
@@ -61,6 +61,8 @@ export async function startLocalStore({
   const nodes = [1, 2, 3].map((n) => ({ id: `node-${n}`, host: '127.0.0.1', port: ports[n]! }));
   const master = { id: 'master', host: '127.0.0.1', port: ports[0]! };
   const fatal: Error[] = [];
+  const loggerOf = (id: string): Logger =>
+    onLine ? pino({ level: 'info' }, { write: (line) => onLine(id, line) }) : logger.child({ node: id });
   const running = new Map<string, StorageNode>();
   const seenBy = (from: string) => nodes.filter(({ id }) => id !== from).map((to) => route(from, to));
   const client = createStoreClient({ nodes: seenBy('test'), secret: SECRET, clientId: 'test', logger });
@@ -81,7 +83,7 @@ export async function startLocalStore({
         nodes,
         host: master.host,
         port: master.port,
-        logger,
+        logger: loggerOf(master.id),
       });
       await server.start();
       masterParts = { store: configStore, server };
@@ -106,9 +108,7 @@ export async function startLocalStore({
         }),
         cells: new RocksCells({ folder: join(folder, id, 'cells'), logger }),
         application: createApplication(LIMITS),
-        logger: onLine
-          ? pino({ level: 'info' }, { write: (line) => onLine(id, line) })
-          : logger.child({ node: id }),
+        logger: loggerOf(id),
         execute: (command) => client.execute(command),
         ...(scrubEveryMs !== undefined && { scrubEveryMs }),
         ...(timing && { timing }),
