@@ -63,11 +63,14 @@ const put = (row: string, value: string) =>
 /** All that must not change. */
 async function state() {
   const tablets = await store.client.tablets();
-  await vi.waitUntil(async () => {
-    const [one, two] = [await store.client.nodeTablets('node-1'), await store.client.nodeTablets('node-2')];
-    const applied = new Map(two.map((t) => [t.tablet, t.applied]));
-    return one.every((t) => t.applied === t.last && t.last === applied.get(t.tablet));
-  });
+  await vi.waitUntil(
+    async () => {
+      const [one, two] = [await store.client.nodeTablets('node-1'), await store.client.nodeTablets('node-2')];
+      const applied = new Map(two.map((t) => [t.tablet, t.applied]));
+      return one.every((t) => t.applied === t.last && t.last === applied.get(t.tablet));
+    },
+    { timeout: 20_000 },
+  );
   const digests = await Promise.all(
     tablets.flatMap(({ id }) => ['node-1', 'node-2'].map((node) => store.client.nodeDigest(node, id))),
   );
@@ -141,7 +144,7 @@ class Raw {
 
   async linesOfIt(expected: number): Promise<void> {
     const own = (): typeof lines => lines.slice(this.#since).filter(({ peer }) => peer === this.address);
-    if (expected > 0) await vi.waitUntil(() => own().length >= expected);
+    if (expected > 0) await vi.waitUntil(() => own().length >= expected, { timeout: 20_000 });
     const said = own().map(({ msg, reason }) => `${msg}: ${reason}`);
     expect(said, said.join('; ')).toHaveLength(expected);
   }
@@ -224,7 +227,7 @@ describe.each(['node', 'master'] as const)('the port of a %s', (at) => {
   it(`cuts off strangers that send anything (seed ${seed})`, async () => {
     const hostile = new Hostile(seed);
     const before = await state();
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 250; i++) {
       const raw = await Raw.open(at);
       await raw.say(hostile.frame());
       await raw.linesOfIt(1);
@@ -294,9 +297,11 @@ describe('the links of a node', () => {
     const hostile = new Hostile(seed + 2);
     const before = await state();
     let [broken, whole] = [0, 0];
-    for (let i = 0; i < 1000; i++) {
+    for (let i = 0; i < 600; i++) {
       const purpose = hostile.random.pick(['control', 'entries', 'parts'] as const);
-      const bent = Array.from({ length: 1 + hostile.random.below(3) }, () => hostile.frame(purpose));
+      const bent = Array.from({ length: 1 + hostile.random.below(3) }, () =>
+        hostile.random.chance(0.4) ? hostile.bentBody(purpose) : hostile.frame(purpose),
+      );
       const { sound, breaks } = judged(Buffer.concat(bent), checkLinked(purpose));
       // A peer that lies in sound messages of this epoch is none of the faults that replication survives.
       if (sound.some(({ fields }) => fields[0] !== 'part' && (fields[2] !== 0 || fields[3] !== 0))) continue;
@@ -306,7 +311,7 @@ describe('the links of a node', () => {
       if (breaks) broken++;
       else whole++;
     }
-    expect(broken).toBeGreaterThan(500);
+    expect(broken).toBeGreaterThan(200);
     expect(whole).toBeGreaterThan(20);
     expect(await state()).toEqual(before);
   });

@@ -160,6 +160,13 @@ export class Hostile {
     return this.bentBytes(purpose);
   }
 
+  /** A message between nodes of an epoch that has passed, its body bent. */
+  bentBody(purpose: 'control' | 'entries' | 'parts'): Buffer {
+    const { fields, blobs } = this.sample(purpose);
+    if (purpose === 'parts') return Buffer.concat(encodeFrame(['part', this.random.pick(NONSENSE)], blobs));
+    return this.bentFields({ purpose, fields: fields.slice(4), blobs }, fields.slice(0, 4));
+  }
+
   /** `before` stays as it is. */
   bentFields({ fields, blobs }: Sample, before: readonly unknown[] = []): Buffer {
     const { random } = this;
