@@ -3,7 +3,13 @@
  *
  * A store client in this process and a node's port in another, over real sockets. The node's handlers
  * answer at once, so that what is left is the client library, frames, requests and sockets. Then a link:
- * appends of one node to another that acknowledges each.
+ * appends of one node to another that acknowledges them.
+ *
+ * Last seen (2 cores of an AMD EPYC, Node 20.20, Debian 12, the machine shared; both processes together):
+ *
+ *   put   64 callers 7.6 µs,  256 callers 7.0 µs,  one caller 32 µs
+ *   get   64 callers 6.0 µs,  256 callers 5.6 µs,  one caller 30 µs
+ *   entry, 64 an append 1.3 µs, 16 an append 1.6 µs, one an append 11 µs
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -162,7 +168,7 @@ async function measureLink(node: ChildProcess, port: number): Promise<void> {
   server.close();
 }
 
-/** Four tablets, each with one append under way. */
+/** One tablet, with four appends under way. */
 function sendEntries(
   link: PeerLink,
   perAppend: number,
@@ -189,9 +195,10 @@ function sendEntries(
       sent += perAppend;
       link.send({ tablet: tabletId('t-01'), epoch: epoch(1), version: version(1), body });
     };
-    onAck(() => {
-      confirmed += perAppend;
-      if (sent < count) send();
+    // One ack may answer several appends.
+    onAck((match) => {
+      confirmed = match;
+      while (sent < count && sent - confirmed < 4 * perAppend) send();
       if (confirmed >= count) resolve();
     });
     for (let i = 0; i < 4; i++) send();

@@ -37,6 +37,8 @@ export class Connection {
   onClose: (reason: string) => void = () => {};
   /** The kernel has taken everything. */
   onDrained: () => void = () => {};
+  /** What this turn sent is about to be written: what is sent now goes with it. */
+  onWrite: () => void = () => {};
   readonly #socket: Socket;
   readonly #logger: Logger | undefined;
   readonly #peer: string;
@@ -75,7 +77,12 @@ export class Connection {
   send(fields: readonly unknown[], blobs: readonly Uint8Array[] = []): void {
     if (this.#closed !== undefined) return;
     this.#writer.add(fields, blobs);
-    if (this.#flushing) return;
+    this.writeSoon();
+  }
+
+  /** At the end of this turn, `onWrite` and then all that was sent. */
+  writeSoon(): void {
+    if (this.#flushing || this.#closed !== undefined) return;
     this.#flushing = true;
     setImmediate(this.#flush);
   }
@@ -116,9 +123,11 @@ export class Connection {
   }
 
   #writeAll(): void {
-    this.#flushing = false;
     if (this.#closed !== undefined) return;
+    this.onWrite();
+    this.#flushing = false;
     const pieces = this.#writer.take();
+    if (pieces.length === 0) return;
     if (pieces.length === 1) this.#socket.write(pieces[0]!);
     else {
       this.#socket.cork();

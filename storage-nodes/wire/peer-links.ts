@@ -12,7 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { PeerMessage } from '../replication/messages.ts';
-import type { NodeId } from '../words.ts';
+import type { NodeId, Seq, TabletId } from '../words.ts';
 import { dial, type Connection, type Purpose } from './connection.ts';
 import { Fault } from '../faults.ts';
 import type { Message } from './frame.ts';
@@ -42,13 +42,15 @@ export type PeerLinkOptions = {
 
 type Connections = { readonly control: Connection; readonly entries: Connection; readonly parts: Connection };
 
-/** What a copy says of its log must not overtake what it said before (a withdrawal: rule 11). */
-const IN_ORDER_WITH_ENTRIES: ReadonlySet<string> = new Set(['ack', 'nack', 'withdraw', 'withdrawn']);
+/** What a copy says of its log must not overtake what it said before (a withdrawal: rule 11). Acks go likewise. */
+const IN_ORDER_WITH_ENTRIES: ReadonlySet<string> = new Set(['nack', 'withdraw', 'withdrawn']);
 
 /** Outgoing link to one node; dials until closed. */
 export class PeerLink {
   readonly peer: NodeId;
   readonly #options: PeerLinkOptions;
+  /** Acks of this turn, the farthest of each tablet: it says all that the others said. */
+  readonly #acks = new Map<TabletId, PeerMessage>();
   #connections: Connections | undefined;
   #stopped = false;
   #redialMs = REDIAL_MS;
@@ -77,10 +79,12 @@ export class PeerLink {
       for (const append of inPieces(body)) this.#sendAppend(connections, message, append);
     } else if (body.type === 'snapshotChunk') {
       parts.send(encodeMessage(message), [body.bytes]);
-    } else {
-      const connection = IN_ORDER_WITH_ENTRIES.has(body.type) ? entries : control;
-      connection.send(encodeMessage(message));
-    }
+    } else if (body.type === 'ack') {
+      this.#ack(entries, message, body.match);
+    } else if (IN_ORDER_WITH_ENTRIES.has(body.type)) {
+      this.#sendAcks(entries);
+      entries.send(encodeMessage(message));
+    } else control.send(encodeMessage(message));
   }
 
   close(): void {
@@ -97,6 +101,20 @@ export class PeerLink {
     const now = performance.now();
     this.#slowSince ??= now;
     return backlog > BACKLOG_BYTES_ANYHOW || now - this.#slowSince > STALL_MS;
+  }
+
+  #ack(entries: Connection, message: PeerMessage, match: Seq): void {
+    const before = this.#acks.get(message.tablet);
+    const isSameTerm = before?.epoch === message.epoch && before.version === message.version;
+    if (before && !isSameTerm) this.#sendAcks(entries);
+    else if (before?.body.type === 'ack' && before.body.match >= match) return;
+    this.#acks.set(message.tablet, message);
+    entries.writeSoon();
+  }
+
+  #sendAcks(entries: Connection): void {
+    for (const ack of this.#acks.values()) entries.send(encodeMessage(ack));
+    this.#acks.clear();
   }
 
   #sendAppend({ entries, parts }: Connections, message: PeerMessage, append: Append): void {
@@ -123,6 +141,8 @@ export class PeerLink {
         const connections = { control, parts, entries };
         this.#connections = connections;
         this.#slowSince = undefined;
+        this.#acks.clear();
+        entries.onWrite = () => this.#sendAcks(entries);
         for (const connection of opened) {
           connection.onClose = (reason) => this.#dropIf(connections, reason);
           connection.start();

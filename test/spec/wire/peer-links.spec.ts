@@ -128,6 +128,27 @@ describe('a link between nodes', () => {
     expect(recordsOf('t-01').map((r) => r.seq)).toEqual([1, 2]);
   });
 
+  it('says once a turn how far a tablet has come, and nothing of it after what followed', async () => {
+    const out = await connectedLink();
+    const say = (tablet: string, at: number, body: PeerMessage['body']): void =>
+      out.send({ tablet: tabletId(tablet), epoch: epoch(at), version: version(1), body });
+    const ack = (match: number): PeerMessage['body'] => ({ type: 'ack', match: seq(match) });
+    for (const match of [1, 2, 5, 4]) say('t-01', 1, ack(match));
+    say('t-02', 1, ack(9));
+    say('t-01', 2, ack(3));
+    say('t-01', 2, { type: 'withdraw', at: 1 });
+    say('t-01', 2, ack(0));
+    await vi.waitUntil(() => got.length >= 5, { timeout: 10_000 });
+    const said = got.map(({ message: { tablet, epoch: at, body } }) => [tablet, at, body.type, 'match' in body && body.match]); // prettier-ignore
+    expect(said).toEqual([
+      ['t-01', 1, 'ack', 5],
+      ['t-02', 1, 'ack', 9],
+      ['t-01', 2, 'ack', 3],
+      ['t-01', 2, 'withdraw', false],
+      ['t-01', 2, 'ack', 0],
+    ]);
+  });
+
   it('splits an append that is longer than a frame may be', async () => {
     const out = await connectedLink();
     const many = Array.from({ length: 40 }, (_, i) =>
