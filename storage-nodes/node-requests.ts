@@ -69,7 +69,7 @@ async function read(node: RequestSurroundings, [id, row, fields]: readonly unkno
   const tablet = tabletOf(node, id);
   const queries = decodeQueries(fields);
   if (typeof row !== 'string') throw new Fault('Malformed', 'a read names a row');
-  const { configuration } = tablet;
+  const { configuration } = tablet.view;
   if (configuration && !inRange(row, configuration.range))
     throw new Fault('WrongRange', `tablet ${tablet.id} does not own row ${row}`);
   return encodeBundle(node, tablet, await tablet.read(queries));

@@ -118,10 +118,6 @@ export class Tablet {
     };
   }
 
-  get configuration(): Configuration | undefined {
-    return this.#replica.view.configuration;
-  }
-
   get alarms(): readonly string[] {
     return [...this.#alarms.values()];
   }
