@@ -35,7 +35,8 @@ export interface ConfigStore {
   replace(next: Configuration, current: Configuration | undefined): Promise<CompareAndSet>;
   /**
    * Called with each newly stored configuration, a tablet's in the order of storing. A store that others
-   * write to may tell late, and leave out some that were replaced meanwhile. Returns how to stop.
+   * write to may tell late, tell again what is current, and leave out some that were replaced meanwhile.
+   * Returns how to stop.
    */
   watch(listener: (configuration: Configuration) => void): () => void;
 }

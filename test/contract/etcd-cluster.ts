@@ -1,0 +1,101 @@
+/**
+ * A real etcd cluster on loopback, in a throw-away folder: members can be killed, frozen and started again.
+ * Kill and freeze signals go to the members' own pids; they end with this process (pdeathsig).
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export type EtcdCluster = Awaited<ReturnType<typeof startEtcd>>;
+
+type Status = { header?: { member_id: string }; leader?: string };
+
+/** Resolves when every member answers. */
+export async function startEtcd(count = 3) {
+  const folder = mkdtempSync(join(tmpdir(), 'penncloud-etcd-'));
+  const ports = await freePorts(2 * count);
+  const url = (port: number): string => `http://127.0.0.1:${port}`;
+  const members = Array.from({ length: count }, (_, i) => ({
+    name: `m${i + 1}`,
+    client: url(ports[i]!),
+    peer: url(ports[count + i]!),
+  }));
+  const running: (ChildProcess | undefined)[] = [];
+
+  function start(i: number): void {
+    const { name, client, peer } = members[i]!;
+    const args = [
+      ...['--name', name, '--data-dir', join(folder, name)],
+      ...['--listen-client-urls', client, '--advertise-client-urls', client],
+      ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+      ...['--initial-cluster', members.map((m) => `${m.name}=${m.peer}`).join(',')],
+      ...['--initial-cluster-token', folder, '--heartbeat-interval', '50', '--election-timeout', '500'],
+    ];
+    running[i] = spawn('setpriv', ['--pdeathsig', 'KILL', 'etcd', ...args], { stdio: 'ignore' });
+  }
+
+  async function status(i: number): Promise<Status | undefined> {
+    try {
+      const answer = await fetch(`${members[i]!.client}/v3/maintenance/status`, {
+        method: 'POST',
+        body: '{}',
+        signal: AbortSignal.timeout(500),
+      });
+      return (await answer.json()) as Status;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Resolves with the leader's number once all of `expected` follow one. */
+  async function settled(expected = members.map((_, i) => i)): Promise<number> {
+    for (const deadline = performance.now() + 30_000; performance.now() < deadline; await sleep(50)) {
+      const found = await Promise.all(expected.map(status));
+      const leader = found[0]?.leader;
+      if (!leader || leader === '0' || found.some((s) => s?.leader !== leader)) continue;
+      const index = found.findIndex((s) => s?.header?.member_id === leader);
+      if (index >= 0) return expected[index]!;
+    }
+    throw new Error('etcd found no leader within 30 s');
+  }
+
+  async function kill(i: number): Promise<void> {
+    const member = running[i];
+    if (!member || member.exitCode !== null || member.signalCode !== null) return;
+    const ended = once(member, 'exit');
+    member.kill('SIGKILL');
+    await ended;
+  }
+
+  members.forEach((_, i) => start(i));
+  await settled();
+  return {
+    endpoints: members.map(({ client }) => client),
+    start,
+    kill,
+    settled,
+    freeze: (i: number) => running[i]!.kill('SIGSTOP'),
+    thaw: (i: number) => running[i]!.kill('SIGCONT'),
+    async stop() {
+      await Promise.all(members.map((_, i) => kill(i)));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
