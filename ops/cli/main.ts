@@ -15,7 +15,9 @@ const program = new Command('penncloud')
 program
   .command('up')
   .description('run a local cluster until Ctrl-C')
-  .action(async () => {
+  .option('--config-store <which>', 'embedded or etcd (PENNCLOUD_CONFIG_STORE)')
+  .action(async ({ configStore }) => {
+    if (configStore !== undefined) process.env['PENNCLOUD_CONFIG_STORE'] = configStore;
     const { up } = await import('../cluster/up.ts');
     process.exitCode = await up();
   });

@@ -1,10 +1,11 @@
-/** How each process of a cluster is started: our own as Node programs, nats-server with its own file. */
+/** How each process of a cluster is started: our own as Node programs, nats-server and etcd as programs. */
+import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterFile } from '../processes/cluster-file.ts';
 import type { Settings } from '../processes/settings.ts';
-import type { ProcessPlan } from '../processes/topology.ts';
+import { addressesOf, ETCD_PEER_PORT_STEP, type ProcessPlan } from '../processes/topology.ts';
 import type { Command } from './supervisor.ts';
 
 const MAIN_OF = {
@@ -18,10 +19,15 @@ const MAIN_OF = {
 /** Young objects die young here: smaller halves cost little time and keep tens of megabytes per process. */
 const MEMORY_FLAGS = ['--max-semi-space-size=4'];
 
-export function commandOf(plan: ProcessPlan, settings: Settings, cluster: ClusterFile): Command {
-  return plan.kind === 'nats'
-    ? natsCommand(plan, settings, cluster)
-    : nodeCommand(plan, MAIN_OF[plan.kind], settings);
+export function commandOf(
+  plan: ProcessPlan,
+  plans: readonly ProcessPlan[],
+  settings: Settings,
+  cluster: ClusterFile,
+): Command {
+  if (plan.kind === 'nats') return natsCommand(plan, settings, cluster);
+  if (plan.kind === 'etcd') return etcdCommand(plan, plans, settings, cluster);
+  return nodeCommand(plan, MAIN_OF[plan.kind], settings);
 }
 
 function nodeCommand(plan: ProcessPlan, main: string, settings: Settings): Command {
@@ -59,12 +65,41 @@ function natsCommand(plan: ProcessPlan, settings: Settings, cluster: ClusterFile
     `authorization { user: ${quoted(cluster.nats.user)}, password: ${quoted(cluster.nats.password)} }`,
   ];
   writeFileSync(file, lines.join('\n') + '\n', { mode: 0o600 });
-  // The kernel ends it with its parent; it has no channel of ours to watch.
-  const [program, ...args] =
-    process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', 'nats-server'] : ['nats-server'];
+  return programCommand('nats-server', ['--config', file]);
+}
+
+/** One of the local members; they find each other on the ports that `plans` gives them. */
+function etcdCommand(
+  plan: ProcessPlan,
+  plans: readonly ProcessPlan[],
+  settings: Settings,
+  cluster: ClusterFile,
+): Command {
+  const folder = join(settings.dataFolder, plan.id);
+  // etcd insists on a folder that is its owner's alone.
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const client = `http://${plan.host}:${plan.port}`;
+  const peerOf = ({ host, port }: { host: string; port: number }): string =>
+    `http://${host}:${port + ETCD_PEER_PORT_STEP}`;
+  const members = addressesOf('etcd', plans).map((member) => `${member.id}=${peerOf(member)}`);
+  const token = createHash('sha256').update(cluster.secret).digest('hex').slice(0, 16);
+  return programCommand('etcd', [
+    ...['--name', plan.id, '--data-dir', folder],
+    ...['--listen-client-urls', client, '--advertise-client-urls', client],
+    ...['--listen-peer-urls', peerOf(plan), '--initial-advertise-peer-urls', peerOf(plan)],
+    ...['--initial-cluster', members.join(','), '--initial-cluster-token', `penncloud-${token}`],
+    // Few and small keys: history is kept for an hour.
+    ...['--auto-compaction-mode', 'periodic', '--auto-compaction-retention', '1h'],
+  ]);
+}
+
+/** The kernel ends it with its parent; it has no channel of ours to watch. */
+function programCommand(name: string, args: readonly string[]): Command {
+  const [program, ...before] =
+    process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', name] : [name];
   return {
     program: program!,
-    args: [...args, '--config', file],
+    args: [...before, ...args],
     // Debian puts nats-server into a folder that need not be on a user's PATH.
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin` },
     reports: false,

@@ -1,11 +1,15 @@
 /** Checks that every port of a cluster can be opened, before anything is started. */
 import { createServer } from 'node:net';
-import type { ProcessPlan } from '../processes/topology.ts';
+import { ETCD_PEER_PORT_STEP, type ProcessPlan } from '../processes/topology.ts';
 
 /** A sentence about the first port that cannot be opened; undefined if all can. */
 export async function portObstacle(plans: readonly ProcessPlan[]): Promise<string | undefined> {
-  for (const { id, host, port, health } of plans) {
-    const wanted = health && health.port !== port ? [{ host, port }, health] : [{ host, port }];
+  for (const { id, kind, host, port, health } of plans) {
+    const wanted = [
+      { host, port },
+      ...(health && health.port !== port ? [health] : []),
+      ...(kind === 'etcd' ? [{ host, port: port + ETCD_PEER_PORT_STEP }] : []),
+    ];
     for (const place of wanted) {
       const code = await openingError(place);
       if (code === 'EADDRINUSE') {

@@ -56,7 +56,7 @@ export class Launcher {
       (plan) =>
         new Supervisor(
           plan.id,
-          commandOf(plan, this.#settings, cluster),
+          commandOf(plan, this.#plans, this.#settings, cluster),
           this.#logFile(plan.id),
           this.#events(),
         ),
@@ -138,7 +138,7 @@ export class Launcher {
   }
 
   #recordRunning(): void {
-    const { dataFolder, portOffset, host, gateways } = this.#settings;
+    const { dataFolder, portOffset, host, gateways, configStore, etcdEndpoints } = this.#settings;
     const pidOf = (id: string): number | null =>
       this.#supervisors.find((supervisor) => supervisor.id === id)?.pid ?? null;
     const processes = this.#plans.map(({ id, kind, host, port }) => ({
@@ -153,6 +153,8 @@ export class Launcher {
       portOffset,
       host,
       gateways,
+      configStore,
+      etcdEndpoints,
       ready: this.#ready,
       processes,
     });

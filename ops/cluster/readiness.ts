@@ -41,7 +41,7 @@ async function whatIsAwaited(plans: readonly ProcessPlan[], store: StoreClient):
   return (await answerOf(frontDoor, '/')) === 307 ? undefined : 'the front door to find a gateway';
 }
 
-/** True for NATS, which is not asked. */
+/** True for NATS and etcd, which are not asked. */
 export async function isHealthy(plan: ProcessPlan): Promise<boolean> {
   return !plan.health || (await answerOf(plan, '/healthz')) === 200;
 }

@@ -13,6 +13,8 @@ const RunningFile = z.object({
   portOffset: z.number(),
   host: z.string(),
   gateways: z.number(),
+  configStore: z.enum(['embedded', 'etcd']),
+  etcdEndpoints: z.array(z.string()),
   /** True once every tablet served and every gateway answered. */
   ready: z.boolean(),
   processes: z.array(

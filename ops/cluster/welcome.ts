@@ -15,6 +15,7 @@ export function welcome(plans: readonly ProcessPlan[], settings: Settings, conso
     ['mail domains', [...settings.domains, 'localhost'].join('  ')],
     ['storage nodes', of('storage-node').map(place).join('  ')],
     ['master', of('master').map(place).join('  ')],
+    ...(of('etcd').length > 0 ? [['etcd', of('etcd').map(place).join('  ')] as [string, string]] : []),
     ['NATS', of('nats').map(place).join('  ')],
     ['data', settings.dataFolder],
     ['logs', join(settings.dataFolder, 'logs')],

@@ -120,7 +120,7 @@ function healthOf(beat: Heartbeat) {
 
 /** A sentence for the operator if the reason is one that an operator can mend. */
 function startFailure(id: string, error: unknown): string | undefined {
-  if (error instanceof ClusterFileError) return error.message;
+  if (error instanceof ClusterFileError || error instanceof SettingsError) return error.message;
   const { code, port, cause } = error as NodeJS.ErrnoException & { port?: number };
   if (code === 'EADDRINUSE') {
     return `Port ${port} is in use, so ${id} cannot start: stop the program that holds it, or set PENNCLOUD_PORT_OFFSET to run beside it.`;

@@ -58,6 +58,70 @@ const TABLE = {
     takes: 'a whole number from 1 to 16',
     means: 'how many gateways a local cluster runs',
   },
+  configStore: {
+    variable: 'PENNCLOUD_CONFIG_STORE',
+    fallback: 'embedded',
+    schema: z.enum(['embedded', 'etcd']),
+    takes: 'embedded or etcd',
+    means: 'who keeps the configurations: one master itself, or an etcd cluster that two masters ask',
+  },
+  etcdEndpoints: {
+    variable: 'PENNCLOUD_ETCD_ENDPOINTS',
+    fallback: '',
+    schema: z
+      .string()
+      .transform((list) =>
+        list
+          .split(',')
+          .map((url) => url.trim())
+          .filter((url) => url !== ''),
+      )
+      .pipe(z.array(z.url({ protocol: /^https?$/ })).max(20)),
+    takes: 'URLs (http:// or https://), with commas between them; none: three local members are started',
+    means: 'the client URLs of an etcd cluster that runs already',
+  },
+  etcdPrefix: {
+    variable: 'PENNCLOUD_ETCD_PREFIX',
+    fallback: '/penncloud/',
+    schema: z.string().regex(/^\/[\x21-\x7e]{0,200}\/$/),
+    takes: 'a path that begins and ends with a slash',
+    means: "where this cluster's keys lie in etcd",
+  },
+  etcdUser: {
+    variable: 'PENNCLOUD_ETCD_USER',
+    fallback: '',
+    schema: z.string().max(200),
+    takes: 'a name, or nothing where etcd asks for none',
+    means: 'the user that etcd knows the masters by',
+  },
+  etcdPasswordFile: {
+    variable: 'PENNCLOUD_ETCD_PASSWORD_FILE',
+    fallback: '',
+    schema: z.string(),
+    takes: 'a file, or nothing',
+    means: "where that user's password stands",
+  },
+  etcdCaFile: {
+    variable: 'PENNCLOUD_ETCD_CA_FILE',
+    fallback: '',
+    schema: z.string(),
+    takes: 'a file (PEM), or nothing',
+    means: "the authority that signed etcd's certificates",
+  },
+  etcdCertFile: {
+    variable: 'PENNCLOUD_ETCD_CERT_FILE',
+    fallback: '',
+    schema: z.string(),
+    takes: 'a file (PEM), or nothing',
+    means: 'the certificate that the masters show etcd',
+  },
+  etcdKeyFile: {
+    variable: 'PENNCLOUD_ETCD_KEY_FILE',
+    fallback: '',
+    schema: z.string(),
+    takes: 'a file (PEM), or nothing',
+    means: 'the key of that certificate',
+  },
   kvValueBytesMax: {
     variable: 'PENNCLOUD_KV_VALUE_BYTES_MAX',
     fallback: 64 * MIB,

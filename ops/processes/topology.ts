@@ -8,10 +8,10 @@ import type { Settings } from './settings.ts';
 
 export type ProcessPlan = {
   readonly id: string;
-  readonly kind: ProcessKind | 'nats';
+  readonly kind: ProcessKind | 'nats' | 'etcd';
   readonly host: string;
   readonly port: number;
-  /** Where `/healthz` answers; undefined for NATS. */
+  /** Where `/healthz` answers; undefined for NATS and etcd. */
   readonly health: { readonly host: string; readonly port: number } | undefined;
   /** What the port is, for the table of addresses. */
   readonly serves: string;
@@ -21,10 +21,16 @@ export type NodeAddress = { readonly id: string; readonly host: string; readonly
 
 const LOOPBACK = '127.0.0.1';
 const NODE_COUNT = 3;
+const ETCD_COUNT = 3;
+/** From an etcd member's client port to the one for its peers. */
+export const ETCD_PEER_PORT_STEP = 10;
+
+export type PlanSettings = Pick<Settings, 'portOffset' | 'host' | 'gateways'> &
+  Partial<Pick<Settings, 'configStore' | 'etcdEndpoints'>>;
 
 /** In start order; they stop in reverse. */
-export function planCluster(settings: Pick<Settings, 'portOffset' | 'host' | 'gateways'>): ProcessPlan[] {
-  const { host, portOffset } = settings;
+export function planCluster(settings: PlanSettings): ProcessPlan[] {
+  const { host, portOffset, configStore = 'embedded', etcdEndpoints = [] } = settings;
   const inner = (
     id: string,
     kind: ProcessKind,
@@ -51,7 +57,18 @@ export function planCluster(settings: Pick<Settings, 'portOffset' | 'host' | 'ga
     Array.from({ length: count }, (_, index) => make(index + 1));
   return [
     { id: 'nats', kind: 'nats', host: LOOPBACK, port: 4622 + portOffset, health: undefined, serves: 'NATS' },
+    ...(configStore === 'etcd' && etcdEndpoints.length === 0
+      ? series(ETCD_COUNT, (n): ProcessPlan => ({
+          id: `etcd-${n}`,
+          kind: 'etcd',
+          host: LOOPBACK,
+          port: 7200 + n + portOffset,
+          health: undefined,
+          serves: 'etcd',
+        }))
+      : []),
     inner('master', 'master', 7000, 7100, 'master'),
+    ...(configStore === 'etcd' ? [inner('master-2', 'master', 7050, 7150, 'master')] : []),
     ...series(NODE_COUNT, (n) => inner(`node-${n}`, 'storage-node', 7000 + n, 7100 + n, 'storage node')),
     ...series(settings.gateways, (n) => web(`gateway-${n}`, 'gateway', 8000 + n, 'gateway')),
     { ...inner('smtp-in', 'smtp-in', 2525, 7125, 'SMTP (mail from other servers)'), host },
@@ -61,6 +78,12 @@ export function planCluster(settings: Pick<Settings, 'portOffset' | 'host' | 'ga
 
 export function addressesOf(wanted: ProcessPlan['kind'], plans: readonly ProcessPlan[]): NodeAddress[] {
   return plans.filter(({ kind }) => kind === wanted).map(({ id, host, port }) => ({ id, host, port }));
+}
+
+/** Client URLs of the etcd members: those of the settings, or the local ones. */
+export function etcdEndpointsOf(settings: PlanSettings, plans: readonly ProcessPlan[]): string[] {
+  if (settings.etcdEndpoints?.length) return settings.etcdEndpoints;
+  return addressesOf('etcd', plans).map(({ host, port }) => `http://${host}:${port}`);
 }
 
 /** Where a client on this machine reaches what listens on `host`. */

@@ -1,4 +1,4 @@
-/** Which programs beyond Node a `penncloud` command runs. Pure: looks at the words of the command alone. */
+/** Which programs beyond Node a `penncloud` command runs: its words and its environment say. Pure. */
 
 const SERVER_OF = {
   penncloud: 'nats-server',
@@ -8,11 +8,17 @@ const SERVER_OF = {
 };
 
 /** `words`: the command line behind `penncloud`. Wrong words are for the command itself to refuse. */
-export function programsFor([command, ...words]) {
-  if (command === 'up') return ['nats-server'];
+export function programsFor([command, ...words], environment = {}) {
+  if (command === 'up') return startsEtcd(words, environment) ? ['nats-server', 'etcd'] : ['nats-server'];
   if (command !== 'bench' || words.includes('--help')) return [];
   const systems = optionOf('--systems', words)?.split(',') ?? Object.keys(SERVER_OF);
   return [...new Set(systems.map((system) => SERVER_OF[system]).filter((server) => server !== undefined))];
+}
+
+/** Not if it is told of an etcd cluster that runs already. */
+function startsEtcd(words, environment) {
+  const store = optionOf('--config-store', words) ?? environment.PENNCLOUD_CONFIG_STORE;
+  return store === 'etcd' && !environment.PENNCLOUD_ETCD_ENDPOINTS;
 }
 
 /** The value of `--name value` or `--name=value`. */

@@ -7,14 +7,18 @@ import { makeReady } from './make-ready.mjs';
 import { SetupFailed, runVisibly } from './steps.mjs';
 
 const VITEST = ['node_modules/vitest/vitest.mjs', 'run'];
-const BROWSER = ['nats-server', 'chromium'];
+const ALL_PROGRAMS = ['nats-server', 'etcd', 'chromium'];
 
 /** What each needs beyond the packages, and the Node programs it runs one after the other. */
 const TASKS = {
   build: { built: true, programs: [], run: [] },
-  test: { built: true, programs: BROWSER, run: [VITEST] },
-  spec: { built: false, programs: [], run: [[...VITEST, '--project', 'spec', '--project', 'contract']] },
-  e2e: { built: true, programs: BROWSER, run: [[...VITEST, '--project', 'e2e']] },
+  test: { built: true, programs: ALL_PROGRAMS, run: [VITEST] },
+  spec: {
+    built: false,
+    programs: ['etcd'],
+    run: [[...VITEST, '--project', 'spec', '--project', 'contract']],
+  },
+  e2e: { built: true, programs: ALL_PROGRAMS, run: [[...VITEST, '--project', 'e2e']] },
   tidy: { built: false, programs: [], run: [[...VITEST, '--project', 'tidy']] },
   format: {
     built: false,

@@ -47,6 +47,8 @@ export type ConfigClientOptions = {
 const REDIAL_MS = 100;
 const REDIAL_MS_MAX = 1000;
 const ANSWER_MS = 2000;
+/** The master itself may have to wait for its store. */
+const CHANGE_MS = 4000;
 const ALIVE_EVERY_MS = 1000;
 
 type Joined = { readonly link: MasterLink; storeAnswers: boolean };
@@ -87,7 +89,7 @@ export class ConfigClient {
     const facts = { tablet: next.tablet, version: next.version, master };
     try {
       const { results } = await this.#within(
-        ANSWER_MS,
+        CHANGE_MS,
         link.ask('config.cas', [canonical(next), known.map(canonical)]),
       );
       const [word, more] = results;

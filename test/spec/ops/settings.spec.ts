@@ -22,6 +22,14 @@ describe('settings', () => {
       host: '127.0.0.1',
       domains: ['penncloud.test'],
       gateways: 2,
+      configStore: 'embedded',
+      etcdEndpoints: [],
+      etcdPrefix: '/penncloud/',
+      etcdUser: '',
+      etcdPasswordFile: '',
+      etcdCaFile: '',
+      etcdCertFile: '',
+      etcdKeyFile: '',
       kvValueBytesMax: 64 * 1024 * 1024,
       messageBytesMax: 40 * 1024 * 1024,
       logLevel: 'info',
@@ -44,7 +52,35 @@ describe('settings', () => {
     ]);
   });
 
+  test('name the config store, and the etcd cluster if it is not to be a local one', () => {
+    const { configStore, etcdEndpoints } = readSettings({
+      PENNCLOUD_CONFIG_STORE: 'etcd',
+      PENNCLOUD_ETCD_ENDPOINTS: 'https://a:2379, https://b:2379',
+    });
+    expect({ configStore, etcdEndpoints }).toEqual({
+      configStore: 'etcd',
+      etcdEndpoints: ['https://a:2379', 'https://b:2379'],
+    });
+    const place = { portOffset: 100, host: '127.0.0.1', gateways: 1, configStore };
+    const ids = (plans: ReturnType<typeof planCluster>) => plans.map(({ id, port }) => `${id} ${port}`);
+    expect(ids(planCluster({ ...place, etcdEndpoints: [] }))).toEqual(
+      expect.arrayContaining(['etcd-1 7301', 'etcd-2 7302', 'etcd-3 7303', 'master 7100', 'master-2 7150']),
+    );
+    const elsewhere = ids(planCluster({ ...place, etcdEndpoints })).join();
+    expect(elsewhere).toContain('master-2');
+    expect(elsewhere).not.toContain('etcd');
+  });
+
   test.each([
+    [
+      { PENNCLOUD_CONFIG_STORE: 'zookeeper' },
+      'PENNCLOUD_CONFIG_STORE is "zookeeper", but it must be embedded or etcd.',
+    ],
+    [
+      { PENNCLOUD_ETCD_ENDPOINTS: 'localhost' },
+      'PENNCLOUD_ETCD_ENDPOINTS is "localhost", but it must be URLs',
+    ],
+    [{ PENNCLOUD_ETCD_PREFIX: 'mine' }, 'PENNCLOUD_ETCD_PREFIX is "mine", but it must be a path'],
     [{ PENNCLOUD_GATEWAYS: '0' }, 'PENNCLOUD_GATEWAYS is "0", but it must be a whole number from 1 to 16.'],
     [
       { PENNCLOUD_PORT_OFFSET: '-1' },
