@@ -93,7 +93,7 @@ export class StorageNode {
       log: options.log,
       cells: options.cells,
       views: () => this.tabletViews(),
-      configurations: () => [...this.#known.values()],
+      configurations: () => this.#held(),
       began: () => this.#inFlight++,
       ended: () => this.#inFlight--,
     });

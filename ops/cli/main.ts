@@ -95,6 +95,17 @@ program
   .option('--json', 'as JSON')
   .action(async (options) => (await import('./replay.ts')).replay(options));
 
+program
+  .command('recover')
+  .description('put back configurations that the config store has lost, from what all nodes hold')
+  .option(
+    '--force <tablet=node...>',
+    'go on from this copy, though it may lack entries (starts a new lineage)',
+  )
+  .option('--yes', 'do it; otherwise it is only shown')
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./recover.ts')).recover(options));
+
 const user = program.command('user').description('accounts');
 user
   .command('add')
