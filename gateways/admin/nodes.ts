@@ -12,6 +12,7 @@ import type { Console } from './console.ts';
 /** A page must not wait for a store that does not answer: it then shows what heartbeats say. */
 const STATUS_WAIT_MS = 1_500;
 const COPIES_WANTED = 3;
+const OUTAGE_SHOWN_MS = 3_600_000;
 /** A count that the store did not tell in time. */
 const UNKNOWN = '–';
 
@@ -38,6 +39,7 @@ export function registerNodes(app: FastifyInstance, consoles: Console): void {
         nodes: signs.map(nodeView),
         alarms: alarmsOf(signs),
         hearing: consoles.pages.deps.notices.connected(),
+        wasAway: outageInWords(consoles.pages.deps.notices.away()),
       },
     };
     if (request.query['fragment'] === 'list') {
@@ -61,6 +63,12 @@ export function registerNodes(app: FastifyInstance, consoles: Console): void {
       },
     });
   });
+}
+
+/** An outage of NATS that is over, for an hour. */
+function outageInWords(away: { from: number; until: number | undefined } | undefined): string | undefined {
+  if (away?.until === undefined || Date.now() - away.until > OUTAGE_SHOWN_MS) return undefined;
+  return `NATS was away for ${spanInWords(away.until - away.from)}, until ${spanInWords(Date.now() - away.until)} ago`;
 }
 
 /** Undefined if the store does not answer in time. */

@@ -65,6 +65,7 @@ export function connectNotices(
   let connection: NatsConnection | undefined;
   let connected = false;
   let closed = false;
+  let away: { from: number; until: number | undefined } | undefined;
 
   async function open(): Promise<void> {
     for (let said = ''; !closed; await sleep(RECONNECT_WAIT_MS)) {
@@ -108,9 +109,11 @@ export function connectNotices(
       for await (const { type } of made.status()) {
         if (type === Events.Disconnect && connected) {
           connected = false;
+          away = { from: Date.now(), until: undefined };
           if (!closed) logger.warn({}, 'lost NATS; going on without notices');
         } else if (type === Events.Reconnect) {
           connected = true;
+          if (away) away.until = Date.now();
           logger.info({ server: made.getServer() }, 'connected to NATS again');
         }
       }
@@ -156,6 +159,7 @@ export function connectNotices(
     onControl: (node, listener) =>
       subscribe<ControlWish>(`penncloud.control.${node}`, ControlWishShape, listener),
     connected: () => connected,
+    away: () => away,
     close: async () => {
       closed = true;
       if (connected) await connection?.flush().catch(() => {});

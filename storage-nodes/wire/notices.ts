@@ -56,5 +56,7 @@ export interface Notices {
   onControl(node: string, listener: (wish: ControlWish) => void): () => void;
   control(node: string, wish: ControlWish): void;
   connected(): boolean;
+  /** When NATS was away last, in ms since 1970; `until` undefined while it still is. Starting does not count. */
+  away(): { readonly from: number; readonly until: number | undefined } | undefined;
   close(): Promise<void>;
 }
