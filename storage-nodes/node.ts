@@ -110,7 +110,7 @@ export class StorageNode {
       ),
       held: () => this.#held(),
       onConfiguration: (configuration) => this.#heard(configuration),
-      onSuspected: () => {},
+      onSuspected: (node) => this.#logger.info({ node }, 'the master does not hear this node'),
       timers: realTimers,
       logger,
     });

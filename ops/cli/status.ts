@@ -32,7 +32,7 @@ export async function status(options: { json?: boolean }): Promise<void> {
     askTablets(surroundings),
   ]);
   const nodes = surroundings.plans
-    .filter(({ kind }) => kind !== 'nats' && kind !== 'etcd')
+    .filter(({ kind }) => kind !== 'nats')
     .map((plan) => statusOf(plan, beats.get(plan.id), healthy.has(plan.id)));
   const alarms = alarmsOf(nodes, tablets, [...beats.values()], natsAnswers);
   if (options.json) printJson({ nodes, tablets: tablets?.map(tabletAsJson) ?? [], alarms });

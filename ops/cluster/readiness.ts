@@ -41,9 +41,9 @@ async function whatIsAwaited(plans: readonly ProcessPlan[], store: StoreClient):
   return (await answerOf(frontDoor, '/')) === 307 ? undefined : 'the front door to find a gateway';
 }
 
-/** True for NATS and etcd, which are not asked. */
+/** True for NATS, which is not asked. */
 export async function isHealthy(plan: ProcessPlan): Promise<boolean> {
-  return !plan.health || (await answerOf(plan, '/healthz')) === 200;
+  return !plan.health || (await answerOf(plan, plan.kind === 'etcd' ? '/health' : '/healthz')) === 200;
 }
 
 /** The status code; undefined: no answer. */

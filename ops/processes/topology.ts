@@ -11,7 +11,7 @@ export type ProcessPlan = {
   readonly kind: ProcessKind | 'nats' | 'etcd';
   readonly host: string;
   readonly port: number;
-  /** Where `/healthz` answers; undefined for NATS and etcd. */
+  /** Where `/healthz` answers (etcd: `/health`); undefined for NATS. */
   readonly health: { readonly host: string; readonly port: number } | undefined;
   /** What the port is, for the table of addresses. */
   readonly serves: string;
@@ -63,7 +63,7 @@ export function planCluster(settings: PlanSettings): ProcessPlan[] {
           kind: 'etcd',
           host: LOOPBACK,
           port: 7200 + n + portOffset,
-          health: undefined,
+          health: { host: LOOPBACK, port: 7200 + n + portOffset },
           serves: 'etcd',
         }))
       : []),

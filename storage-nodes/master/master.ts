@@ -227,10 +227,14 @@ export class Master {
     if (why !== undefined) {
       if (!this.#behind.has(tablet)) logger.error({ tablet, why }, 'the config store is behind');
       this.#behind.set(tablet, why);
-    } else if (this.#behind.delete(tablet)) {
-      logger.info({ tablet }, 'the config store is no longer behind');
-      if (stored) this.#tell(stored);
+      return;
     }
+    // A report that came while the store was read counts, too.
+    if (!this.#behind.has(tablet) || contradiction(this.#held.snapshot(), tablet, stored) !== undefined)
+      return;
+    this.#behind.delete(tablet);
+    logger.info({ tablet }, 'the config store is no longer behind');
+    if (stored) this.#tell(stored);
   }
 
   get #allReported(): boolean {

@@ -4,26 +4,45 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EtcdGateway } from '../../storage-nodes/master/etcd-gateway.ts';
 
 export type EtcdCluster = Awaited<ReturnType<typeof startEtcd>>;
 
 type Status = { header?: { member_id: string }; leader?: string };
 
-/** Resolves when every member answers. */
-export async function startEtcd(count = 3) {
+/** PEM; the certificate is its own authority, and what clients have to show. */
+export type Certificate = { readonly cert: string; readonly key: string };
+
+/** Resolves when every member answers. `certificate`: clients speak TLS and show it. */
+export async function startEtcd(count = 3, certificate?: Certificate) {
   const folder = mkdtempSync(join(tmpdir(), 'penncloud-etcd-'));
   const ports = await freePorts(2 * count);
   const url = (port: number): string => `http://127.0.0.1:${port}`;
   const members = Array.from({ length: count }, (_, i) => ({
     name: `m${i + 1}`,
-    client: url(ports[i]!),
+    client: certificate ? url(ports[i]!).replace('http:', 'https:') : url(ports[i]!),
     peer: url(ports[count + i]!),
   }));
+  const tlsArgs: string[] = [];
+  if (certificate) {
+    const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    writeFileSync(certFile, certificate.cert);
+    writeFileSync(keyFile, certificate.key);
+    tlsArgs.push(
+      '--cert-file',
+      certFile,
+      '--key-file',
+      keyFile,
+      '--client-cert-auth',
+      '--trusted-ca-file',
+      certFile,
+    );
+  }
   const running: (ChildProcess | undefined)[] = [];
 
   function start(i: number): void {
@@ -33,21 +52,23 @@ export async function startEtcd(count = 3) {
       ...['--listen-client-urls', client, '--advertise-client-urls', client],
       ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
       ...['--initial-cluster', members.map((m) => `${m.name}=${m.peer}`).join(',')],
+      ...tlsArgs,
       ...['--initial-cluster-token', folder, '--heartbeat-interval', '50', '--election-timeout', '500'],
     ];
     running[i] = spawn('setpriv', ['--pdeathsig', 'KILL', 'etcd', ...args], { stdio: 'ignore' });
   }
 
   async function status(i: number): Promise<Status | undefined> {
+    const gateway = new EtcdGateway({
+      endpoints: [members[i]!.client],
+      ...(certificate && { tls: { ...certificate, ca: certificate.cert } }),
+    });
     try {
-      const answer = await fetch(`${members[i]!.client}/v3/maintenance/status`, {
-        method: 'POST',
-        body: '{}',
-        signal: AbortSignal.timeout(500),
-      });
-      return (await answer.json()) as Status;
+      return (await gateway.call('/v3/maintenance/status', {}, 2000)) as Status;
     } catch {
       return undefined;
+    } finally {
+      gateway.close();
     }
   }
 

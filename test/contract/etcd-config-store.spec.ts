@@ -7,6 +7,7 @@ import { EtcdGateway } from '../../storage-nodes/master/etcd-gateway.ts';
 import type { Configuration } from '../../storage-nodes/replication/configuration.ts';
 import { epoch } from '../../storage-nodes/words.ts';
 import pino from 'pino';
+import { generate } from 'selfsigned';
 import { after, first, NODES } from './configurations.ts';
 import { startEtcd, type EtcdCluster } from './etcd-cluster.ts';
 import { openWire, type EtcdWire } from './etcd-wire.ts';
@@ -316,4 +317,39 @@ describe('an etcd cluster that asks who is there', () => {
       }
     },
   );
+});
+
+describe('an etcd cluster behind TLS', () => {
+  test('is entered with a certificate, and by nobody without one', { timeout: 60_000 }, async () => {
+    const made = await generate([{ name: 'commonName', value: 'etcd for tests' }], {
+      algorithm: 'sha256',
+      extensions: [
+        { name: 'basicConstraints', cA: true },
+        { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, keyCertSign: true },
+        { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
+        { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] },
+      ],
+    });
+    const [cert, key, ca] = [made.cert, made.private, made.cert];
+    const guarded = await startEtcd(1, { cert, key });
+    try {
+      const { endpoints } = guarded;
+      for (const tls of [{}, { ca }]) {
+        const stranger = new EtcdConfigStore({ endpoints, prefix, tls });
+        opened.push(stranger);
+        await stranger.open();
+        await expect(stranger.all()).rejects.toMatchObject({ code: 'Unavailable' });
+      }
+      const store = new EtcdConfigStore({ endpoints, prefix, tls: { ca, cert, key } });
+      opened.push(store);
+      await store.open();
+      const heard: number[] = [];
+      store.watch(({ version }) => heard.push(version));
+      expect(await store.compareAndSet(first())).toEqual({ outcome: 'stored' });
+      expect(await store.get(first().tablet)).toEqual(first());
+      await vi.waitFor(() => expect(heard).toEqual([1]));
+    } finally {
+      await guarded.stop();
+    }
+  });
 });
