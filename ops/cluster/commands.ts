@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterFile } from '../processes/cluster-file.ts';
 import type { Settings } from '../processes/settings.ts';
-import { addressesOf, ETCD_PEER_PORT_STEP, type ProcessPlan } from '../processes/topology.ts';
+import { addressesOf, ETCD_PEER_PORT_STEP, planCluster, type ProcessPlan } from '../processes/topology.ts';
 import type { Command } from './supervisor.ts';
 
 const MAIN_OF = {
@@ -19,14 +19,9 @@ const MAIN_OF = {
 /** Young objects die young here: smaller halves cost little time and keep tens of megabytes per process. */
 const MEMORY_FLAGS = ['--max-semi-space-size=4'];
 
-export function commandOf(
-  plan: ProcessPlan,
-  plans: readonly ProcessPlan[],
-  settings: Settings,
-  cluster: ClusterFile,
-): Command {
+export function commandOf(plan: ProcessPlan, settings: Settings, cluster: ClusterFile): Command {
   if (plan.kind === 'nats') return natsCommand(plan, settings, cluster);
-  if (plan.kind === 'etcd') return etcdCommand(plan, plans, settings, cluster);
+  if (plan.kind === 'etcd') return etcdCommand(plan, settings, cluster);
   return nodeCommand(plan, MAIN_OF[plan.kind], settings);
 }
 
@@ -68,20 +63,17 @@ function natsCommand(plan: ProcessPlan, settings: Settings, cluster: ClusterFile
   return programCommand('nats-server', ['--config', file]);
 }
 
-/** One of the local members; they find each other on the ports that `plans` gives them. */
-function etcdCommand(
-  plan: ProcessPlan,
-  plans: readonly ProcessPlan[],
-  settings: Settings,
-  cluster: ClusterFile,
-): Command {
+/** One of the local members. */
+function etcdCommand(plan: ProcessPlan, settings: Settings, cluster: ClusterFile): Command {
   const folder = join(settings.dataFolder, plan.id);
   // etcd insists on a folder that is its owner's alone.
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const client = `http://${plan.host}:${plan.port}`;
   const peerOf = ({ host, port }: { host: string; port: number }): string =>
     `http://${host}:${port + ETCD_PEER_PORT_STEP}`;
-  const members = addressesOf('etcd', plans).map((member) => `${member.id}=${peerOf(member)}`);
+  const members = addressesOf('etcd', planCluster(settings)).map(
+    (member) => `${member.id}=${peerOf(member)}`,
+  );
   const token = createHash('sha256').update(cluster.secret).digest('hex').slice(0, 16);
   return programCommand('etcd', [
     ...['--name', plan.id, '--data-dir', folder],

@@ -56,7 +56,7 @@ export class Launcher {
       (plan) =>
         new Supervisor(
           plan.id,
-          commandOf(plan, this.#plans, this.#settings, cluster),
+          commandOf(plan, this.#settings, cluster),
           this.#logFile(plan.id),
           this.#events(),
         ),

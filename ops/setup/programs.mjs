@@ -1,6 +1,7 @@
 /**
- * Programs that npm cannot bring: nats-server, etcd where configurations lie there (and in the tests), and
- * Chromium for the tests. As root on Debian they are installed; everyone else gets one line that says what to install.
+ * Programs that npm cannot bring: nats-server, etcd where configurations lie there, peers for the benchmark,
+ * and Chromium for the tests. As root on Debian they are installed; everyone else gets one line that says
+ * what to install.
  */
 import { accessSync, constants } from 'node:fs';
 import { delimiter } from 'node:path';

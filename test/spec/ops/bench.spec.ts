@@ -160,6 +160,10 @@ describe('the results', () => {
 describe('the programs that a command needs', () => {
   test.each([
     [['up'], ['nats-server']],
+    [
+      ['up', '--config-store', 'etcd'],
+      ['nats-server', 'etcd'],
+    ],
     [['kv', 'get', 'up', 'bench'], []],
     [['bench'], ['nats-server', 'etcd', 'redis-server']],
     [
