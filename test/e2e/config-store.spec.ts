@@ -1,5 +1,5 @@
 /** What a cluster does without its master, its config store or NATS, and who takes a master's place. */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EtcdGateway } from '../../storage-nodes/master/etcd-gateway.ts';
@@ -115,6 +115,18 @@ describe('a cluster whose master keeps the configurations', () => {
     });
     await noAlarms();
     await consoleUntil('tells that it was', (page) => /NATS was away for .+, until/.test(page));
+  });
+
+  test('tells the nodes of one that is not heard any more, which then leaves, and comes back', async () => {
+    await whileFrozen(['node-3'], async () => {
+      await until('node-1 was told', () =>
+        readFileSync(join(cluster.dataFolder, 'logs', 'node-1.log'), 'utf8').includes(
+          '"node":"node-3","msg":"the master does not hear this node"',
+        ),
+      );
+      await readAndWrite();
+    });
+    await until('every tablet has all its copies again', hasAllCopies);
   });
 
   test('whose configurations are lost: goes on, says so, changes nothing, and is recovered from what nodes hold', async () => {
