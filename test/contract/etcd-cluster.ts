@@ -93,7 +93,16 @@ export async function startEtcd(count = 3, certificate?: Certificate) {
   }
 
   members.forEach((_, i) => start(i));
-  await settled();
+  const stop = async (): Promise<void> => {
+    await Promise.all(members.map((_, i) => kill(i)));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await settled();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     endpoints: members.map(({ client }) => client),
     start,
@@ -101,10 +110,7 @@ export async function startEtcd(count = 3, certificate?: Certificate) {
     settled,
     freeze: (i: number) => running[i]!.kill('SIGSTOP'),
     thaw: (i: number) => running[i]!.kill('SIGCONT'),
-    async stop() {
-      await Promise.all(members.map((_, i) => kill(i)));
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 
