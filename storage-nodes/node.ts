@@ -101,8 +101,10 @@ export class StorageNode {
       log: options.log,
       tablets: () =>
         [...this.#tablets].map(([id, tablet]) => ({ id, damaged: (error) => tablet.logDamaged(error) })),
+      cells: options.cells,
       everyMs: options.scrubEveryMs ?? SCRUB_EVERY_MS,
       logger,
+      onCellsDamaged: (error) => options.onFatal(error),
     });
     this.#config = new ConfigClient({
       masters: new Map(

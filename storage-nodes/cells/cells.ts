@@ -73,6 +73,9 @@ export type ImportProgress = {
   readonly isLast: boolean;
 };
 
+/** What a scrub found, and whether there is more that nobody has verified since it was written. */
+export type CellScrub = { readonly damage: string | undefined; readonly isBehind: boolean };
+
 export interface CellStore {
   /** Opens; a store whose batch chain has a gap is condemned: all is dropped and `applied` answers 0. */
   open(): Promise<{ condemned: string | undefined }>;
@@ -86,7 +89,8 @@ export interface CellStore {
   scan(tablet: TabletId, scan: CellScan): Promise<Cell[]>;
   /**
    * Writes the cells of entries up to `applied` in one atomic batch, in call order, unsynced. Batches of
-   * several tablets may share one write. Resolves when later reads see them.
+   * several tablets may share one write. Resolves when later reads see them. Rejects with Fault DiskFull if
+   * there is no room; the same write may be tried again, after looking at `applied`, until there is.
    */
   write(tablet: TabletId, applied: Seq, writes: readonly CellWrite[]): Promise<void>;
   /** sha256 (hex) over all cells of the tablet in key order, with the applied index of that same snapshot. */
@@ -104,4 +108,6 @@ export interface CellStore {
   abandonImport(tablet: TabletId): Promise<void>;
   /** Removes every cell of the tablet. What is being imported stays. */
   drop(tablet: TabletId): Promise<void>;
+  /** Verifies another part of what is on disk. After damage the process must end: the next `open` condemns the store. */
+  scrub(): Promise<CellScrub>;
 }

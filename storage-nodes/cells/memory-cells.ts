@@ -13,7 +13,16 @@ import { digestRecord } from './cell-digest.ts';
 import { cellKey, decodeCellKey, spaceKey } from './cell-key.ts';
 import { PieceWriter, readPiece } from './cell-piece.ts';
 import { encodeCell, openCell, sealAgain } from './cell-value.ts';
-import type { Cell, CellAddress, CellScan, CellStore, CellView, CellWrite, ImportProgress } from './cells.ts';
+import type {
+  Cell,
+  CellAddress,
+  CellScan,
+  CellScrub,
+  CellStore,
+  CellView,
+  CellWrite,
+  ImportProgress,
+} from './cells.ts';
 
 const NO_PREFIX = Buffer.alloc(0);
 
@@ -142,6 +151,10 @@ export class MemoryCells implements CellStore {
 
   async drop(tabletId: TabletId): Promise<void> {
     this.requireOpen().delete(tabletId);
+  }
+
+  scrub(): Promise<CellScrub> {
+    return Promise.resolve({ damage: undefined, isBehind: false });
   }
 
   private find(tablet: TabletId): Tablet | undefined {

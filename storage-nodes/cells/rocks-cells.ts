@@ -10,43 +10,46 @@
  * A tablet's keys carry a generation. Dropping a tablet forgets its generation, at once and atomically;
  * the bytes are cleared behind it, and what a crash leaves of them is swept at the next open.
  *
+ * For want of room a store takes no more writes, and goes on answering lookups. Each further write tries
+ * whether there is room again, opens the store anew if there is, and goes on (RocksDB needs that after a
+ * write that failed).
+ *
  * What it leaves out: damage that comes up under an open store in records that nobody reads. RocksDB's
  * iterators don't verify blocks: a bit that flips in a *key* can move its record out of a scanned range, and
- * one in a length can abort the process. The next open, which verifies all blocks, condemns the store.
+ * one in a length can abort the process. `scrub` finds such blocks, and the next open condemns the store.
  */
-import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Fault, assert } from '../faults.ts';
 import { seq } from '../words.ts';
 import type { Seq, TabletId } from '../words.ts';
-import { BatchChain } from './batch-chain.ts';
 import { CellCache } from './cell-cache.ts';
 import * as keys from './cell-key.ts';
-import { digestRecord } from './cell-digest.ts';
-import {
-  damagedRecord,
-  decodeCell,
-  decodeNumber,
-  encodeCell,
-  encodeNumber,
-  isSound,
-  openCell,
-} from './cell-value.ts';
+import { digestOfNothing, digestTablet } from './tablet-digest.ts';
+import type { TabletDigest } from './tablet-digest.ts';
+import { damagedRecord, decodeCell, encodeCell, encodeNumber, isSound, openCell } from './cell-value.ts';
 import { CellImports } from './cell-import.ts';
 import { CellViews } from './cell-views.ts';
-import type { Cell, CellAddress, CellScan, CellStore, CellView, CellWrite, ImportProgress } from './cells.ts';
-import { closeStore, openStore, orphanPrefixes } from './store-state.ts';
+import type {
+  Cell,
+  CellAddress,
+  CellScan,
+  CellScrub,
+  CellStore,
+  CellView,
+  CellWrite,
+  ImportProgress,
+} from './cells.ts';
+import { clearPrefix, orphanPrefixes } from './dropped-cells.ts';
+import { ReopeningStore } from './reopening-store.ts';
+import type { Open } from './reopening-store.ts';
+import type { StoreState } from './store-state.ts';
+import { verifyNext } from './table-scrub.ts';
 import type { Put, RocksBinding } from './rocksdb-binding.ts';
-import { WriteQueue } from './write-queue.ts';
 
 const CACHE_BYTES = 64 * 1024 * 1024;
 /** What RocksDB's memory table takes for a record besides key and value, at least. */
 const PUT_OVERHEAD_BYTES = 16;
-const CLEAR_COUNT = 10_000;
-/** Handled between two turns of the event loop while a whole tablet is walked: about a millisecond. */
-const DIGEST_AHEAD_BYTES = 16 * 1024;
 
-type Open = { readonly binding: RocksBinding; readonly queue: WriteQueue };
 type Tablet = {
   readonly id: TabletId;
   readonly generation: number;
@@ -57,74 +60,75 @@ type Tablet = {
 
 export class RocksCells implements CellStore {
   private readonly folder: string;
+  private readonly store: ReopeningStore;
   private readonly logger: Logger | undefined;
   private readonly cache: CellCache;
   private tablets = new Map<TabletId, Tablet>();
   private imports = new CellImports();
   private readonly views = new CellViews();
   private lastGeneration = 0;
-  private opened: Open | undefined;
   private background: Promise<void> = Promise.resolve();
 
-  constructor(options: { folder: string; logger?: Logger; cacheBytes?: number }) {
+  /** `verifiedAtOpeningBytes`: of SSTs, see table-scrub.ts. */
+  constructor(options: {
+    folder: string;
+    logger?: Logger;
+    cacheBytes?: number;
+    verifiedAtOpeningBytes?: number;
+  }) {
     this.folder = options.folder;
     this.logger = options.logger;
     this.cache = new CellCache(options.cacheBytes ?? CACHE_BYTES);
+    this.store = new ReopeningStore({
+      folder: options.folder,
+      logger: options.logger,
+      verifiedAtOpeningBytes: options.verifiedAtOpeningBytes,
+      takeOver: (state, open) => this.takeOver(state, open),
+      told: () => [...this.tablets.values()],
+      release: { before: () => this.views.closeAll(), after: () => this.background },
+    });
   }
 
   async open(): Promise<{ condemned: string | undefined }> {
-    assert(this.opened === undefined, `cells in ${this.folder} are opened twice`);
-    const { state, condemned } = await openStore(this.folder);
+    const { condemned } = await this.store.open();
     if (condemned !== undefined) {
       this.logger?.error(
         { folder: this.folder, condemned },
         'cells condemned and dropped; they are rebuilt from the log',
       );
     }
+    return { condemned };
+  }
+
+  private async takeOver(state: StoreState, { binding, queue }: Open): Promise<void> {
     this.tablets = new Map();
     for (const { tablet, generation, applied } of state.tablets) {
       const id = tablet as TabletId;
-      this.tablets.set(id, {
-        id,
-        generation,
-        prefix: keys.tabletPrefix(id, generation),
-        applied,
-        queued: applied,
-      });
+      const prefix = keys.tabletPrefix(id, generation);
+      this.tablets.set(id, { id, generation, prefix, applied, queued: applied });
     }
     this.imports = new CellImports(state.imports);
     this.lastGeneration = state.lastGeneration;
     this.cache.clear();
-    const chain = new BatchChain();
-    chain.resume(state.chainBase, state.markerSizes);
-    const queue = new WriteQueue(state.binding, chain);
-    this.opened = { binding: state.binding, queue };
     if (state.isNew) {
       const end = { key: keys.END_KEY, value: encodeNumber(keys.END_KEY, 1) };
       await queue.write({ puts: [end], bytes: 32, tablet: this, touches: [], done: () => undefined });
     } else {
-      this.inBackground(() => this.sweep(state.binding));
+      this.inBackground(() => this.sweep(binding));
     }
-    return { condemned };
   }
 
-  async close(): Promise<void> {
-    const open = this.opened;
-    if (open === undefined) return;
-    this.opened = undefined;
-    await open.queue.drain();
-    await this.views.closeAll();
-    await closeStore(this.folder, open.binding);
-    await this.background;
+  close(): Promise<void> {
+    return this.store.close();
   }
 
   applied(tablet: TabletId): Seq {
-    this.requireOpen();
+    this.store.requireKnown();
     return this.tablets.get(tablet)?.applied ?? seq(0);
   }
 
   async get(tabletId: TabletId, addresses: readonly CellAddress[]): Promise<(Cell | undefined)[]> {
-    const open = this.requireOpen();
+    const open = this.store.reopening ? await this.whenOpen() : this.store.require();
     const { queue } = open;
     const tablet = this.tablets.get(tabletId);
     if (tablet === undefined) return addresses.map(() => undefined);
@@ -136,7 +140,7 @@ export class RocksCells implements CellStore {
   }
 
   async scan(tabletId: TabletId, scan: CellScan): Promise<Cell[]> {
-    const { binding, queue } = this.requireOpen();
+    const { binding, queue } = this.store.reopening ? await this.whenOpen() : this.store.require();
     const tablet = this.tablets.get(tabletId);
     const { prefix } = tablet ?? { prefix: keys.tabletPrefix(tabletId, 0) };
     const from = keys.cellKey(prefix, scan.space, scan.from.row, scan.from.column);
@@ -164,7 +168,8 @@ export class RocksCells implements CellStore {
   }
 
   async write(tabletId: TabletId, applied: Seq, writes: readonly CellWrite[]): Promise<void> {
-    const { queue } = this.requireOpen();
+    if (this.store.isFull) await this.store.openAgain();
+    const { queue } = this.store.require();
     const puts: Put[] = [];
     const tablet = this.tablets.get(tabletId) ?? this.newTablet(tabletId);
     const touches = new Array<string>(writes.length);
@@ -192,45 +197,29 @@ export class RocksCells implements CellStore {
   }
 
   async digest(tabletId: TabletId): Promise<{ applied: Seq; digest: string; cells: number }> {
-    const { binding, queue } = this.requireOpen();
+    const { binding, queue } = this.store.reopening ? await this.whenOpen() : this.store.require();
     const tablet = this.tablets.get(tabletId);
-    const hash = createHash('sha256');
-    if (tablet === undefined) return { applied: seq(0), digest: hash.digest('hex'), cells: 0 };
-    const start = keys.appliedKey(tablet.prefix);
-    const to = keys.prefixEnd(tablet.prefix);
-    let cells = 0;
-    let applied: number | undefined;
-    const visit = (key: Buffer, value: Buffer): boolean => {
-      if (!isSound(key, value)) throw damagedRecord(tabletId, 'a record');
-      if (keys.compareKeys(key, to) >= 0) return false;
-      if (key.equals(start)) {
-        applied = decodeNumber(key, value);
-      } else {
-        digestRecord(hash, key.subarray(tablet.prefix.length), value);
-        cells++;
-      }
-      return true;
-    };
-    const take = (): Promise<boolean> => binding.walk({ start, aheadBytes: DIGEST_AHEAD_BYTES }, visit);
-    const ended = await (queue.touchesTablet(tablet) ? queue.inGap(take) : take());
-    if (!ended) throw damagedRecord(tabletId, 'the end of the store');
+    if (tablet === undefined) return { applied: seq(0), digest: digestOfNothing(), cells: 0 };
+    const take = (): Promise<TabletDigest> => digestTablet(binding, tablet);
+    const { applied, digest, cells } = await (queue.touchesTablet(tablet) ? queue.inGap(take) : take());
     if (applied === undefined) {
       // Dropped while this waited for the gap.
       if (this.tablets.get(tabletId) !== tablet) return this.digest(tabletId);
       throw damagedRecord(tabletId, 'the applied index');
     }
-    return { applied: seq(applied), digest: hash.digest('hex'), cells };
+    return { applied: seq(applied), digest, cells };
   }
 
   async view(tabletId: TabletId): Promise<CellView> {
-    const { binding, queue } = this.requireOpen();
+    const { binding, queue } = this.store.reopening ? await this.whenOpen() : this.store.require();
     const tablet = this.tablets.get(tabletId);
     const take = async (): Promise<CellView> => this.views.open(binding, tablet);
     return tablet && queue.touchesTablet(tablet) ? queue.inGap(take) : take();
   }
 
   async importPiece(tabletId: TabletId, progress: ImportProgress, bytes: Uint8Array): Promise<void> {
-    const { queue } = this.requireOpen();
+    if (this.store.isFull) await this.store.openAgain();
+    const { queue } = this.store.require();
     if (progress.chunk === 1) await this.abandonImport(tabletId);
     const isNew = this.imported(tabletId) === undefined;
     const generation = isNew ? this.nextGeneration() : 0;
@@ -244,7 +233,8 @@ export class RocksCells implements CellStore {
   }
 
   async adoptImport(tabletId: TabletId): Promise<void> {
-    const { binding, queue } = this.requireOpen();
+    if (this.store.isFull) await this.store.openAgain();
+    const { binding, queue } = this.store.require();
     const { generation, prefix, progress } = this.imports.complete(tabletId);
     const old = this.tablets.get(tabletId);
     const applied = progress.at;
@@ -266,7 +256,8 @@ export class RocksCells implements CellStore {
   }
 
   async abandonImport(tabletId: TabletId): Promise<void> {
-    const { binding, queue } = this.requireOpen();
+    if (this.store.isFull) await this.store.openAgain();
+    const { binding, queue } = this.store.require();
     const entry = this.imports.get(tabletId);
     if (!entry) return;
     this.imports.delete(tabletId);
@@ -276,7 +267,8 @@ export class RocksCells implements CellStore {
   }
 
   async drop(tabletId: TabletId): Promise<void> {
-    const { binding, queue } = this.requireOpen();
+    if (this.store.isFull) await this.store.openAgain();
+    const { binding, queue } = this.store.require();
     const tablet = this.tablets.get(tabletId);
     if (tablet === undefined) return;
     this.tablets.delete(tabletId);
@@ -284,14 +276,24 @@ export class RocksCells implements CellStore {
       key,
       value: undefined,
     }));
-    await queue.write({ puts, bytes: 64, tablet, touches: [], done: () => undefined });
+    try {
+      await queue.write({ puts, bytes: 64, tablet, touches: [], done: () => undefined });
+    } catch (error) {
+      // It may be asked for again.
+      this.tablets.set(tabletId, tablet);
+      throw error;
+    }
     this.inBackground(() => this.clear(binding, tablet.prefix));
   }
 
-  private requireOpen(): Open {
-    if (this.opened === undefined)
-      throw new Fault('Closed', `the cells in ${this.folder} are not open: open them first`);
-    return this.opened;
+  async scrub(): Promise<CellScrub> {
+    const { binding, ledger } = this.store.reopening ? await this.whenOpen() : this.store.require();
+    return verifyNext(binding, ledger);
+  }
+
+  private async whenOpen(): Promise<Open> {
+    while (this.store.reopening) await this.store.reopening;
+    return this.store.require();
   }
 
   private newTablet(id: TabletId): Tablet {
@@ -365,18 +367,8 @@ export class RocksCells implements CellStore {
     for (const prefix of await orphanPrefixes(binding, isLive)) await this.clear(binding, prefix);
   }
 
-  /** In pieces, so that `close` waits for one of them at most. */
   private async clear(binding: RocksBinding, prefix: Buffer): Promise<void> {
-    const to = keys.prefixEnd(prefix);
-    let left = true;
-    while (left) {
-      await binding.clear(prefix, to, CLEAR_COUNT);
-      left = false;
-      await binding.walk({ start: prefix, keysOnly: true, aheadBytes: 1 }, (key) => {
-        left = keys.compareKeys(key, to) < 0;
-        return false;
-      });
-    }
+    await clearPrefix(binding, prefix);
     const dropped = keys.decodePrefix(prefix);
     this.logger?.info(
       { folder: this.folder, tablet: dropped?.tablet, generation: dropped?.generation },

@@ -20,7 +20,10 @@ import { checkTable } from './table-check.ts';
 
 export const WRITE_BUFFER_BYTES = 8 * 1024 * 1024;
 const BLOCK_CACHE_BYTES = 32 * 1024 * 1024;
+/** Readers of SSTs that stay open; each holds its table's index and filter, about 1 MiB for 64 MiB of cells. */
+const OPEN_TABLES_MAX = 128;
 
+export type ListedTable = { readonly file: string; readonly bytes: number };
 export type Put = { readonly key: Buffer; readonly value: Buffer | undefined /* undefined: delete */ };
 
 export type Walk = {
@@ -62,8 +65,8 @@ export class RocksBinding {
       compression: false,
       writeBufferSize: WRITE_BUFFER_BYTES,
       cacheSize: BLOCK_CACHE_BYTES,
-      // Files stay open: a handle, once checked, stays valid, and no read pays for opening.
-      maxOpenFiles: -1,
+      // With -1 RocksDB would open every table at start, and keep them all in memory.
+      maxOpenFiles: OPEN_TABLES_MAX,
     };
     try {
       await new Promise<void>((resolve, reject) =>
@@ -185,18 +188,18 @@ export class RocksBinding {
     );
   }
 
-  /** What is wrong with the first SST whose blocks fail their checksums. */
-  async damagedTable(): Promise<string | undefined> {
-    for (const { file, bytes } of this.listedTables()) {
-      try {
-        const damage = await checkTable(join(this.folder, file), bytes);
-        if (damage !== undefined) return `${file}: ${damage}`;
-      } catch (error) {
-        // A compaction may have deleted it meanwhile.
-        if (this.listedTables().some((table) => table.file === file)) throw this.fault(error);
-      }
+  /** What is wrong with an SST's blocks. */
+  async damageOf({ file, bytes }: ListedTable): Promise<string | undefined> {
+    this.requireOpen();
+    try {
+      const damage = await checkTable(join(this.folder, file), bytes);
+      return damage === undefined ? undefined : `${file}: ${damage}`;
+    } catch (error) {
+      // A compaction may have deleted it meanwhile.
+      if (this.state !== 'open' || this.listedTables().some((table) => table.file === file))
+        throw this.fault(error);
+      return undefined;
     }
-    return undefined;
   }
 
   /** What is wrong with the first SST that the store lists and the folder has not, or not whole. */
@@ -211,7 +214,7 @@ export class RocksBinding {
   }
 
   /** The SSTs of the store. From the lines ` 8:2294260[1 .. 20000]…` of RocksDB's summary: file number and size. */
-  listedTables(): { file: string; bytes: number }[] {
+  listedTables(): ListedTable[] {
     const summary = this.requireOpen().getProperty('rocksdb.sstables');
     return [...summary.matchAll(/^ (\d+):(\d+)\[/gm)].map((line) => ({
       file: `${line[1]!.padStart(6, '0')}.sst`,
@@ -253,7 +256,7 @@ export class RocksBinding {
       });
     }
     if (/no space left|quota exceeded/i.test(text)) {
-      return new Fault('DiskFull', `${where}: the disk is full; make room, then open the store again`, {
+      return new Fault('DiskFull', `${where}: the disk is full; make room: the store is then opened again`, {
         cause: error,
       });
     }

@@ -8,7 +8,7 @@ declare module 'rocksdb' {
     writeBufferSize?: number;
     cacheSize?: number;
     blockSize?: number;
-    /** -1: every SST is opened, and its footer and index are checked, when the store opens. */
+    /** -1: all, and every SST is opened, and its footer and index are checked, when the store opens. */
     maxOpenFiles?: number;
   }
   export interface RangeOptions {

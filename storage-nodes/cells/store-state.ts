@@ -3,9 +3,8 @@
  * checks, in the order they are made:
  *
  *   - RocksDB itself opens, and every SST it lists is there (rocksdb-binding.ts);
- *   - the blocks of the SSTs are whole (table-check.ts). A big store that was closed cleanly is spared
- *     this: the file `closed-cleanly` is there from `close` to the next `open`. If damage then brings the
- *     process down, the next open has no such file and finds it;
+ *   - no scrub has condemned it, and the blocks of the SSTs are whole, as far as `verifyAtOpening` looks
+ *     (table-scrub.ts): all of a small store, a bounded part of a big one;
  *   - the batch markers from the base on are contiguous (batch-chain.ts);
  *   - every tablet on the list of live generations has an applied index;
  *   - the last record of the store is there, and each record met on the way has a sound checksum.
@@ -14,7 +13,7 @@
  * Faults that say nothing about the bytes (folder in use, disk full) condemn nothing and are thrown.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../faults.ts';
 import type { Seq, TabletId } from '../words.ts';
@@ -23,13 +22,15 @@ import * as keys from './cell-key.ts';
 import { decodeNumber } from './cell-value.ts';
 import { readImportRecord, type Import } from './cell-import.ts';
 import { RocksBinding } from './rocksdb-binding.ts';
+import { TableLedger } from './table-ledger.ts';
+import { verifyAtOpening } from './table-scrub.ts';
 
-const CLEAN_FILE = 'closed-cleanly';
-/** Checked in a second or so (about 1 GB/s, measured), so always. */
-const SMALL_STORE_BYTES = 1024 * 1024 * 1024;
+/** Checked in some tens of milliseconds (about 1 GB/s, measured). */
+const VERIFIED_AT_OPENING_BYTES = 32 * 1024 * 1024;
 
 export type StoreState = {
   readonly binding: RocksBinding;
+  readonly ledger: TableLedger;
   readonly chainBase: number;
   readonly markerSizes: readonly number[];
   readonly lastGeneration: number;
@@ -46,42 +47,42 @@ export type StoreState = {
 /** Opens the folder, and once more after emptying it if what it holds is condemned. */
 export async function openStore(
   folder: string,
+  verifiedBytesMax = VERIFIED_AT_OPENING_BYTES,
 ): Promise<{ state: StoreState; condemned: string | undefined }> {
   await mkdir(folder, { recursive: true });
-  const first = await tryOpen(folder);
+  const first = await tryOpen(folder, verifiedBytesMax);
   if (typeof first !== 'string') return { state: first, condemned: undefined };
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const second = await tryOpen(folder);
+  const second = await tryOpen(folder, verifiedBytesMax);
   if (typeof second === 'string')
     throw new Fault('DiskFailed', `cells in ${folder}: even an empty store does not open: ${second}`);
   return { state: second, condemned: first };
 }
 
-/** Closes what `openStore` opened, and says so to the next `openStore`. */
-export async function closeStore(folder: string, binding: RocksBinding): Promise<void> {
+/** Closes what `openStore` opened, and notes that nothing brought it down. */
+export async function closeStore({ binding, ledger }: Pick<StoreState, 'binding' | 'ledger'>): Promise<void> {
   await binding.close();
-  // Without it (a full disk) the next open only takes longer.
-  await writeFile(join(folder, CLEAN_FILE), '').catch(() => undefined);
+  await ledger.closed();
 }
 
 /** The store's state, or why it is condemned (it is closed then). */
-async function tryOpen(folder: string): Promise<StoreState | string> {
+async function tryOpen(folder: string, verifiedBytesMax: number): Promise<StoreState | string> {
   if (
     !existsSync(join(folder, 'CURRENT')) &&
     readdirSync(folder).some((name) => /\.(sst|log)$|^MANIFEST/.test(name))
   ) {
     return 'the file CURRENT is missing';
   }
+  const ledger = await TableLedger.read(folder);
+  if (ledger.condemned !== undefined) return ledger.condemned;
   const binding = new RocksBinding(folder);
-  const wasClean = existsSync(join(folder, CLEAN_FILE));
   try {
     await binding.open();
-    await rm(join(folder, CLEAN_FILE), { force: true });
-    const bytes = binding.listedTables().reduce((sum, table) => sum + table.bytes, 0);
-    const damage = wasClean && bytes > SMALL_STORE_BYTES ? undefined : await binding.damagedTable();
+    const damage = await verifyAtOpening(binding, ledger, verifiedBytesMax);
     if (damage !== undefined) throw new Fault('Damaged', damage);
-    const state = await readState(binding);
+    await ledger.opened();
+    const state = await readState(binding, ledger);
     if (typeof state === 'string') await binding.close();
     return state;
   } catch (error) {
@@ -91,7 +92,7 @@ async function tryOpen(folder: string): Promise<StoreState | string> {
   }
 }
 
-async function readState(binding: RocksBinding): Promise<StoreState | string> {
+async function readState(binding: RocksBinding, ledger: TableLedger): Promise<StoreState | string> {
   const [baseValue, generationValue, endValue] = await binding.getMany([
     keys.CHAIN_BASE_KEY,
     keys.LAST_GENERATION_KEY,
@@ -101,6 +102,7 @@ async function readState(binding: RocksBinding): Promise<StoreState | string> {
   if (isNew)
     return {
       binding,
+      ledger,
       chainBase: 1,
       markerSizes: [],
       lastGeneration: 0,
@@ -131,7 +133,7 @@ async function readState(binding: RocksBinding): Promise<StoreState | string> {
   if (typeof tablets === 'string') return tablets;
   const imports = await readImports(binding);
   if (typeof imports === 'string') return imports;
-  return { binding, chainBase, markerSizes: check.sizes, lastGeneration, tablets, imports, isNew };
+  return { binding, ledger, chainBase, markerSizes: check.sizes, lastGeneration, tablets, imports, isNew };
 }
 
 async function readTablets(binding: RocksBinding): Promise<StoreState['tablets'] | string> {
@@ -175,26 +177,4 @@ async function readImports(binding: RocksBinding): Promise<StoreState['imports']
     return damage === undefined;
   });
   return damage ?? imports;
-}
-
-/** Prefixes of generations that no tablet owns any more: what a drop left behind when the process ended. */
-export async function orphanPrefixes(
-  binding: RocksBinding,
-  isLive: (tablet: string, generation: number) => boolean,
-): Promise<Buffer[]> {
-  const orphans: Buffer[] = [];
-  let start: Buffer = keys.CELLS_FROM;
-  for (;;) {
-    let found: Buffer | undefined;
-    await binding.walk({ start, keysOnly: true, aheadBytes: 1 }, (key) => {
-      if (keys.compareKeys(key, keys.CELLS_TO) < 0) found = key;
-      return false;
-    });
-    if (found === undefined) return orphans;
-    const decoded = keys.decodePrefix(found);
-    if (decoded === undefined) return orphans;
-    const prefix = found.subarray(0, decoded.length);
-    if (!isLive(decoded.tablet, decoded.generation)) orphans.push(prefix);
-    start = keys.prefixEnd(prefix);
-  }
 }

@@ -9,7 +9,7 @@
  * wait. So a lookup always answers exactly the state of the applied index that stands at its snapshot.
  *
  * A failed batch stops the queue for good: a later write of the same tablet would otherwise leave a hole
- * below its applied index. Opening the store again finds out what is on disk.
+ * below its applied index. Opening the store again, which begins another queue, finds out what is on disk.
  */
 import type { Fault } from '../faults.ts';
 import { type BatchChain } from './batch-chain.ts';
@@ -41,7 +41,8 @@ export class WriteQueue {
   private touched = new Set<string>();
   private tablets = new Set<object>();
   private gapWaiters: (() => void)[] = [];
-  private failure: Fault | undefined;
+  /** Why no write is taken any more. */
+  failure: Fault | undefined;
   /** Number of the last round that completed. */
   completed: number;
 

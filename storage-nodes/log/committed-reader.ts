@@ -3,6 +3,7 @@
  * its CRC, that its seq follows the one before, and the CRCs of the large parts it names. What fails a
  * check is never returned: it is a Fault Damaged with file, byte and reason.
  */
+import { Fault } from '../faults.ts';
 import type { LogRecord } from './entry.ts';
 import { damageFault } from './file-header.ts';
 import type { FilePort } from './files.ts';
@@ -11,7 +12,8 @@ import type { ScannedFrame } from './frame-scanner.ts';
 import { isPlace, readFrame } from './frame.ts';
 import type { Frame } from './frame.ts';
 import { readPlacedPart } from './part-segments.ts';
-import type { TabletSegments } from './tablet-segments.ts';
+import type { SparseIndex } from './sparse-index.ts';
+import type { SegmentPlace, TabletSegments } from './tablet-segments.ts';
 
 /** Reading one record takes about one read of this size: a stretch between two points of the index. */
 const POINT_RUN_BYTES = 48 * 1024;
@@ -70,31 +72,47 @@ export class CommittedReader {
   ): Promise<void> {
     const last = this.#segments.last;
     let seq = Math.max(from, 1);
+    const visit = async (frame: ScannedFrame): Promise<boolean> => {
+      if (frame.seq > last || !(await see(frame))) return false;
+      seq = frame.seq + 1;
+      return true;
+    };
     while (seq <= last) {
       const segment = await this.#segments.locate(seq);
-      const { file, path } = segment;
+      const index = this.#segments.index(segment.first);
       try {
-        const point = await this.#segments.index(segment.first).find(file, path, segment.end, seq);
-        const scanner = new FrameScanner(file, point.offset, segment.end, point.seq, runBytes);
-        for (let run = await scanner.next(); run; run = await scanner.next()) {
-          for (const frame of run) {
-            if (frame.seq < seq) continue;
-            if (frame.seq > last || !(await see(frame))) return;
-            seq = frame.seq + 1;
-          }
-        }
-        const { end } = scanner;
-        if (end && end.kind !== 'clean')
-          throw damageFault({ file: path, offset: end.offset, reason: end.reason });
-        if (seq <= segment.last) {
-          const reason = `the file ends before seq ${segment.last}, where the next one begins`;
-          throw damageFault({ file: path, offset: segment.end, reason });
-        }
+        if (!(await visitSegment(segment, index, seq, runBytes, visit))) return;
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'Damaged' || !index.isBorrowed) throw error;
+        index.distrust();
       } finally {
-        await file.close();
+        await segment.file.close();
       }
     }
   }
+}
+
+/** Whether more is to be visited, in the segments behind this one. */
+async function visitSegment(
+  segment: SegmentPlace,
+  index: SparseIndex,
+  seq: number,
+  runBytes: number,
+  visit: (frame: ScannedFrame) => Promise<boolean>,
+): Promise<boolean> {
+  const { file, path } = segment;
+  const point = await index.find(segment, seq);
+  const scanner = new FrameScanner(file, point.offset, segment.end, point.seq, runBytes);
+  for (let run = await scanner.next(); run; run = await scanner.next()) {
+    for (const frame of run) if (frame.seq >= seq && !(await visit(frame))) return false;
+  }
+  const { end } = scanner;
+  if (end && end.kind !== 'clean') throw damageFault({ file: path, offset: end.offset, reason: end.reason });
+  if (scanner.expected <= segment.last) {
+    const reason = `the file ends before seq ${segment.last}, where the next one begins`;
+    throw damageFault({ file: path, offset: segment.end, reason });
+  }
+  return true;
 }
 
 /** The record that a frame holds, with its large parts read from their places. */

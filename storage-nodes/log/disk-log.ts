@@ -12,8 +12,8 @@ import type { Logger } from 'pino';
 import { Fault } from '../faults.ts';
 import { realTimers, type Timers } from '../timers.ts';
 import type { Seq, TabletId } from '../words.ts';
-import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import type { Checkpoint, CheckpointTablet } from './checkpoint.ts';
+import { readCheckpoint } from './checkpoint.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { LogRecord } from './entry.ts';
 import { diskFault, realFiles } from './files.ts';
 import type { FilePort } from './files.ts';
@@ -28,7 +28,6 @@ import { recover } from './recovery.ts';
 import { scrubTablet } from './scrub.ts';
 import { TabletFolders } from './tablet-folders.ts';
 import { TabletLog } from './tablet-log.ts';
-import { NOTHING_SYNCED } from './tablet-segments.ts';
 
 export type DiskLogOptions = {
   readonly folder: string;
@@ -56,12 +55,7 @@ export class DiskLog implements NodeLog {
   readonly #journalCountMax: number;
   readonly #tabletSegmentBytes: number;
   readonly #tablets = new Map<string, TabletLog>();
-  /** Generations whose records may be needed, oldest first; the last is being written. */
-  #generations: number[] = [];
-  #checkpoint: Checkpoint | undefined;
-  #checkpointing: Promise<void> | undefined;
-  /** Checkpoints and drops exclude one another. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #checkpoints: Checkpoints;
   #state: 'new' | 'open' | 'closed' = 'new';
   #broken: Fault | undefined;
 
@@ -75,9 +69,20 @@ export class DiskLog implements NodeLog {
     this.#lock = new FolderLock(this.#files, this.#folder);
     this.#folders = new TabletFolders(this.#files, this.#folder);
     this.#journalFiles = new JournalFiles(this.#files, journalFolder(this.#folder), segmentBytes);
-    this.#journal = new Journal(this.#journalFiles, options.timers ?? realTimers, (generation) =>
-      this.#generationBegun(generation),
+    const timers = options.timers ?? realTimers;
+    this.#journal = new Journal(this.#journalFiles, timers, (generation) =>
+      this.#checkpoints.generationBegun(generation),
     );
+    this.#checkpoints = new Checkpoints({
+      files: this.#files,
+      folder: this.#folder,
+      journal: this.#journal,
+      journalFiles: this.#journalFiles,
+      tablets: this.#tablets,
+      timers,
+      logger: this.#logger,
+      fault: (error, doing) => this.#fault(error, doing),
+    });
   }
 
   async open(): Promise<readonly RecoveredTablet[]> {
@@ -87,6 +92,7 @@ export class DiskLog implements NodeLog {
     try {
       const recovered = await this.#recover();
       this.#state = 'open';
+      this.#checkpoints.start();
       return recovered;
     } catch (error) {
       await this.#journal.close().catch(() => undefined);
@@ -99,9 +105,9 @@ export class DiskLog implements NodeLog {
   async close(): Promise<void> {
     if (this.#state !== 'open') return;
     this.#state = 'closed';
-    await this.#turn;
+    await this.#checkpoints.stop();
     try {
-      if (!this.#broken) await this.#syncAll();
+      if (!this.#broken) await this.#checkpoints.makeLast();
     } finally {
       await this.#journal.close();
       for (const log of this.#tablets.values()) await log.close();
@@ -137,15 +143,14 @@ export class DiskLog implements NodeLog {
     const log = this.#tablets.get(tablet);
     if (!log) return;
     log.refuse(new Fault('Closed', `Tablet ${tablet} is being dropped from this node.`));
-    await this.#exclusively(async () => {
+    await this.#checkpoints.exclusively(async () => {
       await log.settle();
       await log.close();
       await log.configuration.settled();
       try {
         await this.#folders.setAside(tablet);
         await log.forget();
-        const { [tablet]: _, ...others } = this.#checkpoint!.tablets;
-        await this.#save({ ...this.#checkpoint!, tablets: others });
+        await this.#checkpoints.noteTablet(tablet, () => undefined);
         await this.#folders.remove(tablet);
       } catch (error) {
         throw this.#fault(error, `dropping tablet ${tablet}`);
@@ -206,14 +211,11 @@ export class DiskLog implements NodeLog {
 
   async tailRestored(tablet: TabletId): Promise<void> {
     const log = this.#log(tablet);
-    await this.#exclusively(async () => {
+    await this.#checkpoints.exclusively(async () => {
       log.cutTail = false;
-      const noted = this.#checkpoint!.tablets[tablet];
-      if (!noted?.cutTail) return;
-      await this.#save({
-        ...this.#checkpoint!,
-        tablets: { ...this.#checkpoint!.tablets, [tablet]: { ...noted, cutTail: false } },
-      });
+      await this.#checkpoints.noteTablet(tablet, (noted) =>
+        noted?.cutTail ? { ...noted, cutTail: false } : noted,
+      );
     });
   }
 
@@ -244,11 +246,11 @@ export class DiskLog implements NodeLog {
     );
     this.#report(journal);
     await this.#files.syncFolder(this.#folder);
-    await this.#noteFindings(journal, known);
+    await this.#checkpoints.noteFindings(journal, known);
     await this.#journalFiles.start(journal.lastGeneration, journal.read);
-    this.#generations = journal.damage ? [] : [...journal.read];
+    this.#checkpoints.needs(journal.damage ? [] : journal.read);
     await this.#journal.begin(journal.nextNumber);
-    await this.#advance();
+    await this.#checkpoints.advance();
     if (journal.damage) await this.#journalFiles.keepAside(journal.read);
     for (const tablet of dropped) await this.#folders.remove(tablet);
     return [...this.#tablets].map(([tablet, log]) => ({
@@ -259,20 +261,6 @@ export class DiskLog implements NodeLog {
       damage: log.damage,
       configuration: configurations.get(tablet),
     }));
-  }
-
-  /**
-   * Notes what was found wrong before anything new is written: behind a new generation, the torn end of
-   * the one before could no longer be told from the end of a full file.
-   */
-  async #noteFindings(journal: JournalEnd, known: Checkpoint | undefined): Promise<void> {
-    const tablets: Record<string, CheckpointTablet> = {};
-    let worse = journal.torn !== undefined;
-    for (const [tablet, { cutTail, damage }] of this.#tablets) {
-      tablets[tablet] = { ...NOTHING_SYNCED, ...known?.tablets[tablet], cutTail, damage };
-      worse ||= damage.length > 0;
-    }
-    if (worse) await this.#save({ format: 1, journal: journal.start, tablets });
   }
 
   #report(journal: JournalEnd): void {
@@ -306,74 +294,7 @@ export class DiskLog implements NodeLog {
   #room(tablet: string): Promise<void> | undefined {
     const folder = this.#folders.make(tablet);
     if (folder) return folder;
-    return this.#generations.length >= this.#journalCountMax ? this.#checkpointSoon() : undefined;
-  }
-
-  #generationBegun(generation: number): void {
-    this.#generations.push(generation);
-    // What a checkpoint itself carries may fill a file too: no reason for another one at once.
-    if (this.#state === 'open' && !this.#checkpointing) {
-      this.#checkpointSoon().catch((error: unknown) =>
-        this.#logger?.warn(
-          { err: error },
-          'no checkpoint could be written; trying again with the next journal file',
-        ),
-      );
-    }
-  }
-
-  #checkpointSoon(): Promise<void> {
-    this.#checkpointing ??= this.#exclusively(() => this.#advance())
-      .catch((error: unknown) => {
-        throw this.#fault(error, 'writing a checkpoint');
-      })
-      .finally(() => (this.#checkpointing = undefined));
-    return this.#checkpointing;
-  }
-
-  /** Frees all generations before the one being written. */
-  async #advance(): Promise<void> {
-    const journal = this.#journal.start;
-    await Promise.all([...this.#tablets.values()].map((log) => log.carry(journal.generation)));
-    await this.#save({ format: 1, journal, tablets: await this.#syncTablets() });
-    while (this.#generations[0] !== undefined && this.#generations[0] < journal.generation) {
-      await this.#journalFiles.retire(this.#generations[0]);
-      this.#generations.shift();
-    }
-  }
-
-  async #syncTablets(): Promise<Record<string, CheckpointTablet>> {
-    const states: Record<string, CheckpointTablet> = {};
-    for (const [tablet, log] of this.#tablets) {
-      states[tablet] = { ...(await log.segments.sync()), cutTail: log.cutTail, damage: log.damage };
-    }
-    return states;
-  }
-
-  /** Waits for all that is under way, and makes the next opening quick. */
-  async #syncAll(): Promise<void> {
-    for (const log of this.#tablets.values()) await log.settle();
-    await this.#journal.close();
-    try {
-      const journal = { ...this.#checkpoint!.journal, synced: this.#journal.start.synced };
-      await this.#save({ ...this.#checkpoint!, journal, tablets: await this.#syncTablets() });
-    } catch (error) {
-      const fault = this.#fault(error, 'writing the last checkpoint');
-      // Without room for it, the checkpoint before is as good: more is read when the log opens again.
-      if (fault.code !== 'DiskFull') throw fault;
-      this.#logger?.warn({ err: fault }, 'no room for a last checkpoint');
-    }
-  }
-
-  async #save(checkpoint: Checkpoint): Promise<void> {
-    await writeCheckpoint(this.#files, this.#folder, checkpoint);
-    this.#checkpoint = checkpoint;
-  }
-
-  #exclusively<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(task);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    return this.#checkpoints.journalCount >= this.#journalCountMax ? this.#checkpoints.soon() : undefined;
   }
 
   #check(): void {

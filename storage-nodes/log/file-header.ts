@@ -60,6 +60,9 @@ const EXTENSION: Readonly<Record<FileKind, string>> = { segment: '.segment', par
 export const fileName = (kind: FileKind, first: number): string =>
   String(first).padStart(15, '0') + EXTENSION[kind];
 
+/** Name of the index file beside the segment that begins with `first`. */
+export const indexName = (first: number): string => `${String(first).padStart(15, '0')}.index`;
+
 /** The first seqs (or numbers) of a tablet's files of one kind, ascending. */
 export async function listFiles(files: FilePort, folder: string, kind: FileKind): Promise<number[]> {
   const firsts: number[] = [];

@@ -43,6 +43,7 @@ export class FrameScanner {
     while (this.end === undefined) {
       const room = this.#limit - this.#at;
       if (room === 0) return this.#stop('clean', 'the end');
+      if (room < 0) return this.#stop('bad', 'a place behind the last record');
       const size = Math.min(Math.max(this.#runBytes, this.#wanted), room);
       const buffer = Buffer.allocUnsafe(size);
       const found = await this.#file.readFully(buffer, this.#at);

@@ -4,7 +4,8 @@
  * Records are numbered without a gap over all files, so a hole cannot hide. Where no good record
  * follows, there are four cases:
  *
- *   - zeros, or a record of an older generation: nothing was being written. A clean end.
+ *   - zeros, or a record of an older generation: nothing was being written. A clean end. If the checkpoint
+ *     was made by a clean stop and the number is the one it noted, there is nothing more to look for.
  *   - the next file goes on with the very number expected here: this was the end of a full file, or of one
  *     left after a write that failed.
  *   - a record further on knows this place to have been synced: the bytes here were once good. Damage.
@@ -15,8 +16,14 @@
 import { join } from 'node:path';
 import type { FilePort } from './files.ts';
 import { journalName, listGenerations } from './journal-files.ts';
-import { JOURNAL_RECORD_BYTES_MIN, generationAt, isBefore, readRecord } from './journal-record.ts';
+import {
+  JOURNAL_RECORD_BYTES_MIN,
+  RECORD_HEADER_BYTES_MAX,
+  generationAt,
+  isBefore,
+} from './journal-record.ts';
 import type { JournalPlace, JournalRecord } from './journal-record.ts';
+import { JournalWindow } from './journal-window.ts';
 import type { Damage } from './log.ts';
 
 export type JournalEnd = {
@@ -39,6 +46,8 @@ export type JournalStart = {
   readonly segmentBytes: number;
   /** Everything before this place was known to be synced. */
   readonly synced: JournalPlace;
+  /** Noted by a clean stop: the number of the record that will follow the last one. */
+  readonly closedBefore?: number;
 };
 
 /** Calls `see` with each record in order, from `start` on (undefined: from the oldest file). */
@@ -49,8 +58,7 @@ export async function readJournal(
   see: (record: JournalRecord) => void,
 ): Promise<JournalEnd> {
   const generations = (await listGenerations(files, folder)).filter((g) => g >= (start?.generation ?? 0));
-  const path = (generation: number): string => join(folder, journalName(generation));
-  const load = (generation: number): Promise<Buffer | undefined> => files.readWhole(path(generation));
+  const open = (generation: number): Promise<JournalWindow> => JournalWindow.open(files, folder, generation);
   const read: number[] = [];
   let expected = start?.number;
   let from: JournalStart = start ?? {
@@ -70,77 +78,86 @@ export async function readJournal(
   });
 
   if (start && generations[0] !== start.generation) {
+    const file = join(folder, journalName(start.generation));
     const reason = 'a journal file that the checkpoint names is missing';
     const last = generations.at(-1) ?? start.generation;
     read.push(...generations);
-    return end(last, { damage: { file: path(start.generation), offset: 0, reason } });
+    return end(last, { damage: { file, offset: 0, reason } });
   }
-  let bytes = generations[0] === undefined ? undefined : await load(generations[0]);
-  if (!start && bytes) {
-    const generation = generations[0]!;
-    from = { ...from, generation, number: firstNumber(bytes, generation) ?? 1, segmentBytes: bytes.length };
-  }
-  for (let i = 0; i < generations.length && bytes; i++) {
-    const generation = generations[i]!;
-    const following = generations[i + 1] === generation + 1 ? generation + 1 : undefined;
-    const nextBytes = following === undefined ? undefined : await load(following);
-    const goesOnAt = nextBytes && firstNumber(nextBytes, following!);
+  let window = generations[0] === undefined ? undefined : await open(generations[0]);
+  let following: JournalWindow | undefined;
+  try {
+    if (!start && window) {
+      const { generation, bytes } = window;
+      from = { ...from, generation, number: (await firstNumber(window)) ?? 1, segmentBytes: bytes };
+    }
+    for (let i = 0; i < generations.length && window; i++) {
+      const { generation, path } = window;
+      following = generations[i + 1] === generation + 1 ? await open(generation + 1) : undefined;
+      const goesOnAt = following && (await firstNumber(following));
 
-    let at = 0;
-    let reason = '';
-    for (;;) {
-      const record = readRecord(bytes, at, generation);
-      if (typeof record === 'string') {
-        reason = record;
-        break;
+      let at = 0;
+      let reason = '';
+      for (;;) {
+        const record = await window.record(at);
+        if (typeof record === 'string') {
+          reason = record;
+          break;
+        }
+        if (goesOnAt !== undefined && record.number >= goesOnAt) break;
+        if (expected !== undefined && record.number !== expected) {
+          reason = `expected journal record ${expected}, found ${record.number}`;
+          break;
+        }
+        see(record);
+        // A mark has the number of the record that will take its place.
+        expected = record.kind === 'mark' ? record.number : record.number + 1;
+        at += record.length;
       }
-      if (goesOnAt !== undefined && record.number >= goesOnAt) break;
-      if (expected !== undefined && record.number !== expected) {
-        reason = `expected journal record ${expected}, found ${record.number}`;
-        break;
-      }
-      see(record);
-      // A mark has the number of the record that will take its place.
-      expected = record.kind === 'mark' ? record.number : record.number + 1;
-      at += record.length;
-    }
 
-    read.push(generation);
-    if (goesOnAt === undefined) {
-      const rest = generations.slice(i + 1);
-      const verdict = await judgeEnd({ bytes, generation, at, start }, rest, load);
-      const place = { file: path(generation), offset: at };
-      if (verdict.kind === 'damaged') {
-        read.push(...rest);
-        return end(generations.at(-1)!, {
-          damage: { ...place, reason: `${reason}, yet this place was known to be synced` },
-        });
+      read.push(generation);
+      if (goesOnAt === undefined) {
+        const rest = generations.slice(i + 1);
+        const verdict = await judgeEnd({ window, at, start, expected }, rest, open);
+        const place = { file: path, offset: at };
+        if (verdict.kind === 'damaged') {
+          read.push(...rest);
+          return end(generations.at(-1)!, {
+            damage: { ...place, reason: `${reason}, yet this place was known to be synced` },
+          });
+        }
+        if (verdict.kind === 'clean') return end(generation);
+        const { lastGeneration } = verdict;
+        read.push(...rest.filter((later) => later <= lastGeneration));
+        return end(lastGeneration, { torn: { ...place, reason } });
       }
-      if (verdict.kind === 'clean') return end(generation);
-      const { lastGeneration } = verdict;
-      read.push(...rest.filter((later) => later <= lastGeneration));
-      return end(lastGeneration, { torn: { ...place, reason } });
+      if (goesOnAt !== (expected ?? goesOnAt)) {
+        const missing = `journal records ${expected} to ${goesOnAt - 1} cannot be read: ${reason || 'they are not there'}`;
+        read.push(...generations.slice(i + 1));
+        return end(generations.at(-1)!, { damage: { file: path, offset: at, reason: missing } });
+      }
+      await window.close();
+      window = following;
+      following = undefined;
     }
-    if (goesOnAt !== (expected ?? goesOnAt)) {
-      const missing = `journal records ${expected} to ${goesOnAt - 1} cannot be read: ${reason || 'they are not there'}`;
-      read.push(...generations.slice(i + 1));
-      return end(generations.at(-1)!, { damage: { file: path(generation), offset: at, reason: missing } });
-    }
-    bytes = nextBytes;
+    return end(0);
+  } finally {
+    await window?.close();
+    await following?.close();
   }
-  return end(0);
 }
 
-function firstNumber(bytes: Buffer, generation: number): number | undefined {
-  const record = readRecord(bytes, 0, generation);
+async function firstNumber(window: JournalWindow): Promise<number | undefined> {
+  const record = await window.record(0);
   return typeof record === 'string' ? undefined : record.number;
 }
 
 type Stop = {
-  readonly bytes: Buffer;
-  readonly generation: number;
+  readonly window: JournalWindow;
   readonly at: number;
   readonly start: JournalStart | undefined;
+  /** The number that should have stood there. */
+  readonly expected: number | undefined;
 };
 
 type Verdict =
@@ -152,48 +169,45 @@ type Verdict =
 async function judgeEnd(
   stop: Stop,
   laterGenerations: readonly number[],
-  load: (generation: number) => Promise<Buffer | undefined>,
+  open: (generation: number) => Promise<JournalWindow>,
 ): Promise<Verdict> {
-  const { bytes, generation, at } = stop;
-  const place = { generation, offset: at };
-  if (stop.start && isBefore(place, stop.start.synced)) return { kind: 'damaged' };
-  let torn = !isClean(stop);
-  let lastGeneration = generation;
-  for (const record of goodRecordsAfter(bytes, at, generation)) {
+  const { window, at, start, expected } = stop;
+  const place = { generation: window.generation, offset: at };
+  if (start && isBefore(place, start.synced)) return { kind: 'damaged' };
+  const closedBefore = start?.closedBefore;
+  if (closedBefore !== undefined && expected !== undefined && expected < closedBefore)
+    return { kind: 'damaged' };
+  let torn = !(await isClean(window, at, start));
+  if (!torn && closedBefore !== undefined && expected === closedBefore) return { kind: 'clean' };
+  let lastGeneration = window.generation;
+  for await (const record of window.goodRecordsAfter(at)) {
     if (isBefore(place, record.synced)) return { kind: 'damaged' };
     torn = true;
   }
-  for (const later of laterGenerations) {
-    const laterBytes = await load(later);
-    if (!laterBytes) continue;
-    for (const record of goodRecordsAfter(laterBytes, -1, later)) {
-      if (isBefore(place, record.synced)) return { kind: 'damaged' };
-      torn = true;
-      lastGeneration = later;
-    }
-    if (!isClean({ bytes: laterBytes, generation: later, at: 0, start: undefined })) {
-      torn = true;
-      lastGeneration = later;
+  for (const generation of laterGenerations) {
+    const later = await open(generation);
+    try {
+      for await (const record of later.goodRecordsAfter(-1)) {
+        if (isBefore(place, record.synced)) return { kind: 'damaged' };
+        torn = true;
+        lastGeneration = generation;
+      }
+      if (!(await isClean(later, 0, undefined))) {
+        torn = true;
+        lastGeneration = generation;
+      }
+    } finally {
+      await later.close();
     }
   }
   return torn ? { kind: 'torn', lastGeneration } : { kind: 'clean' };
 }
 
 /** Each write leaves zeros behind itself, and a recycled file begins with zeros or its older records. */
-function isClean({ bytes, generation, at, start }: Stop): boolean {
-  if (start && bytes.length !== start.segmentBytes) return false;
-  const rest = bytes.subarray(at, at + JOURNAL_RECORD_BYTES_MIN);
+async function isClean(window: JournalWindow, at: number, start: JournalStart | undefined): Promise<boolean> {
+  if (start && window.bytes !== start.segmentBytes) return false;
+  const rest = await window.slice(at, JOURNAL_RECORD_BYTES_MIN);
   if (rest.every((byte) => byte === 0)) return true;
-  const older = at === 0 ? generationAt(bytes, 0) : undefined;
-  return older !== undefined && older < generation;
-}
-
-/** Finds records by their generation's bytes, since the lengths that lead to them cannot be trusted. */
-function* goodRecordsAfter(bytes: Buffer, at: number, generation: number): Generator<JournalRecord> {
-  const pattern = Buffer.alloc(4);
-  pattern.writeUInt32LE(generation);
-  for (let hit = bytes.indexOf(pattern, at + 9); hit !== -1; hit = bytes.indexOf(pattern, hit + 1)) {
-    const record = readRecord(bytes, hit - 8, generation);
-    if (typeof record !== 'string') yield record;
-  }
+  const older = at === 0 ? generationAt(await window.slice(0, RECORD_HEADER_BYTES_MAX), 0) : undefined;
+  return older !== undefined && older < window.generation;
 }

@@ -85,9 +85,14 @@ export function stampRecord(record: Buffer, generation: number, number: number, 
   record.writeUInt32LE(crc32(record.subarray(8, headerEnd)), 4);
 }
 
-/** The journal record that starts at `start`, or why there is none. The frame aliases `bytes`. */
-export function readRecord(bytes: Buffer, start: number, generation: number): JournalRecord | string {
-  const room = bytes.length - start;
+/** Header of the longest kind. */
+export const RECORD_HEADER_BYTES_MAX = JOURNAL_RECORD_BYTES_MIN + 255;
+
+/**
+ * Length of the record whose header stands at `start`, or why there is none. `room`: how many bytes the
+ * file has from there on. Requires that `bytes` holds the longest header, or all that the file has.
+ */
+export function recordLength(bytes: Buffer, start: number, room: number): number | string {
   if (room < JOURNAL_RECORD_BYTES_MIN) return 'the file ends inside a record';
   const length = bytes.readUInt32LE(start);
   const headerEnd = JOURNAL_RECORD_BYTES_MIN + bytes.readUInt8(start + 42);
@@ -97,6 +102,15 @@ export function readRecord(bytes: Buffer, start: number, generation: number): Jo
   if (crc32(bytes.subarray(start + 8, start + headerEnd)) !== bytes.readUInt32LE(start + 4)) {
     return 'the checksum of a record header does not match its bytes';
   }
+  return length;
+}
+
+/** The journal record that starts at `start`, or why there is none. The frame aliases `bytes`. */
+export function readRecord(bytes: Buffer, start: number, generation: number): JournalRecord | string {
+  const length = recordLength(bytes, start, bytes.length - start);
+  if (typeof length === 'string') return length;
+  const headerEnd = JOURNAL_RECORD_BYTES_MIN + bytes.readUInt8(start + 42);
+  const frameBytes = length - headerEnd;
   if (bytes.readUInt32LE(start + 8) !== generation) return 'a record belongs to another generation';
   const kind = KINDS[bytes.readUInt8(start + 27)];
   if (bytes.readUInt8(start + 26) !== FORMAT_VERSION || kind === undefined) {

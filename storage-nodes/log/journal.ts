@@ -48,6 +48,8 @@ export class Journal {
   #firstNumber = 1;
   #synced: JournalPlace = { generation: 0, offset: 0 };
   #running: Promise<void> | undefined;
+  /** The next file is to be begun, though this one has room. */
+  #nextWanted = false;
   #cancelMark: () => void = () => undefined;
   /** Nothing was written since the last mark. */
   #marked = true;
@@ -69,6 +71,14 @@ export class Journal {
       segmentBytes: this.#files.segmentBytes,
       synced: this.#synced,
     };
+  }
+  /** The number of the next record. */
+  get nextNumber(): number {
+    return this.#nextNumber;
+  }
+  /** How much of the current file is used. */
+  get usedBytes(): number {
+    return this.#tail;
   }
   /** The longest record that fits. */
   get recordBytesMax(): number {
@@ -92,6 +102,18 @@ export class Journal {
     if (!this.#running) this.#runAfter(Promise.resolve());
   }
 
+  /** Begins the next file, behind what is being written; nothing happens if this one is unused. */
+  beginNext(): void {
+    if (!this.#file || this.#broken || this.#tail === 0) return;
+    this.#nextWanted = true;
+    if (!this.#running) this.#runAfter(Promise.resolve());
+  }
+
+  /** Resolves when nothing is being written or waits for it. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
   /** Notes a record that is written before any other, whenever that is. */
   owe(record: Buffer): void {
     this.#owed.push(record);
@@ -100,7 +122,7 @@ export class Journal {
   /** Waits for writes in flight, then leaves a mark by which all of them are known to be synced. */
   async close(): Promise<void> {
     this.#cancelMark();
-    while (this.#running) await this.#running;
+    await this.idle();
     const file = this.#file;
     this.#file = undefined;
     if (!file) return;
@@ -125,9 +147,10 @@ export class Journal {
 
   async #run(): Promise<void> {
     this.#cancelMark();
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#nextWanted) {
       try {
-        await this.#writeSome();
+        if (this.#nextWanted) await this.#nextFile();
+        if (this.#queue.length > 0) await this.#writeSome();
       } catch (error) {
         this.#fail(diskFault(error, 'writing the journal'));
       }
@@ -192,6 +215,7 @@ export class Journal {
   }
 
   async #nextFile(): Promise<void> {
+    this.#nextWanted = false;
     const { generation, file } = await this.#files.take();
     await this.#file?.close();
     this.#file = file;

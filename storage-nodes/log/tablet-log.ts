@@ -194,6 +194,11 @@ export class TabletLog {
     });
   }
 
+  /** Bytes of its prepared records. */
+  get heldBytes(): number {
+    return this.#held.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
   /** Writes those prepared records again that are still in a generation before this one. */
   async carry(generation: number): Promise<void> {
     const old = this.#held.filter((held) => held.generation > 0 && held.generation < generation);

@@ -8,13 +8,14 @@
  * `cut` removes it once the caller has seen that the journal still holds what was there.
  */
 import { join } from 'node:path';
-import { checkFileHeader, damageFault, fileHeader, fileName, listFiles } from './file-header.ts';
+import { checkFileHeader, damageFault, fileHeader, fileName, indexName, listFiles } from './file-header.ts';
 import { diskFault, syncForGood } from './files.ts';
 import type { FilePort, OpenFile } from './files.ts';
 import { FrameScanner } from './frame-scanner.ts';
 import { frameEpoch } from './frame.ts';
 import type { Damage } from './log.ts';
 import { SparseIndex } from './sparse-index.ts';
+import type { IndexedFile } from './sparse-index.ts';
 
 export type EpochEnd = { readonly epoch: number; readonly end: number };
 
@@ -28,9 +29,12 @@ export type SegmentsState = {
   readonly epochEnds: readonly EpochEnd[];
 };
 
+/** A segment, open to be read; its committed bytes end at `end`, behind the seq `last`. */
+export type SegmentPlace = IndexedFile & { readonly first: number; readonly last: number };
+
 export const NOTHING_SYNCED: SegmentsState = { firsts: [], tail: 0, last: 0, epochEnds: [] };
-/** Indexes of this many segments stay in memory, at most 32 KiB each for 64 MiB of log. */
-const INDEX_COUNT_MAX = 64;
+/** Indexes of this many segments stay in memory, about 64 KiB each for 64 MiB of log; others are in files. */
+const INDEX_COUNT_MAX = 16;
 
 export class TabletSegments {
   readonly folder: string;
@@ -47,7 +51,10 @@ export class TabletSegments {
   #folderDirty = false;
   /** Segments found at opening with bytes that a killed process may have left unsynced. */
   #unsynced: number[] = [];
+  /** Least recently used first. */
   readonly #indexes = new Map<number, SparseIndex>();
+  /** Segments whose index files lack what was written since. */
+  readonly #unindexed = new Set<number>();
 
   constructor(files: FilePort, folder: string, tablet: string, segmentBytes: number) {
     this.#files = files;
@@ -112,7 +119,10 @@ export class TabletSegments {
       this.#tail = Math.max(from, header);
       const scanner = new FrameScanner(file, this.#tail, size, this.#last + 1);
       for (let run = await scanner.next(); run; run = await scanner.next()) {
+        const index = this.index(first);
+        this.#unindexed.add(first);
         for (const { seq, bytes, offset } of run) {
+          index.add(seq, offset, bytes.length);
           this.#noteEpoch(frameEpoch(bytes), seq);
           this.#last = seq;
           this.#tail = offset + bytes.length;
@@ -132,7 +142,10 @@ export class TabletSegments {
     const tornActive = (this.#firsts.at(-1) ?? 0) > this.#last;
     this.#unsynced = this.#unsynced.filter((first) => first <= this.#last);
     for (const first of await listFiles(this.#files, this.folder, 'segment')) {
-      if (first > this.#last) await this.#files.remove(this.path(first));
+      if (first <= this.#last) continue;
+      await this.#files.remove(this.path(first));
+      this.#indexes.delete(first);
+      this.#unindexed.delete(first);
     }
     this.#firsts = this.#firsts.filter((first) => first <= this.#last);
     const active = this.#firsts.at(-1);
@@ -169,10 +182,12 @@ export class TabletSegments {
       );
       // Only now: a `sync` that began during the write may not have covered it.
       this.#dirty.add(file);
-      const index = this.#indexes.get(this.#firsts.at(-1)!);
+      const first = this.#firsts.at(-1)!;
+      const index = this.index(first);
+      this.#unindexed.add(first);
       for (; start < end; start++) {
         const { seq, epoch, bytes } = frames[start]!;
-        index?.add(seq, this.#tail, bytes.length);
+        index.add(seq, this.#tail, bytes.length);
         this.#noteEpoch(epoch, seq);
         this.#tail += bytes.length;
         this.#last = seq;
@@ -205,6 +220,13 @@ export class TabletSegments {
       throw error;
     }
     for (const file of dirty) if (file !== this.#active && !this.#dirty.has(file)) await file.close();
+    const unindexed = [...this.#unindexed];
+    this.#unindexed.clear();
+    // Nothing depends on index files: without room for them, reading takes longer.
+    for (const first of unindexed)
+      await this.index(first)
+        .store()
+        .catch(() => undefined);
     return state;
   }
 
@@ -217,9 +239,7 @@ export class TabletSegments {
   }
 
   /** The segment that holds `seq` (1 <= seq <= last), and where its committed bytes end. */
-  async locate(
-    seq: number,
-  ): Promise<{ first: number; path: string; file: OpenFile; end: number; last: number }> {
+  async locate(seq: number): Promise<SegmentPlace> {
     let position = this.#firsts.length - 1;
     while (position > 0 && this.#firsts[position]! > seq) position--;
     const first = this.#firsts[position]!;
@@ -236,14 +256,19 @@ export class TabletSegments {
     return this.#firsts;
   }
 
-  /** The index of a segment; made by whoever reads it first. */
+  /** The index of a segment. */
   index(first: number): SparseIndex {
-    let index = this.#indexes.get(first);
-    if (index === undefined) {
-      index = new SparseIndex(this.tablet, first);
-      if (this.#indexes.size >= INDEX_COUNT_MAX) this.#indexes.delete(this.#indexes.keys().next().value!);
-      this.#indexes.set(first, index);
-    }
+    return this.#keep(first, this.#indexes.get(first) ?? this.#newIndex(first, false));
+  }
+
+  #newIndex(first: number, isNew: boolean): SparseIndex {
+    return new SparseIndex(this.#files, this.tablet, first, join(this.folder, indexName(first)), isNew);
+  }
+
+  #keep(first: number, index: SparseIndex): SparseIndex {
+    this.#indexes.delete(first);
+    this.#indexes.set(first, index);
+    if (this.#indexes.size > INDEX_COUNT_MAX) this.#indexes.delete(this.#indexes.keys().next().value!);
     return index;
   }
 
@@ -278,6 +303,7 @@ export class TabletSegments {
     this.#dirty.add(file);
     this.#folderDirty = true;
     this.#firsts.push(next);
+    this.#keep(next, this.#newIndex(next, true));
     this.#tail = header.length;
     return file;
   }

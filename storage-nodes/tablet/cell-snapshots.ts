@@ -22,6 +22,8 @@ export type CellSnapshotsOptions = {
   readonly report: (input: Input) => void;
   /** One after the other, also with other things that are done to the cells as a whole. */
   readonly inTurn: (work: () => Promise<void>) => void;
+  /** Tries until there is room, or the tablet is stopped. */
+  readonly untilRoom: (work: () => Promise<void>) => Promise<void>;
   /** Our own cells failed a checksum. */
   readonly damaged: (error: Fault) => void;
   /** The copy may project again, and serve if it is to. */
@@ -96,7 +98,8 @@ export class CellSnapshots {
       if (crc32(bytes) !== crc) throw new Fault('Malformed', 'its checksum does not match');
       await cells.importPiece(tablet, { snapshot, chunk, at, isLast }, bytes);
     } catch (error) {
-      if (!(error instanceof Fault) || error.code !== 'Malformed') throw error;
+      // Without room for it, what is here is abandoned, and fetched again when there is.
+      if (!(error instanceof Fault) || !['Malformed', 'DiskFull'].includes(error.code)) throw error;
       logger.warn({ tablet, snapshot, chunk, reason: error.message }, 'a piece of a snapshot is refused');
       return report({ kind: 'importFailed', snapshot });
     }
@@ -104,17 +107,20 @@ export class CellSnapshots {
   }
 
   async #adopt(snapshot: string): Promise<void> {
-    const { cells, tablet, logger, report, goOn } = this.#options;
-    await cells.adoptImport(tablet);
+    const { cells, tablet, logger, report, goOn, untilRoom } = this.#options;
+    await untilRoom(async () => {
+      // A batch that was refused for want of room may have reached the disk all the same.
+      if (cells.imported(tablet)) await cells.adoptImport(tablet);
+    });
     logger.info({ tablet, snapshot, applied: cells.applied(tablet) }, 'took the cells from the primary');
     report({ kind: 'cellsAdopted' });
     goOn();
   }
 
   #abandon(): void {
-    const { cells, tablet, inTurn, goOn } = this.#options;
+    const { cells, tablet, inTurn, goOn, untilRoom } = this.#options;
     inTurn(async () => {
-      await cells.abandonImport(tablet);
+      await untilRoom(() => cells.abandonImport(tablet));
       goOn();
     });
   }

@@ -16,19 +16,16 @@ import { configurationHash } from '../master/configuration-hash.ts';
 import { parseConfiguration, type Configuration } from '../replication/configuration.ts';
 import type { EpochEnd, Input, Output } from '../replication/messages.ts';
 import { Replica } from '../replication/replica.ts';
-import { pause } from '../timers.ts';
 import type { Epoch, Seq, TabletId } from '../words.ts';
 import type { Applied } from './applier.ts';
 import { ApplyLoop, type ApplyFailure } from './apply-loop.ts';
+import { CellMending } from './cell-mending.ts';
 import { readBundle, type Bundle, type CellQuery } from './bundle.ts';
 import { CellSnapshots } from './cell-snapshots.ts';
 import { openingEntry } from './opening-entry.ts';
 import { Serving } from './serving.ts';
 import { TabletDisk } from './tablet-disk.ts';
 import type { TabletHost } from './tablet-host.ts';
-
-/** Cells that are damaged again while they are being built are not built again at once. */
-const REBUILD_AGAIN_MS = 500;
 
 export class Tablet {
   readonly id: TabletId;
@@ -41,8 +38,8 @@ export class Tablet {
   #committed: Seq;
   #stopped = false;
   /** Being done to the cells or the whole copy: one after the other. */
-  #mending: Promise<void> = Promise.resolve();
-  #rebuilding = false;
+  #turn: Promise<void> = Promise.resolve();
+  readonly #mending: CellMending;
   readonly #alarms = new Map<'disk' | 'cells' | 'log', string>();
 
   /** `ends`: where the epochs of the committed entries end, oldest first. */
@@ -101,8 +98,19 @@ export class Tablet {
       logger: host.logger,
       report: (input) => this.input(input),
       inTurn: (work) => this.#mend(work),
-      damaged: (error) => this.#cellsDamaged(error),
+      untilRoom: (work) => this.#mending.untilRoom(work),
+      damaged: (error) => this.#mending.damaged(error),
       goOn: () => this.#project(),
+    });
+    this.#mending = new CellMending({
+      tablet: id,
+      host,
+      apply: this.#apply,
+      alarms: this.#alarms,
+      isStopped: () => this.#stopped,
+      stopServing: () => this.#stopServing(),
+      mended: () => this.#project(),
+      inTurn: (work) => this.#mend(work),
     });
     for (const record of recovered?.prepared ?? []) this.#apply.remember(record);
     // A log that is damaged is not read for cells: the copy is fetched anew.
@@ -170,7 +178,7 @@ export class Tablet {
     await this.#apply.pause(stopping);
     await this.#snapshots.stop();
     await this.#disk.stop();
-    await this.#mending;
+    await this.#turn;
   }
 
   #perform(output: Output): void {
@@ -279,7 +287,7 @@ export class Tablet {
       leaseUntil: () => this.#replica.leaseUntil,
       propose: (records) => this.input({ kind: 'propose', records }),
       headAt: (seq) => this.#headAt(seq),
-      cellsDamaged: (error) => this.#cellsDamaged(error),
+      cellsDamaged: (error) => this.#mending.damaged(error),
     });
   }
 
@@ -315,8 +323,9 @@ export class Tablet {
   #cannotApply({ error, at }: ApplyFailure): void {
     if (this.#stopped) return;
     const code = error instanceof Fault ? error.code : undefined;
-    if (code === 'Damaged') return at === 'log' ? this.logDamaged(error) : this.#cellsDamaged(error);
-    if (code !== undefined) return this.#fatal(error); // the cells' disk is full or failed
+    if (code === 'Damaged') return at === 'log' ? this.logDamaged(error) : this.#mending.damaged(error);
+    if (code === 'DiskFull') return this.#mending.full(error);
+    if (code !== undefined) return this.#fatal(error); // the cells' disk failed
     // Every copy that runs this program would fail here. The log is sound: it is kept, and goes on growing.
     this.#stopServing();
     this.#alarms.set('cells', `${this.id}: committed entries are not applied: ${error.message}`);
@@ -326,27 +335,6 @@ export class Tablet {
     );
   }
 
-  /** Cells hold only what the log can give again. Decisions must not see them go: nothing is served meanwhile. */
-  #cellsDamaged(error: Error): void {
-    if (this.#stopped || this.#rebuilding) return;
-    this.#rebuilding = true;
-    const pauseMs = this.#alarms.has('cells') ? REBUILD_AGAIN_MS : 0;
-    this.#stopServing();
-    this.#alarms.set('cells', `${this.id}: the cells are damaged and are built again: ${error.message}`);
-    this.#host.logger.error(
-      { tablet: this.id, reason: error.message },
-      'cells are damaged: building them again from the log',
-    );
-    this.#mend(async () => {
-      await this.#apply.pause(new Fault('NotServing', `the cells of ${this.id} are being built again`));
-      await pause(this.#host.timers, pauseMs);
-      if (this.#stopped) return;
-      await this.#host.cells.drop(this.id);
-      this.#rebuilding = false;
-      this.#project();
-    });
-  }
-
   /** Cells are sound again: apply what is committed, and serve if the core does. */
   #project(): void {
     this.#apply.start();
@@ -354,12 +342,13 @@ export class Tablet {
   }
 
   async #wipe(reason: string): Promise<void> {
-    const { cells, logger } = this.#host;
+    const { logger } = this.#host;
     logger.warn({ tablet: this.id, reason }, 'wiping this copy: it will be fetched anew');
     await this.#apply.pause(new Fault('NotServing', `this copy of ${this.id} is being wiped`));
     // The log goes last: as long as it is there, cells that are gone can be built again.
-    await cells.abandonImport(this.id);
-    await cells.drop(this.id);
+    await this.#mending.untilRoom(() => this.#host.cells.abandonImport(this.id));
+    await this.#mending.drop();
+    if (this.#stopped) return;
     await this.#disk.drop();
     this.#apply.reset();
     this.#committed = 0 as Seq;
@@ -369,7 +358,7 @@ export class Tablet {
   }
 
   #mend(work: () => Promise<void>): void {
-    this.#mending = this.#mending
+    this.#turn = this.#turn
       .then(() => (this.#stopped ? undefined : work()))
       .catch((error: unknown) => this.#fatal(error instanceof Error ? error : new Error(String(error))));
   }

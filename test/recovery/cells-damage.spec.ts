@@ -191,6 +191,56 @@ describe('a store that cannot be whole is condemned, empty, and can be written a
   });
 });
 
+describe('a store too big to be verified whole at each opening', () => {
+  const big = () => (cells = new RocksCells({ folder, cacheBytes: 1, verifiedAtOpeningBytes: 0 }));
+  const damage = async (): Promise<void> => {
+    const file = await fileOf('.sst');
+    // In a value: RocksDB's own structures stay readable.
+    await flip(file, (await readFile(file)).lastIndexOf(`value 303 of ${TABLETS[1]!}`) + 5);
+  };
+
+  test('opens in spite of damage; the scrub finds it, and the next opening drops the store', async () => {
+    await restore(inSst);
+    await damage();
+    expect(await big().open()).toEqual({ condemned: undefined });
+    const { damage: found } = await cells.scrub();
+    expect(found).toMatch(/\.sst: the block at byte \d+ fails its checksum/);
+    await cells.close();
+    expect((await big().open()).condemned).toBe(found);
+    expect(cells.applied(TABLETS[0]!)).toBe(0);
+    expect(await cells.scrub()).toEqual({ damage: undefined, isBehind: false });
+  });
+
+  test('is scrubbed file by file until all were verified, and again from the beginning', async () => {
+    await restore(inSst);
+    await rm(join(folder, 'verified'));
+    await big().open();
+    const behind: boolean[] = [];
+    do behind.push((await cells.scrub()).isBehind);
+    while (behind.at(-1));
+    expect(behind.length).toBeLessThanOrEqual(
+      (await readdir(folder)).filter((n) => n.endsWith('.sst')).length,
+    );
+    await damage();
+    expect((await cells.scrub()).damage).toMatch(/fails its checksum/);
+  });
+
+  test('is verified whole once it was opened three times in a row without being closed', async () => {
+    await restore(inSst);
+    await damage();
+    for (let opening = 1; opening <= 3; opening++) {
+      // As if the process had been killed: a copy of the folder of a store that is open.
+      expect(await big().open(), `opening ${opening}`).toEqual({ condemned: undefined });
+      await cp(folder, `${folder}-killed`, { recursive: true });
+      await cells.close();
+      await rm(folder, { recursive: true });
+      await cp(`${folder}-killed`, folder, { recursive: true });
+      await rm(`${folder}-killed`, { recursive: true });
+    }
+    expect((await big().open()).condemned).toMatch(/fails its checksum/);
+  });
+});
+
 test('a folder that another store has open is refused with what to do, and not condemned', async () => {
   await restore(inSst);
   await cells.open();

@@ -21,7 +21,7 @@ import { APPLICATION, TABLET } from './log-of-entries.ts';
 export const SELF = nodeId('node-1');
 export const OTHER = nodeId('node-2');
 
-type Operation = 'append' | 'commit' | 'saveConfiguration' | 'read' | 'get' | 'scan';
+type Operation = 'append' | 'commit' | 'saveConfiguration' | 'read' | 'get' | 'scan' | 'write' | 'drop';
 
 /** Faults and gates by operation, for the log and the cells alike. */
 export class Trouble {
@@ -92,6 +92,8 @@ function troubled(cells: CellStore, trouble: Trouble): CellStore {
   const through = new Map<unknown, Operation>([
     ['get', 'get'],
     ['scan', 'scan'],
+    ['write', 'write'],
+    ['drop', 'drop'],
   ]);
   return new Proxy(cells, {
     get(target, name) {

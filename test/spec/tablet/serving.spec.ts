@@ -293,6 +293,39 @@ describe('a full disk (rule 12)', () => {
     expect([copy.fatal, copy.tablet.alarms]).toEqual([[], []]);
   });
 
+  it('under the cells: entries wait in the log, nothing stale is read, and all is applied once there is room', async () => {
+    const copy = await aPrimary();
+    copy.trouble.faults.set('write', 'DiskFull');
+    const write = outcomeOf(copy.tablet.execute(put('row', 'c', '1', { id: 'x' })));
+    await copy.until(() => copy.tablet.alarms.length > 0);
+    expect(copy.tablet.alarms.join()).toMatch(/wait to be applied/);
+    await copy.until(() => write.end !== undefined);
+    await expect(copy.tablet.read(get('row', 'c'))).rejects.toMatchObject({
+      code: 'NotServing',
+      retry: true,
+    });
+    expect(copy.tablet.view).toMatchObject({ committed: 2, applied: 1, deciding: false });
+    copy.trouble.faults.delete('write');
+    await copy.serves();
+    expect((await copy.tablet.read(get('row', 'c'))).results[0]).toHaveLength(1);
+    expect((await copy.tablet.execute(put('row', 'c', '2', { id: 'x' }))).seq).toBe(2);
+    expect([copy.fatal, copy.tablet.alarms]).toEqual([[], []]);
+  });
+
+  it('when damaged cells are to be dropped: they are, once there is room', async () => {
+    const copy = await aPrimary();
+    await copy.tablet.execute(put('row', 'c', '1'));
+    await copy.until(() => copy.tablet.view.applied === 2);
+    copy.trouble.faults.set('get', 'Damaged').set('drop', 'DiskFull');
+    await expect(copy.tablet.read(get('row', 'c'))).rejects.toMatchObject({ code: 'Damaged' });
+    copy.trouble.faults.delete('get');
+    await copy.until(() => /wait to be applied/.test(copy.tablet.alarms.join()));
+    copy.trouble.faults.delete('drop');
+    await copy.serves();
+    expect((await copy.tablet.read(get('row', 'c'))).results[0]).toHaveLength(1);
+    expect([copy.fatal, copy.tablet.alarms]).toEqual([[], []]);
+  });
+
   it('saves a configuration once there is room; one that is overtaken meanwhile is left out', async () => {
     const copy = await aPrimary();
     const saved = copy.log.configurations;
