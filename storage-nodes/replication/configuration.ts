@@ -40,6 +40,11 @@ export function isSame(a: Configuration | undefined, b: Configuration): boolean 
   return a !== undefined && a.version === b.version && canonical(a) === canonical(b);
 }
 
+/** A higher lineage is newer whatever its version: an operator made it (rule 10). */
+export function isNewer(a: Configuration, than: Configuration): boolean {
+  return a.lineage !== than.lineage ? a.lineage > than.lineage : a.version > than.version;
+}
+
 /** Throws on text that `canonical` cannot have written. */
 export function parseConfiguration(text: string): Configuration {
   const f = JSON.parse(text) as unknown[];

@@ -62,6 +62,17 @@ export function tailRestored(state: ReplicaState): void {
   state.out.push({ kind: 'tailRestored' });
 }
 
+/**
+ * A new epoch begins: tells its primary where our log's epochs end, so that it need not ask (a question
+ * that came before our configuration was on disk is lost: rule 2).
+ */
+export function introduce(state: ReplicaState): void {
+  const { configuration, log } = state;
+  if (!configuration || state.quarantine || !state.trusted) return;
+  if (state.role !== 'replica' && state.role !== 'learner') return;
+  send(state, configuration.primary, { type: 'nack', ends: log.ends(NACK_ENDS) });
+}
+
 /** Everything both on this disk and verified equal to the primary's log. */
 export function acknowledge(state: ReplicaState): void {
   const primary = state.configuration?.primary;

@@ -4,7 +4,8 @@
  * need the union of old and new (rule 4).
  */
 import type { Version, NodeId } from '../words.ts';
-import type { Configuration } from './configuration.ts';
+import { isNewer, type Configuration } from './configuration.ts';
+import { hasRecovered, noteEjections, slowMembers } from './slowness.ts';
 import { isPrimary, type PendingChange, type ReplicaState } from './state.ts';
 
 export function successor(
@@ -21,7 +22,8 @@ export function mayAsk(state: ReplicaState): boolean {
 
 /** Starts a change. Requires mayAsk. */
 export function ask(state: ReplicaState, purpose: PendingChange['purpose'], next: Configuration): void {
-  state.pending = { next, purpose, sentAt: state.now, inFlight: true, ambiguous: false };
+  const { now } = state;
+  state.pending = { next, purpose, askedAt: now, sentAt: now, inFlight: true, ambiguous: false };
   state.out.push({ kind: 'compareAndSet', next });
 }
 
@@ -34,12 +36,15 @@ export function retryPending(state: ReplicaState): void {
   state.out.push({ kind: 'compareAndSet', next: pending.next });
 }
 
-/** The outcome of one attempt that did not store our change. */
-export function onRefused(state: ReplicaState, known: boolean): void {
+/**
+ * One attempt did not store our change. `overtaken`: the store holds something newer than its
+ * predecessor, so that no earlier attempt can take effect either. Otherwise (not sent, or refused by a
+ * store that is behind: rule 9) this says nothing of an earlier attempt that got no answer (rule 4).
+ */
+export function giveUp(state: ReplicaState, overtaken: boolean): void {
   const { pending } = state;
   if (!pending) return;
-  // That this attempt was not sent says nothing of an earlier one that was (rule 4).
-  if (!known && pending.ambiguous) {
+  if (!overtaken && pending.ambiguous) {
     pending.inFlight = false;
     return;
   }
@@ -47,19 +52,52 @@ export function onRefused(state: ReplicaState, known: boolean): void {
   state.askAfter = state.now + state.timing.retryMs;
 }
 
-/** Removes in-sync members that are silent or have no room (rule 12); the last one serves alone (rule 10). */
+/** Whether the outcome of a hand-over is unknown for so long that others should look after the tablet. */
+export function isOverdue(state: ReplicaState): boolean {
+  const { pending } = state;
+  return pending?.purpose === 'handOver' && state.now - pending.askedAt > state.timing.graceMs;
+}
+
+/** Whether `current`, the store's, makes it certain that `next` never takes effect. */
+export function isOvertaken(next: Configuration, current: Configuration | undefined): boolean {
+  return current !== undefined && !isNewer(next, current);
+}
+
+/**
+ * Removes in-sync members that are silent or have no room (rule 12); the last one serves alone (rule 10).
+ * Those that are slow (rule 15) or wish to leave (rule 16) go only if two remain.
+ */
 export function considerRemoving(state: ReplicaState): void {
-  const { configuration, now, timing } = state;
+  const { configuration } = state;
   if (!isPrimary(state) || !configuration || state.openingSeq === undefined || !mayAsk(state)) return;
-  const leaving = configuration.inSync.filter((node) => {
-    const peer = state.peers.get(node);
-    return node !== state.self && peer && (peer.full || now - peer.lastHeard > timing.suspectMs);
-  });
-  if (leaving.length === 0) return;
-  const inSync = configuration.inSync.filter((node) => !leaving.includes(node));
-  const why = leaving.map((node) => `${node} ${state.peers.get(node)?.full ? 'has no room' : 'is silent'}`);
+  const gone = configuration.inSync.filter((node) => isGone(state, node));
+  let inSync = configuration.inSync.filter((node) => !gone.includes(node));
+  const wishing = inSync.filter((node) => isLeaving(state, node)).slice(0, Math.max(0, inSync.length - 2));
+  inSync = inSync.filter((node) => !wishing.includes(node));
+  const slow = slowMembers(state, inSync);
+  inSync = inSync.filter((node) => !slow.includes(node));
+  if (inSync.length === configuration.inSync.length) return;
+  noteEjections(state, slow);
+  const why = [
+    ...gone.map((node) => `${node} ${state.peers.get(node)?.full ? 'has no room' : 'is silent'}`),
+    ...wishing.map((node) => `${node} asks to leave`),
+    ...slow.map((node) => `${node} is slow`),
+  ];
   state.out.push({ kind: 'alarm', text: `${why.join(', ')}: removing from the in-sync set` });
   ask(state, 'remove', successor(configuration, { inSync }, state.hash(configuration)));
+}
+
+/** A suspicion, the master's or of a broken link, halves the time of silence and does nothing by itself. */
+function isGone(state: ReplicaState, node: NodeId): boolean {
+  const peer = state.peers.get(node);
+  if (node === state.self || !peer) return false;
+  const { suspectMs } = state.timing;
+  const silence = state.now - peer.lastHeard;
+  return peer.full || silence > (peer.suspectedAt >= peer.lastHeard ? suspectMs / 2 : suspectMs);
+}
+
+function isLeaving(state: ReplicaState, node: NodeId): boolean {
+  return node !== state.self && (state.peers.get(node)?.leavingUntil ?? -Infinity) > state.now;
 }
 
 /** A learner that holds every committed entry is admitted (rule 4: it is needed for commits from now on). */
@@ -81,6 +119,8 @@ function isReady(state: ReplicaState, configuration: Configuration, node: NodeId
     peer !== undefined &&
     peer.mode === 'stream' &&
     !peer.full &&
+    !isLeaving(state, node) &&
+    hasRecovered(state, node) &&
     peer.ackedVersion === configuration.version &&
     peer.match >= state.log.committed &&
     state.now - peer.lastHeard < state.timing.suspectMs / 2

@@ -34,6 +34,12 @@ export type MessageBody =
   | { readonly type: 'queryReply'; readonly last: EpochEnd }
   /** Replica to primary: the disk has no room for what you sent (rule 12). */
   | { readonly type: 'full' }
+  /** Primary to an in-sync member: would you lead, in this configuration? (rule 16) */
+  | { readonly type: 'offer'; readonly configuration: Configuration }
+  /** `offer` is the hash of the configuration that was offered. */
+  | { readonly type: 'offerAnswer'; readonly offer: string; readonly accepts: boolean }
+  /** In-sync member to primary: go on without me, I am about to stop (rule 16). Repeated while it holds. */
+  | { readonly type: 'leave' }
   /**
    * Learner to primary: my disk was empty at `at` (my clock); forget what I acknowledged before (rule 11).
    * The answer repeats `at`; until then the learner takes nothing.
@@ -69,6 +75,15 @@ export type Input =
   | { readonly kind: 'applied'; readonly upTo: Seq }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: PeerMessage }
   | { readonly kind: 'peerConnected'; readonly peer: NodeId }
+  | { readonly kind: 'peerDisconnected'; readonly peer: NodeId }
+  /** The master has not heard that node: hastens only what silence allows anyway (rule 7). */
+  | { readonly kind: 'suspected'; readonly node: NodeId }
+  /** Let another in-sync member lead (rule 16); a copy that is not primary does nothing. Give it again if need be. */
+  | { readonly kind: 'handOver'; readonly to?: NodeId }
+  /** Lead no more, and leave the in-sync set if two remain. Holds for `suspectMs`: give it again while it is meant. */
+  | { readonly kind: 'standDown' }
+  /** This copy's log is sound, but it cannot serve (why), or can again (undefined). */
+  | { readonly kind: 'unable'; readonly reason: string | undefined }
   /**
    * From the config store, read or pushed since this process started: a node without a configuration
    * trusts a first version (and with it that nothing was written yet) only from here.
@@ -95,6 +110,8 @@ export type Input =
    * `from` is the lowest seq among them. The shell then drops everything queued behind the refused one.
    */
   | { readonly kind: 'refusedByDisk'; readonly from: Seq }
+  /** After 'refusedByDisk': there is room again. */
+  | { readonly kind: 'roomOnDisk' }
   | {
       readonly kind: 'logRead';
       readonly peer: NodeId;
@@ -145,8 +162,16 @@ export type Output =
   | { readonly kind: 'readLog'; readonly peer: NodeId; readonly from: Seq; readonly maxBytes: number }
   /** Build the entry that opens this epoch at this seq and propose it. */
   | { readonly kind: 'openEpoch'; readonly seq: Seq; readonly epoch: Epoch }
-  /** May decide and serve, or must stop: discard the overlay of undecided work. */
-  | { readonly kind: 'serving'; readonly serving: boolean; readonly epoch: Epoch }
+  /**
+   * May decide and serve, or must stop: discard the overlay of undecided work. With a `successor`: decide
+   * and read nothing more, but what was proposed may still commit; 'serving' follows, or another 'role'.
+   */
+  | {
+      readonly kind: 'serving';
+      readonly serving: boolean;
+      readonly epoch: Epoch;
+      readonly successor?: NodeId;
+    }
   | { readonly kind: 'role'; readonly role: Role; readonly configuration: Configuration }
   | { readonly kind: 'alarm'; readonly text: string }
   /** A cut tail is made good: the log need not report it at the next start (rule 5). */

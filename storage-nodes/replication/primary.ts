@@ -6,7 +6,7 @@ import type { LogRecord } from '../log/entry.ts';
 import type { NodeId, Seq } from '../words.ts';
 import { assert } from '../faults.ts';
 import type { EpochEnd } from './messages.ts';
-import { considerAdmitting } from './membership.ts';
+import { considerAdmitting, isOverdue } from './membership.ts';
 import { isPrimary, neededMembers, others, send, type Peer, type ReplicaState } from './state.ts';
 
 const ZERO = 0 as Seq;
@@ -21,6 +21,11 @@ export function newPeer(now: number): Peer {
     full: false,
     beaconAcked: undefined,
     lastHeard: now,
+    suspectedAt: -Infinity,
+    leavingUntil: -Infinity,
+    declinedUntil: -Infinity,
+    lagsSince: undefined,
+    keepsUpSince: undefined,
     retryAt: -Infinity,
   };
 }
@@ -65,10 +70,15 @@ export function advanceCommit(state: ReplicaState): void {
   if (upTo <= log.committed) return;
   log.commit(upTo as Seq);
   state.out.push({ kind: 'commit', upTo: upTo as Seq });
-  if (!state.serving && state.openingSeq !== undefined && log.committed >= state.openingSeq) {
-    state.serving = true;
-    state.out.push({ kind: 'serving', serving: true, epoch: state.configuration.epoch });
-  }
+  considerServing(state);
+}
+
+/** Rule 5: a primary serves once the entry that opens its epoch is committed. */
+export function considerServing(state: ReplicaState): void {
+  const { log, openingSeq, serving, handingOver } = state;
+  if (serving || handingOver || openingSeq === undefined || log.committed < openingSeq) return;
+  state.serving = true;
+  state.out.push({ kind: 'serving', serving: true, epoch: state.configuration!.epoch });
 }
 
 export function onAck(state: ReplicaState, from: NodeId, match: Seq): void {
@@ -94,6 +104,7 @@ export function onAck(state: ReplicaState, from: NodeId, match: Seq): void {
 export function onNack(state: ReplicaState, from: NodeId, ends: readonly EpochEnd[]): void {
   const peer = peerOf(state, from);
   peer.lastHeard = state.now;
+  if (state.openingSeq === undefined) return; // the epoch is not ours yet
   const meet = state.log.matchWith(ends);
   // It no longer has what it acknowledged (a torn disk): that does not count until it has it again.
   if (meet.seq < peer.match) peer.match = meet.seq;
@@ -163,10 +174,10 @@ export function probe(state: ReplicaState, to: NodeId): void {
   });
 }
 
-/** Our own disk is full (rule 12). */
+/** Our own disk is full (rule 12). The caller offers the lead to a member that has room. */
 export function onRefusedByDisk(state: ReplicaState): void {
   // Others may hold what our log has just lost, under this epoch: it must not number anything else (rule 6).
-  // With a new epoch we wait long enough for a member that has room to lead.
+  // With a new epoch we wait for room, and long enough for a member that has some to lead.
   state.mustReopen = true;
   state.reopenAfter = state.now + 2 * state.timing.graceMs;
   if (state.openingSeq === undefined) return;
@@ -180,6 +191,17 @@ export function onFull(state: ReplicaState, from: NodeId): void {
   const peer = peerOf(state, from);
   peer.lastHeard = state.now;
   peer.full = true;
+}
+
+/** It is about to stop (rule 16); membership.ts judges whether we can do without it. */
+export function onLeave(state: ReplicaState, from: NodeId): void {
+  peerOf(state, from).leavingUntil = state.now + state.timing.suspectMs;
+}
+
+/** The link to it broke, or the master does not hear it: it is asked for less silence (membership.ts). */
+export function onSuspected(state: ReplicaState, node: NodeId): void {
+  const peer = state.peers.get(node);
+  if (peer) peer.suspectedAt = state.now;
 }
 
 /** A learner starts from an empty disk: nothing it acknowledged before counts (rule 11). */
@@ -196,7 +218,7 @@ export function primaryTick(state: ReplicaState): void {
   const { timing, now, log } = state;
   // A primary that waits for a new epoch keeps nobody from replacing it. At the first start there is
   // nothing to serve yet, and the answers tell who has the first configuration.
-  const silent = state.mustReopen && state.configuration!.version > 1;
+  const silent = state.configuration!.version > 1 && (state.mustReopen || isOverdue(state));
   if (!silent && now - state.lastBeacon >= timing.beaconMs) {
     state.lastBeacon = now;
     for (const node of others(state))
@@ -222,14 +244,17 @@ export function onBeaconAck(state: ReplicaState, from: NodeId, sentAt: number): 
   if (peer.beaconAcked === undefined || sentAt > peer.beaconAcked) peer.beaconAcked = sentAt;
 }
 
-/** Until when reads may be served, on our monotonic clock. Infinity: a sole member needs no lease. */
+/**
+ * Until when reads may be served, on our monotonic clock. Infinity: a sole member needs no lease. A node
+ * whose event loop stands still now and then gives it up that much sooner (rule 7).
+ */
 export function leaseUntil(state: ReplicaState): number {
   if (!state.serving) return -Infinity;
   let until = Infinity;
   for (const node of neededMembers(state)) {
     if (node === state.self) continue;
     const acked = state.peers.get(node)?.beaconAcked;
-    until = Math.min(until, acked === undefined ? -Infinity : acked + state.timing.leaseMs);
+    until = Math.min(until, acked === undefined ? -Infinity : acked + state.timing.leaseMs - state.stallMs);
   }
   return until;
 }

@@ -5,9 +5,9 @@
  * the others, and serves after committing the entry that opens its epoch.
  */
 import type { Epoch, NodeId, Seq } from '../words.ts';
-import { isSame, type Configuration } from './configuration.ts';
-import { acknowledge, considerMended, tailRestored } from './member.ts';
-import { ask, mayAsk, successor } from './membership.ts';
+import { isNewer, isSame, type Configuration } from './configuration.ts';
+import { acknowledge, considerMended, introduce, tailRestored } from './member.ts';
+import { ask, isOvertaken, mayAsk, successor } from './membership.ts';
 import type { EpochEnd, Role } from './messages.ts';
 import { advanceCommit, newPeer, probe } from './primary.ts';
 import { stopSending } from './snapshot.ts';
@@ -16,8 +16,7 @@ import { isBehind, isInSync, lastOf, others, send, type ReplicaState } from './s
 /** A configuration that is newer than what we have: make it durable before acting on it (rule 2). */
 export function learn(state: ReplicaState, configuration: Configuration, fromStore: boolean): void {
   const known = state.saving ?? state.configuration;
-  if (known && configuration.lineage === known.lineage && configuration.version <= known.version) return;
-  if (known && configuration.lineage < known.lineage) return;
+  if (known && !isNewer(configuration, known)) return;
   if (!state.trusted && configuration.version === 1) {
     // Nothing was written yet, so an empty disk lacks nothing; but a peer may be behind the store.
     if (!fromStore) return;
@@ -31,14 +30,20 @@ export function learn(state: ReplicaState, configuration: Configuration, fromSto
 
 /** It is durable: act on it. */
 export function enact(state: ReplicaState, configuration: Configuration): void {
-  if (state.saving && state.saving.version === configuration.version) state.saving = undefined;
+  if (isSame(state.saving, configuration)) state.saving = undefined;
   const before = state.configuration;
-  if (before && before.lineage === configuration.lineage && configuration.version <= before.version) return;
-  const newEpoch = !before || before.epoch !== configuration.epoch;
-  const asked = isSame(state.pending?.next, configuration);
+  if (before && !isNewer(configuration, before)) return;
+  // A forced recovery begins anew whatever its number (rule 10).
+  const newEpoch =
+    !before || before.epoch !== configuration.epoch || before.lineage !== configuration.lineage;
+  // Accepted in this run is as good as asked for: whoever offered it had given up its lease (rule 16).
+  const asked = isSame(state.pending?.next, configuration) || isSame(state.accepted?.next, configuration);
   state.configuration = configuration;
-  if (state.pending && state.pending.next.version <= configuration.version) state.pending = undefined;
+  state.accepted = undefined;
+  state.offer = undefined;
+  if (state.pending && isOvertaken(state.pending.next, configuration)) state.pending = undefined;
   distrust(state);
+  if (before && before.lineage !== configuration.lineage) doubt(state, before, configuration);
   const wasPrimary = state.role === 'primary';
   state.role = roleIn(state, configuration);
   if (state.quarantine) wipeIfReleased(state, configuration);
@@ -47,6 +52,8 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
     state.verified = 0 as Seq;
     state.graceUntil = state.now + state.timing.graceMs;
     state.mustReopen = false;
+    state.handingOver = false;
+    state.wish = undefined;
     state.queryReplies.clear();
   }
   state.out.push({ kind: 'role', role: state.role, configuration });
@@ -58,7 +65,9 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
     announce(state, configuration);
     // Who left may have been all that was waited for (rule 4).
     advanceCommit(state);
-  } else if (!newEpoch) {
+  } else if (newEpoch) {
+    introduce(state);
+  } else {
     acknowledge(state);
   }
 }
@@ -67,6 +76,19 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
 export function distrust(state: ReplicaState): void {
   if (state.trusted || !isInSync(state, state.self)) return;
   state.quarantine ??= 'the configuration counts on this copy, but its disk is empty';
+}
+
+/**
+ * A forced recovery goes on from one copy, which may not have seen the last epochs of the old lineage and
+ * gives their numbers away again. What another copy has of such epochs cannot be told from the new (rule
+ * 6 compares epochs), so that copy is fetched anew (rule 10).
+ */
+function doubt(state: ReplicaState, before: Configuration, configuration: Configuration): void {
+  const { lastEpoch } = state.log;
+  const isUnknown = lastEpoch >= configuration.epoch || configuration.lineage > before.lineage + 1;
+  if (!isUnknown || configuration.primary === state.self || state.log.last === 0) return;
+  state.quarantine ??= `its entries of epoch ${lastEpoch} are of lineage ${before.lineage}, the tablet is in lineage ${configuration.lineage}`;
+  state.out.push({ kind: 'alarm', text: `this copy is quarantined: ${state.quarantine}` });
 }
 
 /**
@@ -83,7 +105,9 @@ function mustReopen(state: ReplicaState, configuration: Configuration): void {
 /** A member that left may be wiped: what it acknowledged does not count when it comes back (rule 11). */
 function forgetRemoved(state: ReplicaState, before: Configuration | undefined, now: Configuration): void {
   for (const node of before?.inSync ?? []) {
-    if (!now.inSync.includes(node) && state.peers.has(node)) state.peers.set(node, newPeer(state.now));
+    const peer = state.peers.get(node);
+    if (now.inSync.includes(node) || !peer) continue;
+    state.peers.set(node, { ...newPeer(state.now), leavingUntil: peer.leavingUntil });
   }
 }
 
@@ -99,6 +123,8 @@ function openEpoch(state: ReplicaState, configuration: Configuration): void {
   state.peers = new Map(others(state).map((node) => [node, newPeer(state.now)]));
   state.openingSeq = (state.log.last + 1) as Seq;
   state.serving = false;
+  state.ejections.clear();
+  state.oldMark = state.newMark = { seq: 0 as Seq, at: state.now };
   state.out.push({ kind: 'openEpoch', seq: state.openingSeq, epoch: configuration.epoch });
 }
 
@@ -132,7 +158,7 @@ export function considerCampaign(state: ReplicaState): void {
   if (!configuration || state.quarantine || !mayAsk(state)) return;
   if (!configuration.inSync.includes(state.self)) return;
   if (configuration.primary === state.self) return considerReopening(state, configuration);
-  if (state.now < state.graceUntil) return;
+  if (state.now < state.graceUntil || !mayCampaign(state)) return;
   if (state.cutTail && !heardAllOthers(state, configuration)) return;
   // The old primary leaves the set with the change that replaces it: it may not be asked any more.
   const inSync = configuration.inSync.filter((node) => node !== configuration.primary);
@@ -140,9 +166,17 @@ export function considerCampaign(state: ReplicaState): void {
   ask(state, 'campaign', nextEpoch(state, configuration, inSync));
 }
 
+/** Without room a copy could not lead (rule 12); one that is about to go, or cannot serve, lets others go first. */
+function mayCampaign(state: ReplicaState): boolean {
+  if (state.full) return false;
+  const isLast = state.unable !== undefined || state.now < state.leavingUntil;
+  return !isLast || state.now >= state.graceUntil + state.timing.graceMs;
+}
+
 /** A configured primary that does not hold an epoch opened in this run. */
 function considerReopening(state: ReplicaState, configuration: Configuration): void {
-  if (!state.mustReopen || state.now < state.reopenAfter) return;
+  // Without room the epoch could not be opened (rule 12); an offer that is out is awaited.
+  if (!state.mustReopen || state.full || state.offer || state.now < state.reopenAfter) return;
   let { inSync } = configuration;
   if (configuration.version === 1) {
     // First start: every member must have the first configuration on disk before entries count on it,

@@ -11,16 +11,19 @@
  * Rules are those of design.md §5, named where they are enforced.
  */
 import type { NodeId } from '../words.ts';
-import { isSame, type Configuration } from './configuration.ts';
+import { isNewer, type Configuration } from './configuration.ts';
+import * as handover from './handover.ts';
 import * as member from './member.ts';
-import { considerAdmitting, considerRemoving, onRefused, retryPending } from './membership.ts';
+import { considerAdmitting, considerRemoving, retryPending } from './membership.ts';
 import type { EpochEnd, Input, Output, PeerMessage } from './messages.ts';
 import { PreparedLog } from './prepared-log.ts';
 import * as primary from './primary.ts';
 import * as promotion from './promotion.ts';
+import { observeLag } from './slowness.ts';
 import * as snapshot from './snapshot.ts';
 import type { Imported } from './snapshot.ts';
 import { isPrimary, lastOf, send, type ReplicaState, type Timing } from './state.ts';
+import * as storeAnswers from './store-answers.ts';
 import type { LogRecord } from '../log/entry.ts';
 import type { Seq } from '../words.ts';
 
@@ -70,15 +73,26 @@ export class Replica {
       reopenAfter: now,
       pending: undefined,
       askAfter: -Infinity,
+      wish: undefined,
+      offer: undefined,
+      handingOver: false,
+      accepted: undefined,
+      leavingUntil: -Infinity,
+      full: false,
+      unable: undefined,
       openingSeq: undefined,
       serving: false,
       peers: new Map(),
       lastBeacon: -Infinity,
+      newMark: { seq: 0 as Seq, at: now },
+      oldMark: { seq: 0 as Seq, at: now },
+      ejections: new Map(),
       verified: 0 as Seq,
       heardCommit: 0 as Seq,
       graceUntil: now + timing.graceMs,
       waitingSince: now,
       lastTick: now,
+      stallMs: 0,
       sending: new Map(),
       snapshots: 0,
       applied: 0 as Seq,
@@ -126,15 +140,22 @@ export class Replica {
       case 'configurationSaved':
         return promotion.enact(state, input.configuration);
       case 'compareAndSetDone':
-        if (!isSame(state.pending?.next, input.next)) return;
-        if (input.outcome === 'stored') return promotion.learn(state, input.next, true);
-        state.pending!.inFlight = false;
-        state.pending!.ambiguous = true;
-        return;
+        return storeAnswers.onDone(state, input.next, input.outcome);
       case 'compareAndSetRefused':
-        if (isSame(state.pending?.next, input.next)) onRefused(state, input.current !== undefined);
-        // A store that is behind what we hold changes nothing (rule 9).
-        if (input.current) promotion.learn(state, input.current, true);
+        return storeAnswers.onRefused(state, input.next, input.current);
+      case 'peerDisconnected':
+        return primary.onSuspected(state, input.peer);
+      case 'suspected':
+        return primary.onSuspected(state, input.node);
+      case 'handOver':
+        return handover.wishHandOver(state, input.to);
+      case 'standDown':
+        return handover.standDown(state);
+      case 'unable':
+        state.unable = input.reason;
+        return handover.considerHandOver(state);
+      case 'roomOnDisk':
+        state.full = false;
         return;
       case 'propose':
         return primary.propose(state, input.records);
@@ -167,8 +188,10 @@ export class Replica {
     retryPending(state);
     if (isPrimary(state)) {
       primary.primaryTick(state);
+      observeLag(state);
       considerRemoving(state);
       considerAdmitting(state);
+      handover.considerHandOver(state);
     }
     promotion.considerWithdrawing(state);
     promotion.considerQuerying(state);
@@ -182,6 +205,9 @@ export class Replica {
     const state = this.#state;
     const gap = state.now - state.lastTick;
     state.lastTick = state.now;
+    // A tick is due several times a beacon.
+    const { beaconMs, leaseMs } = state.timing;
+    state.stallMs = Math.max(0, Math.min(gap - beaconMs, leaseMs / 2), state.stallMs * 0.5 ** (gap / 1000));
     if (gap < state.timing.suspectMs / 2) return;
     state.graceUntil = Math.max(
       state.graceUntil,
@@ -193,8 +219,13 @@ export class Replica {
   #message(from: NodeId, message: PeerMessage): void {
     const state = this.#state;
     const { body } = message;
-    if (body.type === 'configure') return promotion.learn(state, body.configuration, false);
     const { configuration } = state;
+    if (body.type === 'configure') {
+      // One of a lineage that an operator ended tells us what it holds: it has not heard (rule 10).
+      if (configuration && isNewer(configuration, body.configuration))
+        send(state, from, { type: 'configure', configuration });
+      return promotion.learn(state, body.configuration, false);
+    }
     if (!configuration) return;
     if (body.type === 'askConfiguration') return send(state, from, { type: 'configure', configuration });
     if (message.epoch < configuration.epoch) {
@@ -226,11 +257,16 @@ export class Replica {
       case 'withdrawn':
         if (from === configuration.primary) promotion.onWithdrawn(state, body.at);
         return;
+      case 'offer':
+        if (from === configuration.primary) handover.onOffer(state, from, body.configuration);
+        return;
       case 'ack':
       case 'nack':
       case 'beaconAck':
       case 'full':
       case 'withdraw':
+      case 'offerAnswer':
+      case 'leave':
         if (!isPrimary(state) || !configuration.replicas.includes(from)) return;
         if (body.type === 'beaconAck') return primary.onBeaconAck(state, from, body.sentAt);
         if (message.version !== configuration.version) {
@@ -238,6 +274,11 @@ export class Replica {
           return;
         }
         if (body.type === 'full') return primary.onFull(state, from);
+        if (body.type === 'leave') {
+          primary.onLeave(state, from);
+          return considerRemoving(state);
+        }
+        if (body.type === 'offerAnswer') return handover.onOfferAnswer(state, from, body.offer, body.accepts);
         if (body.type === 'withdraw') return primary.onWithdraw(state, from, body.at);
         if (body.type === 'ack') return primary.onAck(state, from, body.match);
         return primary.onNack(state, from, body.ends);
@@ -255,6 +296,7 @@ export class Replica {
 
   #stored(seq: Seq, epoch: number): void {
     const state = this.#state;
+    state.full = false;
     // Entries that were truncated meanwhile, and perhaps replaced, do not count.
     if (state.log.epochAt(seq) !== epoch || seq <= state.log.durable) return;
     state.log.durable = seq;
@@ -272,7 +314,11 @@ export class Replica {
     const { configuration, log } = state;
     log.truncate(from);
     if (state.verified >= from) state.verified = (from - 1) as Seq;
-    if (isPrimary(state)) return primary.onRefusedByDisk(state);
+    state.full = true;
+    if (isPrimary(state)) {
+      primary.onRefusedByDisk(state);
+      return handover.wishHandOver(state, undefined);
+    }
     if (configuration) send(state, configuration.primary, { type: 'full' });
   }
 
@@ -284,6 +330,7 @@ export class Replica {
     state.openingSeq = undefined;
     // Whoever leads next decides about members, not a copy that cannot be trusted.
     state.pending = undefined;
+    state.accepted = undefined;
     snapshot.stopSending(state);
     snapshot.giveUp(state);
     state.out.push({ kind: 'alarm', text: `this copy is quarantined: ${state.quarantine}` });
@@ -328,6 +375,15 @@ export class Replica {
       durable: log.durable,
       committed: log.committed,
     };
+  }
+
+  get serving(): boolean {
+    return this.#state.serving;
+  }
+
+  /** Who leads from here on, as far as this copy has a hand in it; undefined: the configuration says. */
+  get successor(): NodeId | undefined {
+    return handover.successorOf(this.#state);
   }
 
   /** Until when linearizable reads may be answered, on the node's monotonic clock (rule 7). */

@@ -12,10 +12,12 @@
  *     configure         the configuration's canonical text
  *     queryReply        epoch, end
  *     withdraw(n)       at
+ *     offer             the configuration's canonical text
+ *     offerAnswer       hash of the offered configuration, accepts
  *     snapshotAsk       snapshot, chunk
  *     snapshotChunk     snapshot, chunk, at, isLast, crc + the bytes as one blob, on the parts connection
  *     snapshotGone      snapshot
- *     askConfiguration, query, full
+ *     askConfiguration, query, full, leave
  *
  * The core relies on numbers that are numbers and records that follow one another. What is not so is
  * refused here with Fault Malformed.
@@ -48,10 +50,14 @@ function encodeBody(body: MessageBody): unknown[] {
     case 'beaconAck':
       return [body.sentAt];
     case 'configure':
+    case 'offer':
       return [canonical(body.configuration)];
+    case 'offerAnswer':
+      return [body.offer, body.accepts];
     case 'askConfiguration':
     case 'query':
     case 'full':
+    case 'leave':
       return [];
     case 'withdraw':
     case 'withdrawn':
@@ -138,10 +144,14 @@ function decodeBody(
     case 'beaconAck':
       return { type, sentAt: time(a) };
     case 'configure':
+    case 'offer':
       return { type, configuration: decodeConfiguration(a) };
+    case 'offerAnswer':
+      return { type, offer: text(a, 'offer'), accepts: b === true };
     case 'askConfiguration':
     case 'query':
     case 'full':
+    case 'leave':
       return { type };
     case 'withdraw':
     case 'withdrawn':

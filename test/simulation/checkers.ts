@@ -3,7 +3,7 @@
  * once; `truth` is the one log that was ever committed, learnt from primaries as they commit.
  */
 import type { Configuration } from '../../storage-nodes/replication/configuration.ts';
-import type { Epoch, Seq } from '../../storage-nodes/words.ts';
+import type { Epoch, NodeId, Seq } from '../../storage-nodes/words.ts';
 import type { LogRecord } from '../../storage-nodes/log/entry.ts';
 import { isSameRecord } from './disk.ts';
 import type { SimNode, Witness } from './sim-node.ts';
@@ -22,6 +22,8 @@ export class Checkers implements Witness {
   readonly truth: LogRecord[] = [];
   reads = 0;
   epochsServed = 0;
+  longestHandOverMs = 0;
+  #handingOverSince: number | undefined;
   readonly #cluster: Watched;
   readonly #servers = new Map<Epoch, string>();
 
@@ -30,8 +32,12 @@ export class Checkers implements Witness {
   }
 
   /** One serving primary an epoch, in one life of it. */
-  onServing(node: SimNode, serving: boolean, epoch: Epoch): void {
+  onServing(node: SimNode, serving: boolean, epoch: Epoch, successor: NodeId | undefined): void {
+    const { now } = this.#cluster.world;
+    if (successor !== undefined) this.#handingOverSince = now;
     if (!serving) return;
+    this.longestHandOverMs = Math.max(this.longestHandOverMs, now - (this.#handingOverSince ?? now));
+    this.#handingOverSince = undefined;
     const server = `${node.id} life ${node.life}`;
     const before = this.#servers.get(epoch);
     if (before !== undefined && before !== server) {
@@ -135,8 +141,9 @@ export class Checkers implements Witness {
     node.later(random.between(0, 5), () => {
       if (!node.replica?.view.serving) return;
       const value = node.replica.view.committed;
+      const { servings } = node;
       node.later(random.chance(0.1) ? random.between(0, 300) : 0, () => {
-        if (!node.replica || node.clock >= node.replica.leaseUntil) return;
+        if (!node.replica || node.servings !== servings || node.clock >= node.replica.leaseUntil) return;
         this.reads++;
         if (value < acknowledged) {
           fail(

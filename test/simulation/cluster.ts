@@ -15,8 +15,8 @@ import { Violation, World } from './world.ts';
 const PEACE_MS = 60_000;
 const CONVERGE_MS = 15_000;
 
-/** `calm`: the same cluster with no faults at all. */
-export type Options = { readonly tracing?: boolean; readonly calm?: boolean };
+/** `calm`: the same cluster with no faults at all; `planned`: with hand-overs only, and disks that never pause. */
+export type Options = { readonly tracing?: boolean; readonly calm?: boolean; readonly planned?: boolean };
 
 export type Outcome = {
   readonly seed: number;
@@ -27,6 +27,9 @@ export type Outcome = {
   readonly versions: number;
   readonly reads: number;
   readonly faults: number;
+  readonly handOvers: number;
+  /** From a primary's giving up until its successor serves, in ms. */
+  readonly longestHandOverMs: number;
   readonly digest: number;
   readonly trace: readonly string[];
 };
@@ -42,6 +45,7 @@ export class Cluster {
   /** Nodes that cannot talk to the config store. */
   readonly cutFromStore = new Set<SimNode>();
   peace = false;
+  readonly #planned: boolean;
   #payload = 0;
   #writing = true;
 
@@ -49,7 +53,9 @@ export class Cluster {
     this.world = new World(seed, options.tracing ?? false);
     const { random } = this.world;
     const profile = profileFor(random);
-    this.profile = options.calm ? calmed(profile) : profile;
+    const { calm = false, planned = false } = options;
+    this.#planned = planned;
+    this.profile = calm || planned ? calmed(profile, planned ? ['handOver', 'standDown'] : []) : profile;
     this.checkers = new Checkers(this);
     this.nodes = Array.from(
       { length: this.profile.nodes },
@@ -123,7 +129,9 @@ export class Cluster {
 
   diskDelay(): number {
     const { random } = this.world;
-    return random.chance(0.02) && !this.peace ? random.between(10, 400) : random.between(0.2, 6);
+    return random.chance(0.02) && !this.peace && !this.#planned
+      ? random.between(10, 400)
+      : random.between(0.2, 6);
   }
 
   nextPayload(): number {
@@ -215,6 +223,8 @@ export function simulate(seed: number, options: Options = {}): Outcome {
     versions: store.current.version,
     reads: checkers.reads,
     faults: faults.count,
+    handOvers: cluster.nodes.reduce((sum, node) => sum + node.handOvers, 0),
+    longestHandOverMs: checkers.longestHandOverMs,
     digest: world.digest,
     trace: world.trace,
   };

@@ -38,6 +38,11 @@ const KINDS = [
   'wipe',
   'lose',
   'damage',
+  'handOver',
+  'standDown',
+  'suspect',
+  'unable',
+  'slow',
 ] as const;
 export type FaultKind = (typeof KINDS)[number];
 
@@ -59,10 +64,10 @@ export function profileFor(random: Random): Profile {
   };
 }
 
-/** Only delays and drifting clocks are left. */
-export function calmed(profile: Profile): Profile {
+/** Only delays and drifting clocks are left, and what an operator wishes now and then. */
+export function calmed(profile: Profile, wishes: readonly FaultKind[]): Profile {
   const network = { ...profile.network, unordered: false };
-  return { ...profile, network, ambiguity: 0, crashes: false, tears: false, kinds: [] };
+  return { ...profile, network, ambiguity: 0, crashes: false, tears: false, kinds: wishes, everyMs: 1500 };
 }
 
 /** What can be broken. */
@@ -107,6 +112,9 @@ export class Faults {
     for (const node of nodes) {
       node.disk.full = false;
       node.pausedUntil = 0;
+      node.slowness = 1;
+      node.leaving = false;
+      node.wish({ kind: 'unable', reason: undefined });
       if (!node.replica) this.#cluster.boot(node);
     }
   }
@@ -161,6 +169,19 @@ export class Faults {
       case 'full':
         node.disk.full = true;
         return world.after(lasting, () => void (node.disk.full = false));
+      case 'handOver':
+        return node.wish({ kind: 'handOver', ...(random.chance(0.5) && { to: other.id }) });
+      case 'standDown':
+        node.leaving = true;
+        return world.after(lasting, () => void (node.leaving = false));
+      case 'suspect':
+        return node.wish({ kind: 'suspected', node: other.id });
+      case 'unable':
+        node.wish({ kind: 'unable', reason: 'an entry cannot be applied' });
+        return world.after(lasting, () => node.wish({ kind: 'unable', reason: undefined }));
+      case 'slow':
+        node.slowness = random.pick([20, 200, 1000]);
+        return world.after(lasting * 3, () => void (node.slowness = 1));
       case 'wipe':
       case 'lose':
       case 'damage':

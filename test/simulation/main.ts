@@ -22,7 +22,7 @@ if (!Number.isInteger(first) || !Number.isInteger(count) || count < 1) {
 }
 
 const started = performance.now();
-const totals = { committed: 0, epochs: 0, versions: 0, reads: 0, faults: 0 };
+const totals = { committed: 0, epochs: 0, versions: 0, reads: 0, faults: 0, handOvers: 0 };
 const failed: number[] = [];
 for (let seed = first; seed < first + count; seed++) {
   const outcome = simulate(seed, { tracing: values.trace });

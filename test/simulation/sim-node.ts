@@ -13,6 +13,8 @@ import { Disk, recordOf } from './disk.ts';
 import { hashOf, type ModelConfigStore } from './model-config-store.ts';
 import type { World } from './world.ts';
 
+/** A slow disk takes this long for a write at most. */
+const SLOW_MS_MAX = 2500;
 const TIMING: Timing = { ...DEFAULT_TIMING, streamCountMax: 20 };
 
 /** What a node meets: the rest of the cluster, and chance. */
@@ -31,7 +33,7 @@ export interface Surroundings {
 
 /** Whoever watches whether promises are kept. */
 export interface Witness {
-  onServing(node: SimNode, serving: boolean, epoch: Epoch): void;
+  onServing(node: SimNode, serving: boolean, epoch: Epoch, successor: NodeId | undefined): void;
   onCommit(node: SimNode, upTo: Seq): void;
   onTruncate(node: SimNode, from: Seq): void;
   afterStep(node: SimNode): void;
@@ -47,6 +49,14 @@ export class SimNode {
   pausedUntil = 0;
   /** Lost what it had acknowledged: nothing is promised about this copy until it is whole again. */
   lossy = false;
+  /** Its disk takes this many times as long. */
+  slowness = 1;
+  /** About to stop: repeats that it wants no duties. */
+  leaving = false;
+  /** Grows whenever it starts or stops serving: a read that spans this is not answered. */
+  servings = 0;
+  /** How often it gave up serving for a successor. */
+  handOvers = 0;
   /** The highest commit index this copy ever reported, in all its lives. */
   commitHigh = 0;
   readonly #cluster: Surroundings;
@@ -100,6 +110,11 @@ export class SimNode {
 
   crashIf(now: boolean): void {
     if (now) this.crash();
+  }
+
+  /** An operator's wish, or a hint that may be wrong. */
+  wish(input: Extract<Input, { kind: 'handOver' | 'suspected' | 'unable' }>): void {
+    this.later(0, () => this.input(input));
   }
 
   /** Runs later in this life of the node, and not while it is paused. */
@@ -165,15 +180,17 @@ export class SimNode {
         return this.#cluster.send(this, output.to, output.message);
       case 'saveConfiguration':
         disk.configurations.push(output.configuration);
-        return this.later(this.#cluster.diskDelay(), () => this.#configurationSaved());
+        return this.later(this.#diskDelay(), () => this.#configurationSaved());
       case 'compareAndSet':
         return this.#compareAndSet(output.next);
       case 'openEpoch':
         return this.#openEpoch(output.seq, output.epoch);
       case 'serving':
-        return checkers.onServing(this, output.serving, output.epoch);
+        this.servings++;
+        if (output.successor !== undefined) this.handOvers++;
+        return checkers.onServing(this, output.serving, output.epoch, output.successor);
       case 'wipe':
-        return this.later(this.#cluster.diskDelay(), () => {
+        return this.later(this.#diskDelay(), () => {
           while (disk.configurations.length > 0) this.#configurationSaved();
           disk.wipe();
           this.commitHigh = 0;
@@ -191,11 +208,12 @@ export class SimNode {
 
   /** One queued write takes its time; they complete in order, whoever's delay ends first. */
   #journalLater(): void {
-    this.later(this.#cluster.diskDelay(), () => {
+    this.later(this.#diskDelay(), () => {
       const { disk } = this;
       const head = disk.journal[0];
       if (!head) return;
       if (head.kind === 'append' && disk.full) {
+        this.#awaitRoom();
         return this.input({ kind: 'refusedByDisk', from: disk.refuse() as Seq });
       }
       disk.complete();
@@ -205,6 +223,15 @@ export class SimNode {
         this.input({ kind: 'stored', seq: last.seq, epoch: last.epoch });
       }
     });
+  }
+
+  #diskDelay(): number {
+    const delay = this.#cluster.diskDelay();
+    return this.slowness === 1 ? delay : Math.min(delay * this.slowness, SLOW_MS_MAX);
+  }
+
+  #awaitRoom(): void {
+    this.later(250, () => (this.disk.full ? this.#awaitRoom() : this.input({ kind: 'roomOnDisk' })));
   }
 
   #configurationSaved(): void {
@@ -250,6 +277,7 @@ export class SimNode {
 
   #tick(): void {
     this.input({ kind: 'tick' });
+    if (this.leaving) this.input({ kind: 'standDown' });
     this.later(this.#cluster.world.random.between(20, 50), () => this.#tick());
   }
 

@@ -1,7 +1,7 @@
 /**
  * One copy of a tablet, talked to by hand: a specification says what it hears and reads what it says,
  * one line per output. Disk and config store answer only when the specification makes them. Entry 3 of
- * epoch 2 is written `3@2`; a configuration `v3 e2 a [a b] of a b c`.
+ * epoch 2 is written `3@2`; a configuration `v3 e2 a [a b] of a b c`, or `l1 v3 e2 …` of lineage 1.
  */
 import type { LogRecord } from '../../../storage-nodes/log/entry.ts';
 import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
@@ -32,18 +32,18 @@ export function records(text: string): LogRecord[] {
 
 /** A configuration from text such as `v3 e2 a [a b] of a b c`; without `of`, the replicas are a, b and c. */
 export function configuration(text: string): Configuration {
-  const match = /^v(\d+) e(\d+) (\w+) \[([\w ]+)\](?: of ([\w ]+))?$/.exec(text);
+  const match = /^(?:l(\d+) )?v(\d+) e(\d+) (\w+) \[([\w ]+)\](?: of ([\w ]+))?$/.exec(text);
   if (!match) throw new Error(`not a configuration: ${text}`);
   return {
     tablet: 't1' as TabletId,
-    version: Number(match[1]) as Version,
-    epoch: Number(match[2]) as Epoch,
-    lineage: 0,
-    primary: match[3] as NodeId,
-    inSync: match[4]!.split(' ') as NodeId[],
-    replicas: (match[5] ?? 'a b c').split(' ') as NodeId[],
+    version: Number(match[2]) as Version,
+    epoch: Number(match[3]) as Epoch,
+    lineage: Number(match[1] ?? 0),
+    primary: match[4] as NodeId,
+    inSync: match[5]!.split(' ') as NodeId[],
+    replicas: (match[6] ?? 'a b c').split(' ') as NodeId[],
     range: { from: '', to: null },
-    predecessor: `#${Number(match[1]) - 1}`,
+    predecessor: `#${Number(match[2]) - 1}`,
   };
 }
 
@@ -201,6 +201,7 @@ function say(output: Output): string {
     case 'openEpoch':
       return `open e${output.epoch} at ${output.seq}`;
     case 'serving':
+      if (output.successor !== undefined) return `hand over e${output.epoch} to ${output.successor}`;
       return `${output.serving ? 'serve' : 'stop serving'} e${output.epoch}`;
     case 'role':
       return `be ${output.role} in v${output.configuration.version}`;
@@ -250,23 +251,28 @@ function sayBody(body: MessageBody): string {
       return `configure ${sayConfiguration(body.configuration)}`;
     case 'queryReply':
       return `queryReply ${body.last.end}@${body.last.epoch}`;
-    case 'withdraw':
-    case 'withdrawn':
-      return body.type;
+    case 'offer':
+      return `offer ${sayConfiguration(body.configuration)}`;
+    case 'offerAnswer':
+      return body.accepts ? 'accept' : 'decline';
     case 'snapshotAsk':
     case 'snapshotChunk':
       return `${body.type} ${body.snapshot}/${body.chunk}`;
     case 'snapshotGone':
       return `snapshotGone ${body.snapshot}`;
+    case 'withdraw':
+    case 'withdrawn':
     case 'askConfiguration':
     case 'query':
     case 'full':
+    case 'leave':
       return body.type;
   }
 }
 
 function sayConfiguration(c: Configuration): string {
-  return `v${c.version} e${c.epoch} ${c.primary} [${c.inSync.join(' ')}]`;
+  const lineage = c.lineage > 0 ? `l${c.lineage} ` : '';
+  return `${lineage}v${c.version} e${c.epoch} ${c.primary} [${c.inSync.join(' ')}]`;
 }
 
 function list(of: readonly LogRecord[]): string {

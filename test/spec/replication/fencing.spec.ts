@@ -16,6 +16,9 @@ describe('a copy that knows a higher epoch', () => {
     { type: 'nack', ends: [] },
     { type: 'beaconAck', sentAt: 1 },
     { type: 'full' },
+    { type: 'leave' },
+    { type: 'offer', configuration: configuration('v4 e3 b [a b]') },
+    { type: 'offerAnswer', offer: '#4', accepts: true },
     { type: 'withdraw', at: 1 },
     { type: 'withdrawn', at: 1 },
   ];
@@ -32,13 +35,22 @@ describe('a new configuration', () => {
     const next = configuration('v4 e3 c [b c]');
     expect(b.step({ kind: 'configuration', configuration: next })).toContain('save v4 e3 c [b c]');
     expect(b.in(3, 4).hearsAppend('c', '0@0', '1@3', 0)).toEqual(['to c in e2 v3: askConfiguration']);
-    expect(b.step({ kind: 'configurationSaved', configuration: next })).toEqual(['be replica in v4']);
+    expect(b.step({ kind: 'configurationSaved', configuration: next })).toEqual([
+      'be replica in v4',
+      // It need not be asked where its log ends: a question that came too early was lost.
+      'to c in e3 v4: nack, ends ',
+    ]);
     expect(b.hearsAppend('c', '0@0', '1@3', 0)).toEqual(['append 1@3']);
   });
 
   it('of a higher epoch stops the old primary', () => {
     const a = servingPrimary();
-    expect(a.learns('v4 e3 b [b c]')).toEqual(['save v4 e3 b [b c]', 'stop serving e3', 'be learner in v4']);
+    expect(a.learns('v4 e3 b [b c]')).toEqual([
+      'save v4 e3 b [b c]',
+      'stop serving e3',
+      'be learner in v4',
+      'to b in e3 v4: nack, ends 1@2',
+    ]);
     expect(a.replica.leaseUntil).toBe(-Infinity);
   });
 

@@ -48,3 +48,16 @@ describe('the lease', () => {
     expect(a.replica.leaseUntil).toBe(-Infinity);
   });
 });
+
+describe('a node whose event loop stood still', () => {
+  it('gives its lease up that much sooner, for a while', () => {
+    const a = servingPrimary('a b');
+    a.now += TIMING.beaconMs + 100;
+    a.step({ kind: 'tick' });
+    beaconAck(a, 'b', a.now);
+    expect(a.replica.leaseUntil).toBe(a.now + TIMING.leaseMs - 100);
+    for (let second = 0; second < 10; second++) a.waits(1000);
+    beaconAck(a, 'b', a.now);
+    expect(a.replica.leaseUntil).toBeCloseTo(a.now + TIMING.leaseMs, 0);
+  });
+});

@@ -26,7 +26,7 @@ describe('a copy whose disk was wiped', () => {
     expect(b.hearsAppend('a', '0@0', '1@2', 0)).toEqual([]);
     expect(b.waits(50)).toEqual(['to a in e2 v4: withdraw']);
     expect(b.hears('a', { type: 'withdrawn', at: 1000 })).toEqual(['save v4 e2 a [a]']);
-    expect(b.learns('v4 e2 a [a]')).toEqual(['be learner in v4']);
+    expect(b.learns('v4 e2 a [a]')).toEqual(['be learner in v4', 'to a in e2 v4: nack, ends ']);
     expect(b.hearsAppend('a', '0@0', '1@2', 0)).toEqual(['append 1@2']);
   });
 
@@ -41,7 +41,7 @@ describe('a copy whose disk was wiped', () => {
     const b = new Copy('b').in(1, 1);
     const { configuration } = new Copy('a', { configuration: first }).replica.view;
     expect(b.hears('a', { type: 'configure', configuration: configuration! })).toEqual([]);
-    expect(b.learns(first)).toEqual(['save v1 e1 a [a b]', 'be replica in v1']);
+    expect(b.learns(first)).toEqual(['save v1 e1 a [a b]', 'be replica in v1', 'to a in e1 v1: nack, ends ']);
   });
 });
 

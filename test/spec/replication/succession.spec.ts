@@ -1,6 +1,6 @@
 /** Rules 5, 7 and 12: who may lead next. */
 import { describe, expect, it } from 'vitest';
-import type { Epoch, Seq } from '../../../storage-nodes/words.ts';
+import type { Epoch, NodeId, Seq } from '../../../storage-nodes/words.ts';
 import { Copy, servingPrimary, TIMING } from './dialogue.ts';
 
 const asks = (said: readonly string[]) => said.filter((line) => line.startsWith('ask for'));
@@ -96,6 +96,7 @@ describe('a full disk', () => {
     const a = servingPrimary();
     a.proposes('2@2');
     expect(a.step({ kind: 'refusedByDisk', from: 2 as Seq })).toContain('stop serving e2');
+    a.step({ kind: 'roomOnDisk' });
     expect(asks(a.waits(TIMING.graceMs))).toEqual([]);
     expect(asks(a.waits(2 * TIMING.graceMs))).toEqual(['ask for v4 e3 a [a b c]']);
   });
@@ -107,5 +108,14 @@ describe('a full disk', () => {
     const a = servingPrimary();
     a.hears('b', { type: 'full' });
     expect(asks(a.waits(50))).toEqual(['ask for v4 e2 a [a c]']);
+  });
+});
+
+describe('a suspicion of the primary', () => {
+  it('shortens no grace: others may be reading from it', () => {
+    const b = new Copy('b', { configuration: 'v3 e2 a [a b c]' });
+    b.step({ kind: 'suspected', node: 'a' as NodeId });
+    b.step({ kind: 'peerDisconnected', peer: 'a' as NodeId });
+    expect(asks(b.waits(TIMING.graceMs - 50))).toEqual([]);
   });
 });

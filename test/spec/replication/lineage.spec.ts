@@ -1,0 +1,80 @@
+/** Rule 10: what copies make of a configuration that an operator forced. */
+import { describe, expect, it } from 'vitest';
+import type { MessageBody } from '../../../storage-nodes/replication/messages.ts';
+import { configuration, Copy, servingPrimary, TIMING } from './dialogue.ts';
+
+const asks = (said: readonly string[]) => said.filter((line) => line.startsWith('ask for'));
+const configure = (text: string): MessageBody => ({ type: 'configure', configuration: configuration(text) });
+
+describe('a configuration of a higher lineage', () => {
+  it('is adopted whatever its version, and ends what the old one had begun', () => {
+    const a = servingPrimary('a b');
+    expect(asks(a.waits(TIMING.suspectMs + 50))).toEqual(['ask for v4 e2 a [a]']);
+    const said = a.learns('l1 v2 e9 b [b]');
+    expect(said).toContain('save l1 v2 e9 b [b]');
+    expect(said).toContain('stop serving e9');
+    expect(said).toContain('be learner in v2');
+    expect(asks(a.waits(10 * TIMING.graceMs))).toEqual([]);
+  });
+
+  it('ends the epoch of a primary that it leaves in its place, even under the same number', () => {
+    const a = servingPrimary();
+    expect(a.learns('l1 v4 e2 a [a]')).toContain('stop serving e2');
+    expect(a.replica.leaseUntil).toBe(-Infinity);
+  });
+
+  it('lets its primary lead in an epoch that it asks for itself, with all that it has', () => {
+    const c = new Copy('c', { configuration: 'v3 e2 a [a b]', log: '1@2 2@2', committed: 1 });
+    c.learns('l1 v4 e3 c [c]');
+    expect(asks(c.waits(TIMING.graceMs + 50))).toEqual(['ask for l1 v5 e4 c [c]']);
+    expect(c.wins('l1 v5 e4 c [c]')).toContain('open e4 at 3');
+  });
+
+  it('is told to whoever still speaks for the old one', () => {
+    const b = new Copy('b', { configuration: 'l1 v4 e3 b [b]' });
+    b.waits(50);
+    expect(b.hears('a', configure('v9 e7 a [a c]'))).toEqual(['to a in e3 v4: configure l1 v4 e3 b [b]']);
+    expect(b.replica.view.configuration).toMatchObject({ lineage: 1, version: 4 });
+  });
+});
+
+describe('a copy that holds more than the new lineage', () => {
+  const learner = (committed: number) => {
+    const a = new Copy('a', { configuration: 'v3 e2 a [a b]', log: '1@2 2@2 3@2', committed });
+    a.learns('l1 v5 e4 b [b]');
+    a.waits(50);
+    return a.in(4, 5);
+  };
+
+  it('drops what it never knew to be committed', () => {
+    expect(learner(2).hearsAppend('b', '2@2', '3@4', 3)).toEqual(['truncate from 3', 'append 3@4']);
+  });
+
+  it('is quarantined if it knew that to be committed, says so, and is fetched anew', () => {
+    const a = learner(3);
+    a.hearsAppend('b', '2@2', '3@4', 3);
+    const said = a.waits(50);
+    expect(said.find((line) => line.startsWith('alarm'))).toMatch(/entry 3 is committed here in epoch 2/);
+    expect(said.at(-1)).toMatch(/^wipe/);
+    expect(a.step({ kind: 'wiped' })).toContain('be learner in v5');
+  });
+
+  it('is fetched anew if its newest epoch may have been given away again: epochs could not be compared', () => {
+    const c = () => new Copy('c', { configuration: 'v7 e5 c [c]', log: '1@2 2@5', committed: 1 });
+    const wipe = expect.stringMatching(/^wipe: its entries of epoch 5 are of lineage 0/) as string;
+    expect(c().learns('l1 v4 e5 b [b]')).toContainEqual(wipe);
+    expect(c().learns('l1 v4 e6 b [b]')).toContain('be learner in v4');
+    expect(c().learns('l2 v9 e9 b [b]')).toContainEqual(wipe);
+    // The copy that the operator chose is the one that counts.
+    expect(c().learns('l2 v9 e9 c [c]')).toContain('be primary in v9');
+  });
+
+  it('is not wiped while that lineage counts on it: its primary removes it first', () => {
+    const a = new Copy('a', { configuration: 'v3 e2 a [a b]', log: '1@2 2@2 3@2', committed: 3 });
+    a.learns('l1 v5 e4 b [a b]');
+    a.waits(50);
+    a.in(4, 5).hearsAppend('b', '2@2', '3@4', 3);
+    expect(a.waits(50).filter((line) => line.startsWith('wipe'))).toEqual([]);
+    expect(a.learns('l1 v6 e4 b [b]').some((line) => line.startsWith('wipe'))).toBe(true);
+  });
+});
