@@ -12,13 +12,14 @@ import type { Logger } from 'pino';
 import type { CellStore } from './cells/cells.ts';
 import type { Accepted, CommandRequest } from './client/client.ts';
 import type { NodeTablet } from './client/store-client.ts';
+import { Drain } from './drain.ts';
 import { Fault } from './faults.ts';
 import type { NodeLog, RecoveredTablet } from './log/log.ts';
 import { ConfigClient } from './master/config-client.ts';
 import { dialMaster } from './master/dial-master.ts';
 import { requestHandlers } from './node-requests.ts';
 import type { Configuration } from './replication/configuration.ts';
-import type { EpochEnd } from './replication/messages.ts';
+import type { EpochEnd, Input } from './replication/messages.ts';
 import { DEFAULT_TIMING, type Timing } from './replication/state.ts';
 import { Scrubber } from './scrubber.ts';
 import type { Application } from './tablet/application.ts';
@@ -31,6 +32,7 @@ import { realTimers } from './timers.ts';
 import { nodeId, type NodeId, type TabletId } from './words.ts';
 
 const TICK_MS = 25;
+const DRAIN_MS = 10_000;
 const SCRUB_EVERY_MS = 10 * 60 * 1000;
 
 export type Address = { readonly id: string; readonly host: string; readonly port: number };
@@ -72,6 +74,7 @@ export class StorageNode {
   #links = new Map<NodeId, PeerLink>();
   #ticker: NodeJS.Timeout | undefined;
   readonly #scrubber: Scrubber;
+  readonly #drain: Drain;
   #inFlight = 0;
   #stopping = false;
   /** How to close what is open, in the order of opening. */
@@ -96,6 +99,12 @@ export class StorageNode {
       configurations: () => this.#held(),
       began: () => this.#inFlight++,
       ended: () => this.#inFlight--,
+    });
+    this.#drain = new Drain({
+      self: this.#self,
+      tablets: () => [...this.#tablets.values()],
+      now: () => performance.now(),
+      timers: realTimers,
     });
     this.#scrubber = new Scrubber({
       log: options.log,
@@ -184,16 +193,22 @@ export class StorageNode {
           secret,
           logger: this.#logger,
           onConnected: () => this.#all({ kind: 'peerConnected', peer: id }),
+          onDisconnected: () => this.#all({ kind: 'peerDisconnected', peer: id }),
         }),
       );
     }
     this.#config.start();
-    this.#ticker = setInterval(() => this.#all({ kind: 'tick' }), TICK_MS);
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#scrubber.start();
     this.#logger.info(
       { tablets: this.#tablets.size, projections: application.projections.length },
       'storage node open',
     );
+  }
+
+  #tick(): void {
+    this.#all({ kind: 'tick' });
+    this.#drain.tick();
   }
 
   /** Requests in flight. */
@@ -235,8 +250,16 @@ export class StorageNode {
     });
   }
 
-  #all(input: { kind: 'tick' } | { kind: 'peerConnected'; peer: NodeId }): void {
+  #all(input: Input): void {
     for (const tablet of this.#tablets.values()) tablet.input(input);
+  }
+
+  /**
+   * For a planned stop (rule 16): others lead what this node led, and no write waits for its disk. Keeps
+   * it so until the node stops. Throws Fault NotServing, and gives up, if nobody can take over.
+   */
+  drain(withinMs = DRAIN_MS): Promise<void> {
+    return this.#drain.run(withinMs);
   }
 
   /** `recovered` undefined: placed here for the first time. */

@@ -43,6 +43,8 @@ export class Serving {
   readonly #forCommit = new SeqWaits();
   readonly #forApply = new SeqWaits();
   #closed = false;
+  /** Why nothing new is taken: the lead is being handed over. */
+  #handedOver: Fault | undefined;
 
   /** Requires that everything committed when this copy began to serve is applied: no overlay is inherited. */
   constructor(options: ServingOptions) {
@@ -76,12 +78,22 @@ export class Serving {
 
   /** Answers once the command's entry is committed. Throws Rejected or a Fault. */
   async execute(command: CommandRequest): Promise<Accepted> {
-    return this.#answer(await this.#noticing(this.#decisions.decide(command)));
+    let outcome: Outcome;
+    try {
+      outcome = await this.#noticing(this.#decisions.decide(command));
+    } catch (error) {
+      // Not decided: the successor may be asked at once.
+      throw this.#handedOver && error instanceof Fault && error.code === 'NotServing'
+        ? this.#handedOver
+        : error;
+    }
+    return this.#answer(outcome);
   }
 
   /** Runs `read` on cells not older than anything committed before the call, under the lease (rule 7). */
   async linearizable<T>(read: () => Promise<T>): Promise<T> {
     this.#mustBeOpen();
+    if (this.#handedOver) throw this.#handedOver;
     const committed = this.#options.committed();
     if (committed > this.#options.apply.applied) await this.#forApply.until(committed);
     const result = await this.#noticing(read());
@@ -96,6 +108,15 @@ export class Serving {
   applied({ upTo, reactions }: Applied): void {
     this.#forApply.reached(upTo);
     for (const reaction of reactions) this.#reactor.add(reaction);
+  }
+
+  /** Decides and reads nothing more (rule 16); what was proposed is answered if it commits before `close`. */
+  handOver(reason: Fault): void {
+    if (this.#closed) return;
+    this.#handedOver = reason;
+    this.#decisions.close();
+    this.#reactor.stop();
+    this.#forApply.fail(reason);
   }
 
   close(reason: Fault = replaced()): void {
@@ -143,6 +164,7 @@ export class Serving {
     for (;;) {
       this.#mustBeOpen();
       if (leaseUntil() > host.now()) return;
+      if (this.#handedOver) throw this.#handedOver;
       if (host.now() > until)
         throw new Fault('NotServing', `tablet ${tablet} holds no lease for reads now; try again`);
       await pause(host.timers, LEASE_LOOK_MS);
@@ -158,7 +180,7 @@ export class Serving {
   }
 
   #mustBeOpen(): void {
-    if (this.#closed) throw replaced();
+    if (this.#closed) throw this.#handedOver ?? replaced();
   }
 
   async #noticing<T>(work: Promise<T>): Promise<T> {

@@ -3,7 +3,8 @@
  *
  *   - Disk full (rule 12): appends that were refused are reported together, by the lowest seq among them;
  *     a copy of committed entries to the segments and the saving of a configuration are tried again until
- *     there is room. Nothing needs a restart.
+ *     there is room; a refused append is followed by small writes until one passes, which is reported.
+ *     Nothing needs a restart.
  *   - What was asked for before the copy was dropped is not reported after it: each drop begins a *life*.
  *   - Everything else that fails is final, and handed on.
  */
@@ -16,6 +17,8 @@ import { pause, type Timers } from '../timers.ts';
 import type { NodeId, Seq, TabletId } from '../words.ts';
 
 const RETRY_MS = 250;
+/** Trying whether there is room again costs a record in the journal, once there is. */
+const ROOM_RETRY_MS_MAX = 2000;
 
 export type TabletDiskOptions = {
   readonly tablet: TabletId;
@@ -39,6 +42,8 @@ export class TabletDisk {
   #life = 1;
   /** The lowest seq refused for want of room and not reported yet. */
   #refusedFrom: Seq | undefined;
+  /** Appends asked for so far. */
+  #appends = 0;
   #commitTarget = 0 as Seq;
   #copied = 0 as Seq;
   #copying: Promise<void> | undefined;
@@ -53,6 +58,7 @@ export class TabletDisk {
     const { log, tablet, report } = this.#options;
     const first = records[0]!.seq;
     const last = records.at(-1)!;
+    this.#appends++;
     if (this.#refusedFrom !== undefined) return this.#refuse(first);
     const life = this.#life;
     log.append(tablet, records).then(
@@ -198,7 +204,27 @@ export class TabletDisk {
       this.#refusedFrom = undefined;
       this.#options.refused(from);
       this.#options.report({ kind: 'refusedByDisk', from });
+      void this.#awaitRoom(from, life);
     });
+  }
+
+  /** Nothing stands behind `from` since the refusal: dropping that again changes nothing, and needs room. */
+  async #awaitRoom(from: Seq, life: number): Promise<void> {
+    const { log, tablet, timers, report } = this.#options;
+    const appends = this.#appends;
+    for (let waitMs = RETRY_MS; ; waitMs = Math.min(waitMs * 2, ROOM_RETRY_MS_MAX)) {
+      await pause(timers, waitMs);
+      // An append that is under way tells us as much.
+      if (life !== this.#life || appends !== this.#appends) return;
+      try {
+        await log.truncate(tablet, from);
+      } catch (error) {
+        if (!this.#isFull(error)) return this.#fail(error, life);
+        continue;
+      }
+      if (life === this.#life) report({ kind: 'roomOnDisk' });
+      return;
+    }
   }
 
   #isFull(error: unknown): error is Fault {

@@ -13,19 +13,24 @@ import type { Accepted, CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
 import type { RecoveredTablet } from '../log/log.ts';
 import { configurationHash } from '../master/configuration-hash.ts';
-import { parseConfiguration, type Configuration } from '../replication/configuration.ts';
+import { parseConfiguration } from '../replication/configuration.ts';
 import type { EpochEnd, Input, Output } from '../replication/messages.ts';
 import { Replica } from '../replication/replica.ts';
-import type { Epoch, Seq, TabletId } from '../words.ts';
+import { pause } from '../timers.ts';
+import type { Seq, TabletId } from '../words.ts';
 import type { Applied } from './applier.ts';
 import { ApplyLoop, type ApplyFailure } from './apply-loop.ts';
 import { CellMending } from './cell-mending.ts';
 import { readBundle, type Bundle, type CellQuery } from './bundle.ts';
 import { CellSnapshots } from './cell-snapshots.ts';
-import { openingEntry } from './opening-entry.ts';
+import { CoreRequests } from './core-requests.ts';
 import { Serving } from './serving.ts';
 import { TabletDisk } from './tablet-disk.ts';
 import type { TabletHost } from './tablet-host.ts';
+
+/** A request that comes a little before this copy may serve waits so long, and looks so often. */
+const SERVE_WAIT_MS = 1000;
+const SERVE_LOOK_MS = 5;
 
 export class Tablet {
   readonly id: TabletId;
@@ -33,8 +38,11 @@ export class Tablet {
   readonly #replica: Replica;
   readonly #disk: TabletDisk;
   readonly #apply: ApplyLoop;
+  readonly #requests: CoreRequests;
   readonly #snapshots: CellSnapshots;
   #serving: Serving | undefined;
+  /** Whoever comes before this copy serves waits here, if it is about to. */
+  #rising: Promise<void> | undefined;
   #committed: Seq;
   #stopped = false;
   /** Being done to the cells or the whole copy: one after the other. */
@@ -112,6 +120,14 @@ export class Tablet {
       mended: () => this.#project(),
       inTurn: (work) => this.#mend(work),
     });
+    this.#requests = new CoreRequests({
+      tablet: id,
+      host,
+      replica: this.#replica,
+      apply: this.#apply,
+      report: (input) => this.input(input),
+      damaged: (error) => this.logDamaged(error),
+    });
     for (const record of recovered?.prepared ?? []) this.#apply.remember(record);
     // A log that is damaged is not read for cells: the copy is fetched anew.
     if (!damage && !cells.imported(id)) this.#apply.start();
@@ -149,13 +165,13 @@ export class Tablet {
 
   /** Answers once the command's entry is committed. Throws Rejected or a Fault. */
   async execute(command: CommandRequest): Promise<Accepted> {
-    return this.#mustServe().execute(command);
+    return (this.#servingNow ?? (await this.#untilServing())).execute(command);
   }
 
   /** Cells of one applied index, not older than anything committed before the call (rule 7). */
   async read(queries: readonly CellQuery[]): Promise<Bundle> {
-    const { cells } = this.#host;
-    return this.#mustServe().linearizable(() => readBundle(cells, this.#apply, this.id, queries));
+    const serving = this.#servingNow ?? (await this.#untilServing());
+    return serving.linearizable(() => readBundle(this.#host.cells, this.#apply, this.id, queries));
   }
 
   /** For what reads this copy's log at a caller's wish: damage there is this copy's affair too. */
@@ -198,21 +214,15 @@ export class Tablet {
       case 'saveConfiguration':
         return this.#disk.saveConfiguration(output.configuration);
       case 'compareAndSet':
-        void this.#compareAndSet(output.next);
+        void this.#requests.compareAndSet(output.next);
         return;
       case 'readLog':
         return this.#disk.readFor(output.peer, output.from, output.maxBytes);
       case 'openEpoch':
-        void this.#openEpoch(output.seq, output.epoch);
+        void this.#requests.openEpoch(output.seq, output.epoch);
         return;
       case 'serving':
-        this.#host.logger.info(
-          { tablet: this.id, epoch: output.epoch, serving: output.serving },
-          output.serving ? 'serving' : 'no longer serving',
-        );
-        if (output.serving) void this.#startServing();
-        else this.#stopServing();
-        return;
+        return this.#servingChanged(output);
       case 'role': {
         const { version, epoch, inSync } = output.configuration;
         this.#host.logger.info({ tablet: this.id, role: output.role, version, epoch, inSync }, 'role');
@@ -232,39 +242,14 @@ export class Tablet {
     }
   }
 
-  async #compareAndSet(next: Configuration): Promise<void> {
-    const result = await this.#host.compareAndSet(next);
-    if (result.outcome === 'refused')
-      this.input({ kind: 'compareAndSetRefused', next, current: result.current });
-    else if (result.outcome === 'unsent')
-      this.input({ kind: 'compareAndSetRefused', next, current: undefined });
-    else this.input({ kind: 'compareAndSetDone', next, outcome: result.outcome });
-  }
-
-  /** The entry that opens an epoch holds the chain's hash; nothing else is proposed before it (rule 5). */
-  async #openEpoch(seq: Seq, epoch: Epoch): Promise<void> {
-    let before: Uint8Array | undefined;
-    try {
-      // Always later, also for the first entry: what stands behind 'openEpoch' is performed before it is proposed.
-      await Promise.resolve();
-      if (seq > 1) before = await this.#headAt((seq - 1) as Seq);
-    } catch (error) {
-      return this.#stopped ? undefined : this.logDamaged(error);
-    }
-    const { configuration, role, last } = this.#replica.view;
-    if (configuration?.epoch !== epoch || role !== 'primary' || last !== seq - 1) return;
-    const { self } = this.#host;
-    const record = openingEntry({ seq, epoch, before, self, now: this.#host.clock() });
-    this.input({ kind: 'propose', records: [record] });
-  }
-
-  /** The head of an entry that is prepared or committed here. */
-  async #headAt(seq: Seq): Promise<Uint8Array> {
-    const recent = this.#apply.recent(seq) ?? this.#replica.prepared().find((record) => record.seq === seq);
-    if (recent) return recent.head;
-    const [found] = await this.#host.log.readHeads(this.id, seq, 1);
-    if (found?.seq !== seq) throw new Fault('Damaged', `entry ${seq} of ${this.id} cannot be read`);
-    return found.head;
+  #servingChanged({ serving, epoch, successor }: Extract<Output, { kind: 'serving' }>): void {
+    const { logger } = this.#host;
+    const what = serving ? 'serving' : successor ? 'handing over' : 'no longer serving';
+    logger.info({ tablet: this.id, epoch, serving, successor }, what);
+    if (!serving && successor !== undefined) return this.#serving?.handOver(this.#notPrimary());
+    // Also when it serves again after a hand-over that came to nothing: decisions start from cells anew.
+    this.#stopServing();
+    if (serving) void this.#startServing();
   }
 
   /** Serving starts once all that was committed before is applied: no overlay is inherited. */
@@ -286,7 +271,7 @@ export class Tablet {
       committed: () => this.#committed,
       leaseUntil: () => this.#replica.leaseUntil,
       propose: (records) => this.input({ kind: 'propose', records }),
-      headAt: (seq) => this.#headAt(seq),
+      headAt: (seq) => this.#requests.headAt(seq),
       cellsDamaged: (error) => this.#mending.damaged(error),
     });
   }
@@ -297,23 +282,37 @@ export class Tablet {
     serving?.close(reason);
   }
 
-  #mustServe(): Serving {
-    if (!this.#serving || !this.#replica.view.serving) throw this.#notPrimary();
-    return this.#serving;
+  get #servingNow(): Serving | undefined {
+    return this.#replica.serving ? this.#serving : undefined;
+  }
+
+  /** Throws Fault NotPrimary or NotServing. */
+  async #untilServing(): Promise<Serving> {
+    this.#rising ??= this.#whileRising().finally(() => (this.#rising = undefined));
+    await this.#rising;
+    const serving = this.#servingNow;
+    if (!serving) throw this.#notPrimary();
+    return serving;
+  }
+
+  async #whileRising(): Promise<void> {
+    const { self, timers } = this.#host;
+    const isRising = (): boolean =>
+      !this.#stopped && !this.#servingNow && this.#alarms.size === 0 && this.#replica.successor === self;
+    for (let waited = 0; waited < SERVE_WAIT_MS && isRising(); waited += SERVE_LOOK_MS)
+      await pause(timers, SERVE_LOOK_MS);
   }
 
   #notPrimary(): Fault {
-    const { configuration } = this.#replica.view;
-    if (configuration && configuration.primary !== this.#host.self) {
-      return new Fault('NotPrimary', `${configuration.primary} is the primary of ${this.id}`, {
-        hint: configuration.primary,
-      });
+    const primary = this.#replica.successor ?? this.#replica.view.configuration?.primary;
+    if (primary !== undefined && primary !== this.#host.self) {
+      return new Fault('NotPrimary', `${primary} is the primary of ${this.id}`, { hint: primary });
     }
     return new Fault('NotServing', `tablet ${this.id} is not ready on ${this.#host.self} yet; try again`);
   }
 
   #applied(from: Seq, applied: Applied): void {
-    this.#alarms.delete('cells');
+    if (this.#alarms.delete('cells')) this.input({ kind: 'unable', reason: undefined });
     this.#serving?.applied(applied);
     const { serving, configuration } = this.#replica.view;
     if (serving && configuration)
@@ -329,6 +328,7 @@ export class Tablet {
     // Every copy that runs this program would fail here. The log is sound: it is kept, and goes on growing.
     this.#stopServing();
     this.#alarms.set('cells', `${this.id}: committed entries are not applied: ${error.message}`);
+    this.input({ kind: 'unable', reason: error.message });
     this.#host.logger.error(
       { tablet: this.id, err: error },
       'cannot apply committed entries: this copy serves nothing',

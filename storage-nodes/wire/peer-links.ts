@@ -2,7 +2,8 @@
  * Links between storage nodes. A link goes one way, from the node that dialled it, over three
  * connections, so that none waits behind another: control (beacons, configurations), entries, and
  * parts (payloads of 64 KiB and more). The three live and die together: when one breaks, all are closed
- * and dialled again, and the core is told ('peerConnected'), so that it never counts on what was lost.
+ * and dialled again, and the core is told ('peerDisconnected', 'peerConnected'), so that it never counts on
+ * what was lost.
  *
  * Order: the entries of one tablet arrive in the order sent. An append whose large parts are still on
  * their way holds back later entries of its own tablet only.
@@ -38,6 +39,7 @@ export type PeerLinkOptions = {
   readonly secret: string;
   readonly logger: Logger;
   readonly onConnected: () => void;
+  readonly onDisconnected: () => void;
 };
 
 type Connections = { readonly control: Connection; readonly entries: Connection; readonly parts: Connection };
@@ -169,6 +171,7 @@ export class PeerLink {
     for (const connection of Object.values(connections)) connection.close(reason);
     if (this.#stopped) return;
     this.#options.logger.warn({ peer: this.peer, reason }, 'link down');
+    this.#options.onDisconnected();
     void this.#dial();
   }
 }

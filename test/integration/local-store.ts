@@ -31,6 +31,7 @@ export type LocalStore = {
   readonly master: Address;
   stopNode(id: string): Promise<void>;
   startNode(id: string): Promise<void>;
+  drainNode(id: string, withinMs?: number): Promise<void>;
   stopMaster(): Promise<void>;
   startMaster(): Promise<void>;
   /** Waits until every tablet serves with this many in-sync copies. */
@@ -118,6 +119,9 @@ export async function startLocalStore({
       });
       await node.start();
       running.set(id, node);
+    },
+    async drainNode(id, withinMs) {
+      await running.get(id)!.drain(withinMs);
     },
     async stopNode(id) {
       await running.get(id)?.stop();

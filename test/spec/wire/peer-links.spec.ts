@@ -56,6 +56,7 @@ function link(onConnected: () => void = () => {}): PeerLink {
     secret: SECRET,
     logger,
     onConnected,
+    onDisconnected: () => {},
   });
   closing.push(made);
   return made;

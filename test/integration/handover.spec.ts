@@ -1,0 +1,134 @@
+/**
+ * Rule 16: planned moves. Nodes are drained, stopped and started one after the other while clients write
+ * and read; nobody is turned away, and nobody waits for a grace. How long writes stood still is printed,
+ * not asserted.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CommandRequest } from '../../storage-nodes/client/client.ts';
+import { startLocalStore, type LocalStore } from './local-store.ts';
+
+const ROWS = ['apple', 'house', 'piano', 'zebra'];
+const WRITERS = 8;
+
+let store: LocalStore;
+beforeAll(async () => {
+  store = await startLocalStore();
+  await store.settled();
+}, 60_000);
+afterAll(async () => {
+  await store?.stop();
+});
+
+const put = (row: string, column: string): CommandRequest => ({
+  id: `handover-${row}-${column}`,
+  expiresAt: Date.now() + 600_000,
+  stream: row,
+  type: 'kv.Put',
+  data: { column },
+  parts: [Buffer.from(column)],
+  actor: 'test',
+  session: '',
+  action: 'Put',
+});
+
+/** Writes to and reads from several tablets until told to stop; what it returns is all that was acknowledged. */
+function load() {
+  const acknowledged: { row: string; column: string; seq: number; at: number }[] = [];
+  let going = true;
+  const write = async (writer: number): Promise<void> => {
+    for (let n = 0; going; n++) {
+      const row = ROWS[(writer + n) % ROWS.length]!;
+      const column = `${writer}.${n}`;
+      const { seq } = await store.client.execute(put(row, column));
+      acknowledged.push({ row, column, seq, at: performance.now() });
+      const { results } = await store.client.read(row, [{ get: { row, column } }]);
+      expect(results[0]![0]?.bytes?.toString()).toBe(column);
+    }
+  };
+  const writers = Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(writer)));
+  // Whoever fails first is reported when it is waited for.
+  writers.catch(() => undefined);
+  return {
+    acknowledged,
+    /** In ms, of all that went on in that time. */
+    longestGap: (from = 0, to = Infinity) =>
+      Math.max(
+        ...acknowledged
+          .slice(1)
+          .map(({ at }, i) => ({ at, before: acknowledged[i]!.at }))
+          .map(({ at, before }) => (at >= from && before <= to ? at - before : 0)),
+      ),
+    async stop() {
+      going = false;
+      await writers;
+    },
+  };
+}
+
+describe('draining a node under load', () => {
+  it('hands over what it leads and takes it out of all in-sync sets', { timeout: 60_000 }, async () => {
+    const before = await store.client.tablets();
+    const [node] = store.nodes;
+    const traffic = load();
+    await store.drainNode(node!.id);
+    const after = await store.client.tablets();
+    await traffic.stop();
+    for (const tablet of after) {
+      const earlier = before.find(({ id }) => id === tablet.id)!;
+      expect(tablet.primary).not.toBe(node!.id);
+      expect(tablet.inSync).not.toContain(node!.id);
+      // One hand-over each, and no change of primary where it led nothing.
+      expect(tablet.epoch - earlier.epoch).toBe(earlier.primary === node!.id ? 1 : 0);
+    }
+    console.log(
+      `[figure] longest time without an acknowledged write: ${Math.round(traffic.longestGap())} ms`,
+    );
+    await store.stopNode(node!.id);
+    await store.startNode(node!.id);
+    await store.settled();
+  });
+});
+
+describe('restarting all nodes, one after the other, each drained first', () => {
+  it('turns nobody away, loses nothing and does nothing twice', { timeout: 120_000 }, async () => {
+    const traffic = load();
+    const drains: { from: number; to: number }[] = [];
+    for (const { id } of store.nodes) {
+      const from = performance.now();
+      await store.drainNode(id);
+      drains.push({ from, to: performance.now() });
+      await store.stopNode(id);
+      await store.startNode(id);
+      await store.settled();
+    }
+    await traffic.stop();
+    const { acknowledged, longestGap } = traffic;
+    const whileDraining = Math.max(...drains.map(({ from, to }) => longestGap(from, to)));
+    console.log(
+      `[figure] longest time without an acknowledged write: ${Math.round(whileDraining)} ms while draining, ` +
+        `${Math.round(longestGap())} ms with stops and starts, all in one process`,
+    );
+    for (const row of ROWS) {
+      const columns = acknowledged.filter((one) => one.row === row);
+      // Every acknowledged command has an entry of its own, and the same is found again under its id.
+      expect(new Set(columns.map(({ seq }) => seq)).size).toBe(columns.length);
+      const { seq, column } = columns[columns.length >> 1]!;
+      expect(await store.client.execute(put(row, column))).toMatchObject({ seq });
+    }
+    expect(store.fatal).toEqual([]);
+  });
+});
+
+describe('a node that nobody can take over from', () => {
+  it('says so, names the tablets, and goes on serving', { timeout: 60_000 }, async () => {
+    const [first, second, third] = store.nodes.map(({ id }) => id) as [string, string, string];
+    await store.stopNode(second);
+    await store.stopNode(third);
+    await store.settled(1);
+    await expect(store.drainNode(first, 500)).rejects.toThrow(/no other in-sync copy takes over t\d+, t\d+/);
+    await store.client.execute(put('apple', 'alone'));
+    await store.startNode(second);
+    await store.startNode(third);
+    await store.settled();
+  });
+});
