@@ -121,7 +121,10 @@ export class StorageNode {
       ),
       held: () => this.#held(),
       onConfiguration: (configuration) => this.#heard(configuration),
-      onSuspected: (node) => this.#logger.info({ node }, 'the master does not hear this node'),
+      onSuspected: (node) => {
+        this.#logger.info({ node }, 'the master does not hear this node');
+        this.#all({ kind: 'suspected', node });
+      },
       timers: realTimers,
       logger,
     });
