@@ -82,7 +82,7 @@ async function beNode(): Promise<void> {
 
 function linkTo(peer: string, self: string, port: number, onConnected: () => void): PeerLink {
   const to = { host: '127.0.0.1', port, secret: SECRET, logger };
-  return new PeerLink(nodeId(peer), { self: nodeId(self), ...to, onConnected });
+  return new PeerLink(nodeId(peer), { self: nodeId(self), ...to, onDisconnected: () => {}, onConnected });
 }
 
 function cpuMicros(): number {
