@@ -3,7 +3,7 @@
  * when it is asked for, so that a quick command stays quick.
  */
 import { Command } from 'commander';
-import { exitOf, wholeNumber } from './outcome.ts';
+import { exitOf, positiveNumber, wholeNumber } from './outcome.ts';
 
 const LIMIT = wholeNumber('--limit', 1, 100_000);
 
@@ -105,6 +105,16 @@ program
   .option('--yes', 'do it; otherwise it is only shown')
   .option('--json', 'as JSON')
   .action(async (options) => (await import('./recover.ts')).recover(options));
+
+program
+  .command('chaos')
+  .description('break a cluster of its own under load, and judge what callers saw')
+  .requiredOption('--minutes <n>', 'how long, such as 5 or 0.5', positiveNumber('--minutes', 24 * 60))
+  .option('--seed <n>', 'repeats the faults of a run', wholeNumber('--seed', 0, 2 ** 31 - 1))
+  .option('--callers <n>', 'how many ask at once', wholeNumber('--callers', 1, 256), 12)
+  .option('--only <text>', 'only faults with this in their name')
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./chaos.ts')).chaos(options));
 
 const user = program.command('user').description('accounts');
 user

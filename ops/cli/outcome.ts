@@ -42,3 +42,16 @@ export function wholeNumber(field: string, min: number, max: number): (text: str
     return number;
   };
 }
+
+/** Likewise: a number above zero, also with a fraction. */
+export function positiveNumber(field: string, max: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (!/^\d+(\.\d+)?$/.test(text) || number <= 0 || number > max) {
+      throw new BadInput(
+        `${field} must be a number above 0, up to ${max}, such as 5 or 0.5, not ${JSON.stringify(text)}.`,
+      );
+    }
+    return number;
+  };
+}

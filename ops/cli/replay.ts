@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { RocksCells } from '../../storage-nodes/cells/rocks-cells.ts';
 import type { CellStore } from '../../storage-nodes/cells/cells.ts';
 import { LogFiles } from '../../storage-nodes/log/log-files.ts';
+import type { TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
+import type { Settings } from '../processes/settings.ts';
 import { tabletId } from '../../storage-nodes/words.ts';
 import { createApplication } from '../processes/platform.ts';
 import { addressesOf } from '../processes/topology.ts';
@@ -62,28 +64,35 @@ async function replayOnce(options: ReplayOptions): Promise<void> {
 }
 
 async function verify(options: ReplayOptions): Promise<void> {
-  const copies = await withStore(async (store, { settings }) => {
-    const tablets = await store.tablets();
-    const known = tablets.map(({ id }) => id).sort();
-    if (known.length === 0) throw new Failed('No storage node answers: start the cluster with `npm start`.');
-    const application = createApplication(settings);
-    return withFreshCells(settings.dataFolder, async (freshCells) => {
-      const reports: CopyReport[] = [];
-      for (const tablet of chosen(options.tablet, known)) {
-        const { replicas } = tablets.find(({ id }) => id === tablet)!;
-        const liveDigest = (node: string) => store.nodeDigest(node, tablet);
-        const { dataFolder } = settings;
-        reports.push(
-          ...(await verifyTablet({ tablet, replicas, dataFolder, application, liveDigest, freshCells })),
-        );
-      }
-      return reports;
-    });
-  });
+  const copies = await withStore((store, { settings }) => verifyCopies(store, settings, options.tablet));
   if (options.json) printJson({ copies });
   else printCopies(copies);
   const wrong = copies.filter(({ agrees }) => !agrees);
   if (wrong.length > 0) throw new Failed(`${wrong.length} of ${copies.length} copies do not agree.`);
+}
+
+/** Every copy of every tablet, or of one. */
+export async function verifyCopies(
+  store: TcpStoreClient,
+  settings: Settings,
+  wanted?: string,
+): Promise<readonly CopyReport[]> {
+  const tablets = await store.tablets();
+  const known = tablets.map(({ id }) => id).sort();
+  if (known.length === 0) throw new Failed('No storage node answers: start the cluster with `npm start`.');
+  const application = createApplication(settings);
+  const { dataFolder } = settings;
+  return withFreshCells(dataFolder, async (freshCells) => {
+    const reports: CopyReport[] = [];
+    for (const tablet of chosen(wanted, known)) {
+      const { replicas } = tablets.find(({ id }) => id === tablet)!;
+      const liveDigest = (node: string) => store.nodeDigest(node, tablet);
+      reports.push(
+        ...(await verifyTablet({ tablet, replicas, dataFolder, application, liveDigest, freshCells })),
+      );
+    }
+    return reports;
+  });
 }
 
 function printCopies(copies: readonly CopyReport[]): void {

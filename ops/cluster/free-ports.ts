@@ -1,6 +1,7 @@
-/** Checks that every port of a cluster can be opened, before anything is started. */
+/** Checks that every port of a cluster can be opened, before anything is started; finds some that can. */
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
-import { ETCD_PEER_PORT_STEP, type ProcessPlan } from '../processes/topology.ts';
+import { ETCD_PEER_PORT_STEP, planCluster, type ProcessPlan } from '../processes/topology.ts';
 
 /** A sentence about the first port that cannot be opened; undefined if all can. */
 export async function portObstacle(plans: readonly ProcessPlan[]): Promise<string | undefined> {
@@ -24,6 +25,14 @@ export async function portObstacle(plans: readonly ProcessPlan[]): Promise<strin
     }
   }
   return undefined;
+}
+
+/** Below the range that the system takes outgoing ports from; at random, since clusters start side by side. */
+export async function freeOffset(settings: Parameters<typeof planCluster>[0]): Promise<number> {
+  for (;;) {
+    const portOffset = randomInt(9_000, 24_000);
+    if ((await portObstacle(planCluster({ ...settings, portOffset }))) === undefined) return portOffset;
+  }
 }
 
 function openingError(place: { host: string; port: number }): Promise<string | undefined> {

@@ -81,7 +81,10 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
     }
     const cluster = readClusterFile(settings.dataFolder);
     const plans = planCluster(settings);
-    const [nodes, masters] = [addressesOf('storage-node', plans), addressesOf('master', plans)];
+    const routed = (address: NodeAddress): NodeAddress =>
+      settings.routes.find(({ id }) => id === address.id) ?? address;
+    const nodes = addressesOf('storage-node', plans).map(routed);
+    const masters = addressesOf('master', plans).map(routed);
     const folder = join(settings.dataFolder, plan.id);
     serving = await start({ plan, settings, cluster, nodes, masters, folder, logger, notices });
     stops.unshift(() => serving?.stop());

@@ -13,6 +13,18 @@ const MIB = 1024 * 1024;
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const domain = z.string().regex(/^(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)*$/);
 
+export type Route = { readonly id: string; readonly host: string; readonly port: number };
+
+function routesIn(list: string): readonly Route[] {
+  return list
+    .split(',')
+    .filter((route) => route !== '')
+    .map((route) => {
+      const [, id, host, port] = /^([^=]+)=(.+):(\d+)$/.exec(route)!;
+      return { id: id!, host: host!, port: Number(port) };
+    });
+}
+
 /** Each setting: its variable, its name in the settings file, its default, what it takes and means. */
 const TABLE = {
   dataFolder: {
@@ -135,6 +147,23 @@ const TABLE = {
     schema: count(1024, 64 * MIB),
     takes: `a number of bytes from 1024 to ${64 * MIB}`,
     means: 'the longest mail message taken in',
+  },
+  scrubSeconds: {
+    variable: 'PENNCLOUD_SCRUB_SECONDS',
+    fallback: 600,
+    schema: count(1, 24 * 3600),
+    takes: 'a whole number from 1 to 86400',
+    means: "how long after one tablet's log was read again for damage the next one's turn comes",
+  },
+  routes: {
+    variable: 'PENNCLOUD_ROUTES',
+    fallback: '',
+    schema: z
+      .string()
+      .regex(/^([a-z0-9-]+=[^=,\s]+:\d{1,5}(,(?=.)|$))*$/)
+      .transform(routesIn),
+    takes: 'ID=HOST:PORT, with commas between them',
+    means: 'where this process reaches nodes and masters, if not at their own addresses (a relay, a tunnel)',
   },
   logLevel: {
     variable: 'PENNCLOUD_LOG_LEVEL',

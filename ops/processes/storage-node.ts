@@ -22,6 +22,7 @@ runProcess('storage-node', async ({ plan, settings, cluster, nodes, masters, fol
     cells: new RocksCells({ folder: join(folder, 'cells'), logger }),
     application: createApplication(settings),
     logger,
+    scrubEveryMs: settings.scrubSeconds * 1000,
     execute: (command) => client.execute(command),
     onCommitted: (tablet, epoch, from, to, streams) => commits.add(tablet, epoch, from, to, streams),
     onConfiguration: (configuration) => notices.configChanged(configuration.tablet),

@@ -3,7 +3,7 @@
  * which tries every order.
  */
 import type { CellContent, KvAction, KvOperation } from '../../../ops/chaos/history.ts';
-import { Random } from '../../simulation/random.ts';
+import { SeededRandom } from '../../../ops/chaos/seeded-random.ts';
 
 export interface Load {
   readonly seed: number;
@@ -28,7 +28,7 @@ interface Caller {
 
 /** What callers see of real registers, one step of one caller at a time. */
 export function trueHistory(load: Load): KvOperation[] {
-  const random = new Random(load.seed);
+  const random = new SeededRandom(load.seed);
   const cells: CellContent[] = Array.from({ length: load.rows }, () => null);
   const lastSeen = new Map<string, CellContent>();
   const callers = new Array<Caller | undefined>(load.clients).fill(undefined);

@@ -1,0 +1,191 @@
+/**
+ * The catalogue of what is broken: each fault breaks something, waits, mends it, and resolves when nothing
+ * more will be done. What must then be whole again is the cluster's to show (`recovered`). Two copies are
+ * never taken away for good at once: whatever a fault destroys, it destroys on one node.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CELLS } from './cells.ts';
+import type { ChaosCluster } from './cluster.ts';
+import { flipInSegment, flipInTable, isMended } from './damage.ts';
+import type { RelayState } from './network.ts';
+import type { SeededRandom } from './seeded-random.ts';
+
+export interface Fault {
+  readonly name: string;
+  /** Why this cluster cannot have it; undefined if it can. */
+  readonly obstacle?: (cluster: ChaosCluster) => string | undefined;
+  /** Resolves with what was done, in words. */
+  readonly run: (cluster: ChaosCluster, random: SeededRandom) => Promise<string>;
+}
+
+/** Longer than a lease and its grace. */
+const pauseMs = (random: SeededRandom): number => Math.round(random.between(1_500, 5_000));
+
+/** Mostly who leads a cell that callers use: drawn as a cell, so that the seed says whom. */
+async function victim(cluster: ChaosCluster, random: SeededRandom): Promise<string> {
+  const node = random.pick(cluster.nodes);
+  const { row } = random.pick(CELLS);
+  return random.chance(0.7) ? cluster.primaryOf(row) : node;
+}
+
+async function partition(
+  cluster: ChaosCluster,
+  random: SeededRandom,
+  which: (node: string) => (from: string, to: string) => boolean,
+): Promise<string> {
+  const node = await victim(cluster, random);
+  const state: RelayState = random.chance(0.5) ? 'holding' : 'broken';
+  const ms = pauseMs(random);
+  cluster.network.set(state, which(node));
+  await sleep(ms);
+  cluster.network.heal();
+  return `${node}, ${state}, ${ms} ms`;
+}
+
+async function whileDown(cluster: ChaosCluster, id: string, ms: number): Promise<string> {
+  await cluster.processes.takeDown(id);
+  await sleep(ms);
+  cluster.processes.start(id);
+  return `${id}, ${ms} ms`;
+}
+
+async function untilMended(mended: () => boolean): Promise<void> {
+  const deadline = performance.now() + 240_000;
+  while (!mended()) {
+    if (performance.now() > deadline) throw new Error('a flipped byte in a log segment was never found');
+    await sleep(200);
+  }
+}
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'SIGKILL of a storage node',
+    async run(cluster, random) {
+      const node = await victim(cluster, random);
+      await cluster.processes.restart(node, 'SIGKILL');
+      return node;
+    },
+  },
+  {
+    name: 'SIGKILL of all storage nodes',
+    async run(cluster) {
+      await Promise.all(cluster.nodes.map((node) => cluster.processes.restart(node, 'SIGKILL')));
+      return cluster.nodes.join(', ');
+    },
+  },
+  {
+    name: 'SIGSTOP beyond the lease',
+    async run(cluster, random) {
+      const node = await victim(cluster, random);
+      const ms = pauseMs(random);
+      cluster.processes.signal(node, 'SIGSTOP');
+      await sleep(ms);
+      cluster.processes.signal(node, 'SIGCONT');
+      return `${node}, ${ms} ms`;
+    },
+  },
+  {
+    name: 'partition, both ways',
+    run: (cluster, random) =>
+      partition(cluster, random, (node) => (from, to) => from === node || to === node),
+  },
+  {
+    name: 'partition, both ways, among nodes alone',
+    run: (cluster, random) =>
+      partition(
+        cluster,
+        random,
+        (node) => (from, to) => [from, to].includes(node) && ![from, to].includes('master'),
+      ),
+  },
+  {
+    name: 'partition, one way out',
+    run: (cluster, random) =>
+      partition(cluster, random, (node) => (from, to) => from === node && to !== 'master'),
+  },
+  {
+    name: 'partition, one way in',
+    run: (cluster, random) =>
+      partition(cluster, random, (node) => (from, to) => to === node && from !== 'master'),
+  },
+  {
+    name: 'disk full',
+    obstacle: ({ smallDisk }) => (smallDisk ? undefined : 'a small tmpfs needs root'),
+    async run({ smallDisk }, random) {
+      const ms = pauseMs(random);
+      smallDisk!.fill();
+      await sleep(ms);
+      smallDisk!.makeRoom();
+      return `${smallDisk!.folder}, ${ms} ms`;
+    },
+  },
+  {
+    name: 'flipped bit in a log segment',
+    async run(cluster, random) {
+      const node = await victim(cluster, random);
+      const flip = flipInSegment(cluster.folderOf(node), random);
+      if (!flip) return 'no segment to flip in';
+      await untilMended(() => isMended(flip));
+      return `${flip.file} at ${flip.offset}`;
+    },
+  },
+  {
+    name: 'flipped bit in an SST',
+    async run(cluster, random) {
+      const node = await victim(cluster, random);
+      // At a stop, what is in memory goes to a file.
+      await cluster.processes.restart(node, 'SIGTERM');
+      await cluster.recovered();
+      const flip = flipInTable(cluster.folderOf(node), random);
+      if (!flip) return 'no table to flip in';
+      await cluster.processes.restart(node, 'SIGKILL');
+      return `${flip.file} at ${flip.offset}`;
+    },
+  },
+  {
+    name: 'wiped data folder',
+    async run(cluster, random) {
+      const node = await victim(cluster, random);
+      await cluster.processes.takeDown(node);
+      cluster.wipe(node);
+      cluster.processes.start(node);
+      return node;
+    },
+  },
+  {
+    name: 'NATS down',
+    run: (cluster, random) => whileDown(cluster, 'nats', pauseMs(random)),
+  },
+  {
+    name: 'master down',
+    run: (cluster, random) => whileDown(cluster, 'master', pauseMs(random)),
+  },
+  {
+    name: 'config store stands still while a primary dies',
+    async run(cluster, random) {
+      const node = await victim(cluster, random);
+      const ms = pauseMs(random);
+      cluster.processes.signal('master', 'SIGSTOP');
+      const restarted = cluster.processes.restart(node, 'SIGKILL');
+      await sleep(ms);
+      cluster.processes.signal('master', 'SIGCONT');
+      await restarted;
+      return `${node}, ${ms} ms`;
+    },
+  },
+  {
+    name: 'wall clock jump',
+    obstacle: ({ canSetClocks }) => (canSetClocks ? undefined : 'libfaketime is not installed'),
+    async run(cluster, random) {
+      const node = await victim(cluster, random);
+      const seconds = Math.round(random.between(2, 24 * 3600)) * (random.chance(0.5) ? 1 : -1);
+      const ms = pauseMs(random);
+      cluster.setClock(node, seconds);
+      await sleep(ms);
+      cluster.setClock(node, 0);
+      // A process reads its offset once a second.
+      await sleep(1_100);
+      return `${node}, ${seconds} s, ${ms} ms`;
+    },
+  },
+];
