@@ -2,7 +2,7 @@
  * Wall clocks that jump: libfaketime between a process and its clock, told by a file how far to be off.
  * The monotonic clock stays true, as it does on a machine whose wall clock is set.
  */
-import { readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const LIBRARY_FOLDERS = ['/usr/lib', '/usr/lib64', '/usr/local/lib'];
@@ -32,6 +32,13 @@ export function setClock(file: string, offsetSeconds: number): void {
   // Replaced whole: a reader never finds half of it.
   writeFileSync(`${file}.new`, `${offsetSeconds < 0 ? '-' : '+'}${Math.abs(offsetSeconds)}\n`);
   renameSync(`${file}.new`, file);
+}
+
+/** Removes what the library leaves behind in shared memory when its process is killed. */
+export function forgetClockOf(pid: number): void {
+  for (const name of [`faketime_shm_${pid}`, `sem.faketime_sem_${pid}`]) {
+    rmSync(join('/dev/shm', name), { force: true });
+  }
 }
 
 function namesIn(folder: string): readonly string[] {

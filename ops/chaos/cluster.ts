@@ -13,7 +13,7 @@ import { readOrCreateClusterFile, type ClusterFile } from '../processes/cluster-
 import { createLogger } from '../processes/logger.ts';
 import type { Settings } from '../processes/settings.ts';
 import { addressesOf, planCluster, type ProcessPlan } from '../processes/topology.ts';
-import { clockEnvironment, setClock } from './clock.ts';
+import { clockEnvironment, forgetClockOf, setClock } from './clock.ts';
 import { SmallDisk } from './small-disk.ts';
 import { Network } from './network.ts';
 import { ProcessGroup } from './process-group.ts';
@@ -68,7 +68,7 @@ export class ChaosCluster {
       plans,
       network,
       clockLibrary,
-      processes: new ProcessGroup(members),
+      processes: new ProcessGroup(members, clockLibrary ? forgetClockOf : () => {}),
       smallDisk: smallDisk || undefined,
     });
   }

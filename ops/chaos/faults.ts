@@ -14,6 +14,11 @@ export interface Fault {
   readonly name: string;
   /** Why this cluster cannot have it; undefined if it can. */
   readonly obstacle?: (cluster: ChaosCluster) => string | undefined;
+  /**
+   * `destroys`: bytes of one copy are lost for good. `isolates`: copies may leave the in-sync set though
+   * their bytes are sound. Not both at once: the last copy in sync could be the one destroyed.
+   */
+  readonly nature?: 'destroys' | 'isolates';
   /** Resolves with what was done, in words. */
   readonly run: (cluster: ChaosCluster, random: SeededRandom) => Promise<string>;
 }
@@ -38,7 +43,7 @@ async function partition(
   const ms = pauseMs(random);
   cluster.network.set(state, which(node));
   await sleep(ms);
-  cluster.network.heal();
+  cluster.network.set('open', which(node));
   return `${node}, ${state}, ${ms} ms`;
 }
 
@@ -75,22 +80,25 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'SIGSTOP beyond the lease',
+    nature: 'isolates',
     async run(cluster, random) {
       const node = await victim(cluster, random);
       const ms = pauseMs(random);
-      cluster.processes.signal(node, 'SIGSTOP');
+      await cluster.processes.signal(node, 'SIGSTOP');
       await sleep(ms);
-      cluster.processes.signal(node, 'SIGCONT');
+      await cluster.processes.signal(node, 'SIGCONT');
       return `${node}, ${ms} ms`;
     },
   },
   {
     name: 'partition, both ways',
+    nature: 'isolates',
     run: (cluster, random) =>
       partition(cluster, random, (node) => (from, to) => from === node || to === node),
   },
   {
     name: 'partition, both ways, among nodes alone',
+    nature: 'isolates',
     run: (cluster, random) =>
       partition(
         cluster,
@@ -100,16 +108,19 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'partition, one way out',
+    nature: 'isolates',
     run: (cluster, random) =>
       partition(cluster, random, (node) => (from, to) => from === node && to !== 'master'),
   },
   {
     name: 'partition, one way in',
+    nature: 'isolates',
     run: (cluster, random) =>
       partition(cluster, random, (node) => (from, to) => to === node && from !== 'master'),
   },
   {
     name: 'disk full',
+    nature: 'isolates',
     obstacle: ({ smallDisk }) => (smallDisk ? undefined : 'a small tmpfs needs root'),
     async run({ smallDisk }, random) {
       const ms = pauseMs(random);
@@ -121,6 +132,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'flipped bit in a log segment',
+    nature: 'destroys',
     async run(cluster, random) {
       const node = await victim(cluster, random);
       const flip = flipInSegment(cluster.folderOf(node), random);
@@ -131,6 +143,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'flipped bit in an SST',
+    nature: 'destroys',
     async run(cluster, random) {
       const node = await victim(cluster, random);
       // At a stop, what is in memory goes to a file.
@@ -144,6 +157,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'wiped data folder',
+    nature: 'destroys',
     async run(cluster, random) {
       const node = await victim(cluster, random);
       await cluster.processes.takeDown(node);
@@ -165,10 +179,10 @@ export const FAULTS: readonly Fault[] = [
     async run(cluster, random) {
       const node = await victim(cluster, random);
       const ms = pauseMs(random);
-      cluster.processes.signal('master', 'SIGSTOP');
+      await cluster.processes.signal('master', 'SIGSTOP');
       const restarted = cluster.processes.restart(node, 'SIGKILL');
       await sleep(ms);
-      cluster.processes.signal('master', 'SIGCONT');
+      await cluster.processes.signal('master', 'SIGCONT');
       await restarted;
       return `${node}, ${ms} ms`;
     },
@@ -189,3 +203,12 @@ export const FAULTS: readonly Fault[] = [
     },
   },
 ];
+
+/** Whether two faults may overlap. */
+export function canMeet(one: Fault, other: Fault): boolean {
+  if (one === other) return false;
+  return (
+    (one.nature !== 'destroys' || other.nature === undefined) &&
+    (other.nature !== 'destroys' || one.nature === undefined)
+  );
+}

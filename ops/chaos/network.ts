@@ -43,10 +43,6 @@ export class Network {
     }
   }
 
-  heal(): void {
-    this.set('open', () => true);
-  }
-
   async close(): Promise<void> {
     for (const { sockets, server } of this.#relays) {
       const closed = once(server, 'close');

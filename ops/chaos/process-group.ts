@@ -16,10 +16,14 @@ export class ProcessGroup {
   readonly #members: ReadonlyMap<string, Member>;
   readonly #supervisors = new Map<string, Supervisor>();
   readonly #failures: string[] = [];
+  readonly #pids = new Map<string, number>();
 
-  /** In the order of start. */
-  constructor(members: readonly Member[]) {
+  readonly #onEnded: (pid: number) => void;
+
+  /** In the order of start. `onEnded` hears of each process that is no more. */
+  constructor(members: readonly Member[], onEnded: (pid: number) => void) {
     this.#members = new Map(members.map((member) => [member.id, member]));
+    this.#onEnded = onEnded;
   }
 
   /** Why processes could not start at all, in their own words. */
@@ -34,32 +38,37 @@ export class ProcessGroup {
   start(id: string): void {
     const { command, logFile } = this.#members.get(id)!;
     const supervisor = new Supervisor(id, boundToParent(command), logFile, {
-      started: () => {},
-      failed: (_, reason) => void this.#failures.push(reason),
+      started: (_, pid) => this.#started(id, pid),
+      failed: (_, reason) => void this.#failures.push(`${id}: ${reason}`),
       ended: () => {},
     });
     this.#supervisors.set(id, supervisor);
     supervisor.start();
   }
 
-  /** Throws if it does not run now. */
-  pid(id: string): number {
-    const pid = this.#supervisors.get(id)?.pid;
-    if (pid === undefined) throw new Error(`${id} does not run`);
-    return pid;
+  /** Its supervisor starts one only when the one before has ended. */
+  #started(id: string, pid: number): void {
+    const before = this.#pids.get(id);
+    if (before !== undefined) this.#onEnded(before);
+    this.#pids.set(id, pid);
   }
 
-  signal(id: string, signal: NodeJS.Signals): void {
-    process.kill(this.pid(id), signal);
+  /** To the process that runs now, or as soon as one does. */
+  async signal(id: string, signal: NodeJS.Signals): Promise<void> {
+    process.kill(await this.#running(id), signal);
   }
 
   /** Ends it; its supervisor starts it again. Resolves when another process is in its place. */
   async restart(id: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    const before = this.pid(id);
+    const before = await this.#running(id);
     process.kill(before, signal);
+    await this.#running(id, before);
+  }
+
+  async #running(id: string, besides?: number): Promise<number> {
     for (;;) {
-      const now = this.#supervisors.get(id)?.pid;
-      if (now !== undefined && now !== before) return;
+      const pid = this.#supervisors.get(id)?.pid;
+      if (pid !== undefined && pid !== besides) return pid;
       await sleep(20);
     }
   }
@@ -77,6 +86,7 @@ export class ProcessGroup {
       if (supervisor.pid !== undefined) process.kill(supervisor.pid, 'SIGCONT');
       await supervisor.stop();
     }
+    for (const pid of this.#pids.values()) this.#onEnded(pid);
   }
 }
 

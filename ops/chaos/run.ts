@@ -11,7 +11,7 @@ import type { TcpStoreClient } from '../../storage-nodes/client/store-client.ts'
 import type { Settings } from '../processes/settings.ts';
 import { findClockLibrary } from './clock.ts';
 import { ChaosCluster } from './cluster.ts';
-import { FAULTS, type Fault } from './faults.ts';
+import { canMeet, FAULTS, type Fault } from './faults.ts';
 import { longestGap } from './gaps.ts';
 import { Load } from './load.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -59,6 +59,8 @@ export interface ChaosReport {
 
 /** How long callers are alone with the cluster before each fault. */
 const CALM_MS_MAX = 1_500;
+const TWO_AT_ONCE = 'two of these at once';
+const TWO_AT_ONCE_SHARE = 0.3;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const folder = mkdtempSync(join(tmpdir(), 'penncloud-chaos-'));
@@ -77,12 +79,19 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     return report;
   } finally {
     await cluster?.stop();
-    if (failed && !options.signal.aborted) options.say(`Kept for a look: ${folder}`);
+    if (failed && !options.signal.aborted) options.say(keptWords(folder, cluster));
     else {
       cluster?.smallDisk?.unmount();
       rmSync(folder, { recursive: true, force: true });
     }
   }
+}
+
+function keptWords(folder: string, cluster: ChaosCluster | undefined): string {
+  const disk = cluster?.smallDisk?.folder;
+  return disk === undefined
+    ? `Kept for a look: ${folder}`
+    : `Kept for a look: ${folder} (before you remove it: umount ${disk})`;
 }
 
 interface Struck {
@@ -111,7 +120,7 @@ class ChaosRun {
     const reasons: string[] = [];
     const broken = await this.#breakThings().catch((error: Error) => error);
     if (broken) reasons.push(broken.message);
-    await load.stop();
+    reasons.push(...(await load.stop()));
     reasons.push(...(await this.#verdict(load)));
     if (reasons.length > 0)
       writeFileSync(join(folder, 'history.json'), JSON.stringify(load.history.operations));
@@ -128,25 +137,35 @@ class ChaosRun {
     };
   }
 
-  /** Faults in a shuffled order, each once before any comes again. */
+  /** Faults in a shuffled order, each once before any comes again; some meet a second one. */
   async #breakThings(): Promise<void> {
-    const end = performance.now() + this.#options.minutes * 60_000;
+    const { say, signal, minutes } = this.#options;
+    const end = performance.now() + minutes * 60_000;
     const possible = this.#wanted().filter((fault) => fault.obstacle?.(this.#cluster) === undefined);
     let deck: Fault[] = [];
     while (performance.now() < end) {
       if (deck.length === 0) deck = this.#random.shuffled(possible);
-      const fault = deck.pop()!;
-      // A generator of its own: what one fault draws changes nothing in those that follow.
-      const random = new SeededRandom(this.#random.below(2 ** 31));
-      await sleep(this.#random.between(0, CALM_MS_MAX), undefined, { signal: this.#options.signal });
+      const faults = this.#together(deck.pop()!, possible);
+      // Generators of their own: what one fault draws changes nothing in those that follow.
+      const seeds = faults.map(() => this.#random.below(2 ** 31));
+      await sleep(this.#random.between(0, CALM_MS_MAX), undefined, { signal });
       const from = performance.now();
-      const what = await fault.run(this.#cluster, random);
+      const done = await Promise.all(
+        faults.map((fault, at) => fault.run(this.#cluster, new SeededRandom(seeds[at]!))),
+      );
       await this.#cluster.recovered();
       const to = performance.now();
-      this.#struck.push({ fault: fault.name, from, to });
-      this.#options.say(`${fault.name} (${what}): whole again after ${Math.round(to - from)} ms.`);
-      this.#options.signal.throwIfAborted();
+      this.#struck.push({ fault: faults.length > 1 ? TWO_AT_ONCE : faults[0]!.name, from, to });
+      const told = faults.map(({ name }, at) => `${name} (${done[at]})`).join(' and ');
+      say(`${told}: whole again after ${Math.round(to - from)} ms.`);
+      signal.throwIfAborted();
     }
+  }
+
+  #together(fault: Fault, possible: readonly Fault[]): readonly Fault[] {
+    const partners = possible.filter((other) => canMeet(fault, other));
+    if (!this.#random.chance(TWO_AT_ONCE_SHARE) || partners.length === 0) return [fault];
+    return [fault, this.#random.pick(partners)];
   }
 
   async #verdict(load: Load): Promise<readonly string[]> {
@@ -168,7 +187,8 @@ class ChaosRun {
   }
 
   #figures(load: Load): readonly FaultFigures[] {
-    return this.#wanted().flatMap(({ name }) => {
+    const names = [...this.#wanted().map(({ name }) => name), TWO_AT_ONCE];
+    return names.flatMap((name) => {
       const struck = this.#struck.filter(({ fault }) => fault === name);
       if (struck.length === 0) return [];
       const longest = (of: (one: Struck) => number): number => Math.round(Math.max(...struck.map(of)));

@@ -19,6 +19,7 @@ import { verifyTablet, type CopyReport } from './replay-verify.ts';
 type ReplayOptions = { tablet?: string; to?: string; verify?: boolean; json?: boolean };
 
 export async function replay(options: ReplayOptions): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   if (!options.verify) return replayOnce(options);
   if (options.to !== undefined)
     throw new BadInput('--to and --verify exclude each other: live cells have one state only.');
@@ -118,7 +119,6 @@ async function withFreshCells<T>(dataFolder: string, work: (cells: CellStore) =>
   const folder = join(dataFolder, `replay-${randomUUID()}`);
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   const cells = new RocksCells({ folder });
   await cells.open();
   try {
@@ -126,6 +126,7 @@ async function withFreshCells<T>(dataFolder: string, work: (cells: CellStore) =>
   } finally {
     await cells.close();
     remove();
+    process.off('exit', remove);
   }
 }
 
