@@ -140,8 +140,9 @@ export class ChaosCluster {
       else if (since === undefined) since = now;
       else if (now - since > SETTLED_MS) return;
       if (now > deadline) {
+        const reasons = [missing ?? 'it does not settle', ...this.processes.reasons];
         throw new NotRecovered(
-          `not recovered within ${RECOVERY_DEADLINE_MS / 1000} s: ${missing ?? 'unsettled'}`,
+          `not whole again within ${RECOVERY_DEADLINE_MS / 1000} s: ${reasons.join('; ')}`,
         );
       }
       await sleep(POLL_MS);
@@ -149,7 +150,6 @@ export class ChaosCluster {
   }
 
   async #missing(): Promise<string | undefined> {
-    if (this.processes.failures.length > 0) return this.processes.failures.join('; ');
     const views = await Promise.all(
       this.nodes.map(async (node) => ({ node, tablets: await this.store.nodeTablets(node) })),
     );

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CELLS } from './cells.ts';
 import type { ChaosCluster } from './cluster.ts';
-import { flipInSegment, flipInTable, isMended } from './damage.ts';
+import { flipInSegment, flipInTable, isMended, type Flip } from './damage.ts';
 import type { RelayState } from './network.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
@@ -22,6 +22,9 @@ export interface Fault {
   /** Resolves with what was done, in words. */
   readonly run: (cluster: ChaosCluster, random: SeededRandom) => Promise<string>;
 }
+
+/** A scrub's turn comes once a second, to one tablet. */
+const MENDED_DEADLINE_MS = 240_000;
 
 /** Longer than a lease and its grace. */
 const pauseMs = (random: SeededRandom): number => Math.round(random.between(1_500, 5_000));
@@ -54,10 +57,12 @@ async function whileDown(cluster: ChaosCluster, id: string, ms: number): Promise
   return `${id}, ${ms} ms`;
 }
 
-async function untilMended(mended: () => boolean): Promise<void> {
-  const deadline = performance.now() + 240_000;
-  while (!mended()) {
-    if (performance.now() > deadline) throw new Error('a flipped byte in a log segment was never found');
+async function untilMended(flip: Flip): Promise<void> {
+  const deadline = performance.now() + MENDED_DEADLINE_MS;
+  while (!isMended(flip)) {
+    if (performance.now() > deadline) {
+      throw new Error(`the bit flipped in ${flip.file} at ${flip.offset} was never found`);
+    }
     await sleep(200);
   }
 }
@@ -137,7 +142,7 @@ export const FAULTS: readonly Fault[] = [
       const node = await victim(cluster, random);
       const flip = flipInSegment(cluster.folderOf(node), random);
       if (!flip) return 'no segment to flip in';
-      await untilMended(() => isMended(flip));
+      await untilMended(flip);
       return `${flip.file} at ${flip.offset}`;
     },
   },

@@ -15,7 +15,7 @@ export interface Member {
 export class ProcessGroup {
   readonly #members: ReadonlyMap<string, Member>;
   readonly #supervisors = new Map<string, Supervisor>();
-  readonly #failures: string[] = [];
+  readonly #reasons = new Map<string, string>();
   readonly #pids = new Map<string, number>();
 
   readonly #onEnded: (pid: number) => void;
@@ -26,9 +26,9 @@ export class ProcessGroup {
     this.#onEnded = onEnded;
   }
 
-  /** Why processes could not start at all, in their own words. */
-  get failures(): readonly string[] {
-    return this.#failures;
+  /** Why processes could not start when they last failed to; their supervisors try on. */
+  get reasons(): readonly string[] {
+    return [...this.#reasons.values()];
   }
 
   startAll(): void {
@@ -39,7 +39,7 @@ export class ProcessGroup {
     const { command, logFile } = this.#members.get(id)!;
     const supervisor = new Supervisor(id, boundToParent(command), logFile, {
       started: (_, pid) => this.#started(id, pid),
-      failed: (_, reason) => void this.#failures.push(`${id}: ${reason}`),
+      failed: (_, reason) => void this.#reasons.set(id, reason),
       ended: () => {},
     });
     this.#supervisors.set(id, supervisor);

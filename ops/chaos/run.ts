@@ -149,6 +149,7 @@ class ChaosRun {
       // Generators of their own: what one fault draws changes nothing in those that follow.
       const seeds = faults.map(() => this.#random.below(2 ** 31));
       await sleep(this.#random.between(0, CALM_MS_MAX), undefined, { signal });
+      say(`${faults.map(({ name }) => name).join(' and ')} …`);
       const from = performance.now();
       const done = await Promise.all(
         faults.map((fault, at) => fault.run(this.#cluster, new SeededRandom(seeds[at]!))),
@@ -156,8 +157,7 @@ class ChaosRun {
       await this.#cluster.recovered();
       const to = performance.now();
       this.#struck.push({ fault: faults.length > 1 ? TWO_AT_ONCE : faults[0]!.name, from, to });
-      const told = faults.map(({ name }, at) => `${name} (${done[at]})`).join(' and ');
-      say(`${told}: whole again after ${Math.round(to - from)} ms.`);
+      say(`  … ${done.join('; ')}; whole again after ${Math.round(to - from)} ms`);
       signal.throwIfAborted();
     }
   }

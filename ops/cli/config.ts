@@ -7,7 +7,7 @@ export function config(options: { json?: boolean }): void {
   if (options.json) return printJson(report);
   printTable(
     ['VARIABLE', 'IN A FILE', 'VALUE', 'FROM', 'MEANS'],
-    report.map(({ variable, name, value, source, means }) => [variable, name, value, source, means]),
+    report.map(({ variable, name, given, source, means }) => [variable, name, given, source, means]),
   );
   console.log('\nPENNCLOUD_SETTINGS names a JSON file with settings; the environment wins over it.');
 }

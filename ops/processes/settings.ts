@@ -183,6 +183,8 @@ export type SettingReport = {
   readonly name: Name;
   readonly variable: string;
   readonly value: unknown;
+  /** As it was written, for a person. */
+  readonly given: string;
   readonly source: 'default' | 'environment' | 'settings file';
   readonly takes: string;
   readonly means: string;
@@ -213,7 +215,8 @@ export function reportSettings(environment: Environment = process.env): SettingR
       throw new SettingsError(`${place} is ${JSON.stringify(raw)}, but it must be ${takes}.`);
     }
     const value = name === 'dataFolder' ? resolve(String(parsed.data)) : parsed.data;
-    return { name, variable, value, source, takes, means };
+    const given = name === 'dataFolder' ? String(value) : String(raw);
+    return { name, variable, value, given, source, takes, means };
   });
 }
 

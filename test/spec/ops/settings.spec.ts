@@ -32,6 +32,8 @@ describe('settings', () => {
       etcdKeyFile: '',
       kvValueBytesMax: 64 * 1024 * 1024,
       messageBytesMax: 40 * 1024 * 1024,
+      scrubSeconds: 600,
+      routes: [],
       logLevel: 'info',
     });
   });
@@ -43,6 +45,17 @@ describe('settings', () => {
     expect(of('portOffset')).toMatchObject({ value: 1000, source: 'environment' });
     expect(of('gateways')).toMatchObject({ value: 3, source: 'settings file' });
     expect(of('logLevel')).toMatchObject({ value: 'info', source: 'default' });
+  });
+
+  test('take other ways to nodes and masters', () => {
+    const { routes } = readSettings({ PENNCLOUD_ROUTES: 'node-2=127.0.0.1:4001,master=::1:4002' });
+    expect(routes).toEqual([
+      { id: 'node-2', host: '127.0.0.1', port: 4001 },
+      { id: 'master', host: '::1', port: 4002 },
+    ]);
+    for (const wrong of ['node-2', 'node-2=host', 'node-2=:1', 'node-2=host:1,', '=host:1']) {
+      expect(() => readSettings({ PENNCLOUD_ROUTES: wrong })).toThrow(/PENNCLOUD_ROUTES .* ID=HOST:PORT/);
+    }
   });
 
   test('take several mail domains, in any case and with blanks', () => {
