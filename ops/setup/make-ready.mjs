@@ -5,19 +5,27 @@
 import { build, buildIsFresh } from './build.mjs';
 import { withLock } from './lock.mjs';
 import { installPackages, packagesAreInstalled } from './packages.mjs';
-import { findProgram, installPrograms } from './programs.mjs';
+import { canInstall, findProgram, installPrograms } from './programs.mjs';
 import { ROOT, progress } from './steps.mjs';
 
 /**
  * Throws SetupFailed with a message for the user. `programs`: those needed beyond Node's packages;
- * `built`: whether build/ is needed.
+ * `useful`: those that the task does without where they cannot be installed; `built`: whether build/ is
+ * needed.
  */
-export async function makeReady({ programs = [], built = true } = {}) {
-  const missing = () => programs.filter((program) => findProgram(program) === undefined);
-  const isReady = () => packagesAreInstalled() && (!built || buildIsFresh()) && missing().length === 0;
+export async function makeReady({ programs = [], useful = [], built = true } = {}) {
+  const isMissing = (program) => findProgram(program) === undefined;
+  const missing = () => programs.filter(isMissing);
+  const hopedFor = () => (canInstall() ? useful.filter(isMissing) : []);
+  const isReady = () =>
+    packagesAreInstalled() && (!built || buildIsFresh()) && missing().length === 0 && hopedFor().length === 0;
   if (isReady()) return;
   await withLock(ROOT, { onWait: () => progress('waiting for another set-up to finish …') }, async () => {
     if (missing().length > 0) await installPrograms(missing());
+    if (hopedFor().length > 0) {
+      const names = hopedFor().join(' and ');
+      await installPrograms(hopedFor()).catch(() => progress(`going on without ${names}.`));
+    }
     if (!packagesAreInstalled()) await installPackages();
     if (built && !buildIsFresh()) await build();
   });

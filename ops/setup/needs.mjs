@@ -10,6 +10,7 @@ const SERVER_OF = {
 /** `words`: the command line behind `penncloud`. Wrong words are for the command itself to refuse. */
 export function programsFor([command, ...words], environment = {}) {
   if (command === 'up') return startsEtcd(words, environment) ? ['nats-server', 'etcd'] : ['nats-server'];
+  if (command === 'chaos') return ['nats-server'];
   if (command !== 'bench' || words.includes('--help')) return [];
   const systems = optionOf('--systems', words)?.split(',') ?? Object.keys(SERVER_OF);
   return [...new Set(systems.map((system) => SERVER_OF[system]).filter((server) => server !== undefined))];
@@ -19,6 +20,11 @@ export function programsFor([command, ...words], environment = {}) {
 function startsEtcd(words, environment) {
   const store = optionOf('--config-store', words) ?? environment.PENNCLOUD_CONFIG_STORE;
   return store === 'etcd' && !environment.PENNCLOUD_ETCD_ENDPOINTS;
+}
+
+/** Programs that a command does without where they cannot be installed. */
+export function usefulFor([command, ...words]) {
+  return command === 'chaos' && !words.includes('--help') ? ['libfaketime'] : [];
 }
 
 /** The value of `--name value` or `--name=value`. */

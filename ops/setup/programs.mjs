@@ -1,36 +1,53 @@
 /**
  * Programs that npm cannot bring: nats-server, etcd where configurations lie there, peers for the benchmark,
- * and Chromium for the tests. As root on Debian they are installed; everyone else gets one line that says
+ * Chromium for the tests, and what chaos uses. As root on Debian they are installed; everyone else gets one line that says
  * what to install.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter } from 'node:path';
 import { SetupFailed, progress, runQuietly } from './steps.mjs';
+
+const APT_GET = '/usr/bin/apt-get';
 
 /** A program's names in the order they are looked for, and Debian's package. */
 const PROGRAMS = {
   'nats-server': { names: ['nats-server'], package: 'nats-server' },
   etcd: { names: ['etcd'], package: 'etcd-server' },
   'redis-server': { names: ['redis-server'], package: 'redis-server' },
+  libfaketime: { names: ['libfaketime.so.1'], package: 'libfaketime', folders: libraryFolders },
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], package: 'chromium' },
 };
 
 /** The program's path; undefined if it is not installed. Debian's /usr/sbin need not be on PATH. */
 export function findProgram(program) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/bin', '/usr/local/bin'];
-  for (const name of PROGRAMS[program].names) {
-    for (const folder of folders.filter((folder) => folder !== '')) {
-      if (isExecutable(`${folder}/${name}`)) return `${folder}/${name}`;
-    }
+  const { names, folders = programFolders } = PROGRAMS[program];
+  // A library is loaded, not run.
+  const mode = folders === libraryFolders ? constants.R_OK : constants.X_OK;
+  for (const name of names) {
+    for (const folder of folders()) if (isThere(`${folder}/${name}`, mode)) return `${folder}/${name}`;
   }
   return undefined;
+}
+
+function programFolders() {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/bin', '/usr/local/bin'];
+  return folders.filter((folder) => folder !== '');
+}
+
+/** Debian keeps a folder for each architecture in /usr/lib. */
+function libraryFolders() {
+  return readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/faketime`);
+}
+
+/** Whether programs can be installed without a word to the user. */
+export function canInstall(isRoot = process.getuid?.() === 0) {
+  return isRoot && isThere(APT_GET, constants.X_OK);
 }
 
 /** Throws SetupFailed with that line. */
 export async function installPrograms(programs, { isRoot = process.getuid?.() === 0 } = {}) {
   const packages = programs.map((program) => PROGRAMS[program].package);
-  const aptGet = '/usr/bin/apt-get';
-  if (!isRoot || !isExecutable(aptGet)) {
+  if (!canInstall(isRoot)) {
     throw new SetupFailed(
       `penncloud: ${programs.join(' and ')} not found: install with \`sudo apt-get install ${packages.join(' ')}\`, then start again.`,
     );
@@ -38,13 +55,13 @@ export async function installPrograms(programs, { isRoot = process.getuid?.() ==
   progress(`installing ${packages.join(' and ')} from Debian …`);
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   const failure = `penncloud: installing ${packages.join(' and ')} failed; see above.`;
-  await runQuietly(aptGet, ['update'], { env, failure });
-  await runQuietly(aptGet, ['install', '-y', '--no-install-recommends', ...packages], { env, failure });
+  await runQuietly(APT_GET, ['update'], { env, failure });
+  await runQuietly(APT_GET, ['install', '-y', '--no-install-recommends', ...packages], { env, failure });
 }
 
-function isExecutable(path) {
+function isThere(path, mode) {
   try {
-    accessSync(path, constants.X_OK);
+    accessSync(path, mode);
     return true;
   } catch {
     return false;

@@ -8,17 +8,19 @@ import { SetupFailed, runVisibly } from './steps.mjs';
 
 const VITEST = ['node_modules/vitest/vitest.mjs', 'run'];
 const ALL_PROGRAMS = ['nats-server', 'etcd', 'chromium'];
+/** Without it, chaos leaves out clocks that jump. */
+const CLOCKS = ['libfaketime'];
 
 /** What each needs beyond the packages, and the Node programs it runs one after the other. */
 const TASKS = {
   build: { built: true, programs: [], run: [] },
-  test: { built: true, programs: ALL_PROGRAMS, run: [VITEST] },
+  test: { built: true, programs: ALL_PROGRAMS, useful: CLOCKS, run: [VITEST] },
   spec: {
     built: false,
     programs: ['etcd'],
     run: [[...VITEST, '--project', 'spec', '--project', 'contract']],
   },
-  e2e: { built: true, programs: ALL_PROGRAMS, run: [[...VITEST, '--project', 'e2e']] },
+  e2e: { built: true, programs: ALL_PROGRAMS, useful: CLOCKS, run: [[...VITEST, '--project', 'e2e']] },
   tidy: { built: false, programs: [], run: [[...VITEST, '--project', 'tidy']] },
   format: {
     built: false,
