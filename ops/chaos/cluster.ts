@@ -3,6 +3,7 @@
  * on throw-away data. Gateways are left out: callers use the same client as gateways do. Nodes reach each
  * other and the master through relays; the callers reach nodes directly, also those that are cut off.
  */
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +14,7 @@ import { readOrCreateClusterFile, type ClusterFile } from '../processes/cluster-
 import { createLogger } from '../processes/logger.ts';
 import type { Settings } from '../processes/settings.ts';
 import { addressesOf, planCluster, type ProcessPlan } from '../processes/topology.ts';
+import { CELLS, type Cell } from './cells.ts';
 import { clockEnvironment, forgetClockOf, setClock } from './clock.ts';
 import { SmallDisk } from './small-disk.ts';
 import { Network } from './network.ts';
@@ -22,6 +24,9 @@ const KINDS: ReadonlySet<ProcessPlan['kind']> = new Set(['nats', 'master', 'stor
 const POLL_MS = 100;
 /** In sync for two polls so far apart: a state that was about to change has done so. */
 const SETTLED_MS = 500;
+const PROBE_DEADLINE_MS = 5_000;
+/** As long as other commands are: a log whose time is ahead shows. */
+const PROBE_VALID_MS = 10 * 60 * 1000;
 const RECOVERY_DEADLINE_MS = 240_000;
 
 export class ChaosCluster {
@@ -127,8 +132,8 @@ export class ChaosCluster {
   }
 
   /**
-   * Resolves when every process runs, every copy of every tablet is in sync, and every primary serves.
-   * Throws after four minutes, with what is missing.
+   * Resolves when every process runs, every copy of every tablet is in sync, every primary serves, and
+   * the tablets that callers use take writes. Throws after four minutes, with what is missing.
    */
   async recovered(): Promise<void> {
     const deadline = performance.now() + RECOVERY_DEADLINE_MS;
@@ -160,7 +165,25 @@ export class ChaosCluster {
     const idle = tablets.find(({ serving }) => !serving);
     if (idle) return `tablet ${idle.id} is not served by ${idle.primary}`;
     const few = views.find((view) => view.tablets.length < tablets.length);
-    return few && `${few.node} holds ${few.tablets.length} of ${tablets.length} tablets`;
+    if (few) return `${few.node} holds ${few.tablets.length} of ${tablets.length} tablets`;
+    await Promise.all(CELLS.map((cell) => this.#probe(cell)));
+    return undefined;
+  }
+
+  /** Beside the cell, in its row. Throws if it is not taken. */
+  async #probe({ row }: Cell): Promise<void> {
+    const command = {
+      id: randomUUID(),
+      expiresAt: Date.now() + PROBE_VALID_MS,
+      stream: row,
+      type: 'kv.Put',
+      data: { column: 'probe' },
+      parts: [Buffer.from('probe')],
+      actor: 'chaos',
+      session: '',
+      action: 'probe',
+    };
+    await this.store.execute(command, { deadlineMs: PROBE_DEADLINE_MS });
   }
 
   /** Ends every process and lets go of disks and ports. */

@@ -199,12 +199,14 @@ export const FAULTS: readonly Fault[] = [
       const node = await victim(cluster, random);
       const seconds = Math.round(random.between(2, 24 * 3600)) * (random.chance(0.5) ? 1 : -1);
       const ms = pauseMs(random);
+      const restarts = random.chance(0.5);
       cluster.setClock(node, seconds);
+      if (restarts) await cluster.processes.restart(node, 'SIGKILL');
       await sleep(ms);
       cluster.setClock(node, 0);
       // A process reads its offset once a second.
       await sleep(1_100);
-      return `${node}, ${seconds} s, ${ms} ms`;
+      return `${node}, ${seconds} s, ${ms} ms${restarts ? ', started again meanwhile' : ''}`;
     },
   },
 ];
