@@ -23,6 +23,8 @@ export interface Fault {
   readonly run: (cluster: ChaosCluster, random: SeededRandom) => Promise<string>;
 }
 
+/** A process reads its offset once a second. */
+const CLOCK_READ_MS = 1_100;
 /** A scrub's turn comes once a second, to one tablet. */
 const MENDED_DEADLINE_MS = 240_000;
 
@@ -199,14 +201,15 @@ export const FAULTS: readonly Fault[] = [
       const node = await victim(cluster, random);
       const seconds = Math.round(random.between(2, 24 * 3600)) * (random.chance(0.5) ? 1 : -1);
       const ms = pauseMs(random);
-      const restarts = random.chance(0.5);
+      const killed = random.pick([undefined, node, await victim(cluster, random)]);
       cluster.setClock(node, seconds);
-      if (restarts) await cluster.processes.restart(node, 'SIGKILL');
+      await sleep(CLOCK_READ_MS);
+      // It starts with a wrong clock, or takes over with one.
+      if (killed !== undefined) await cluster.processes.restart(killed, 'SIGKILL');
       await sleep(ms);
       cluster.setClock(node, 0);
-      // A process reads its offset once a second.
-      await sleep(1_100);
-      return `${node}, ${seconds} s, ${ms} ms${restarts ? ', started again meanwhile' : ''}`;
+      await sleep(CLOCK_READ_MS);
+      return `${node}, ${seconds} s, ${ms} ms, meanwhile killed: ${killed ?? 'none'}`;
     },
   },
 ];

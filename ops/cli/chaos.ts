@@ -28,7 +28,8 @@ export async function chaos({ minutes, callers, only, json, ...more }: ChaosComm
   const seed = more.seed ?? randomInt(SEED_MAX);
   // The table goes to standard output alone, so that --json is JSON.
   const say = (line: string): void => console.error(line);
-  say(`Chaos for ${minutes} minutes; repeat with: penncloud chaos --minutes ${minutes} --seed ${seed}`);
+  const part = only === undefined ? '' : ` --only ${JSON.stringify(only)}`;
+  say(`Chaos; repeat with: penncloud chaos --minutes ${minutes} --seed ${seed} --callers ${callers}${part}`);
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => abort.abort(new Failed('Stopped before the end.')));

@@ -1,9 +1,13 @@
-/** The entry that opens an epoch (rule 5): it carries the chain of hashes on, and the epoch's primary. */
+/**
+ * The entry that opens an epoch (rule 5): it carries the chain of hashes on, and the epoch's primary. It
+ * takes its time from the entry before it: log time never goes back, so that one primary with a clock
+ * that is hours ahead, only by taking over, would have every later command count as expired.
+ */
 import { decodeHead, encodeHead, sha256, ZERO_HASH, type LogRecord } from '../log/entry.ts';
 import type { Epoch, NodeId, Seq } from '../words.ts';
 import { EPOCH_OPENED } from './application.ts';
 
-/** `before`: the head of the entry before it, if there is one; `now`: ms since 1970. */
+/** `before`: the head of the entry before it, if there is one; `now`: ms since 1970, for the tablet's first entry. */
 export function openingEntry(options: {
   seq: Seq;
   epoch: Epoch;
@@ -15,7 +19,7 @@ export function openingEntry(options: {
   const head = encodeHead({
     seq,
     epoch,
-    time: Math.max(before ? decodeHead(before).time : 0, now),
+    time: before ? decodeHead(before).time : now,
     stream: '',
     streamSeq: 0,
     previousHash: before ? sha256(before) : ZERO_HASH,
