@@ -151,13 +151,16 @@ class ChaosRun {
       await sleep(this.#random.between(0, CALM_MS_MAX), undefined, { signal });
       say(`${faults.map(({ name }) => name).join(' and ')} …`);
       const from = performance.now();
-      const done = await Promise.all(
-        faults.map((fault, at) => fault.run(this.#cluster, new SeededRandom(seeds[at]!))),
-      );
-      await this.#cluster.recovered();
-      const to = performance.now();
-      this.#struck.push({ fault: faults.length > 1 ? TWO_AT_ONCE : faults[0]!.name, from, to });
-      say(`  … ${done.join('; ')}; whole again after ${Math.round(to - from)} ms`);
+      const fault = faults.length > 1 ? TWO_AT_ONCE : faults[0]!.name;
+      try {
+        const done = await Promise.all(
+          faults.map((one, at) => one.run(this.#cluster, new SeededRandom(seeds[at]!))),
+        );
+        await this.#cluster.recovered();
+        say(`  … ${done.join('; ')}; whole again after ${Math.round(performance.now() - from)} ms`);
+      } finally {
+        this.#struck.push({ fault, from, to: performance.now() });
+      }
       signal.throwIfAborted();
     }
   }
