@@ -35,6 +35,8 @@ export class ChaosCluster {
   readonly network = new Network();
   readonly processes: ProcessGroup;
   readonly store: TcpStoreClient;
+  /** A second client, with a map of its own. */
+  readonly readers: TcpStoreClient;
   /** Where the data of one node lives, if this machine lets us mount one. */
   readonly smallDisk: SmallDisk | undefined;
   readonly #clockLibrary: string | undefined;
@@ -95,12 +97,15 @@ export class ChaosCluster {
     const nodes = addressesOf('storage-node', parts.plans);
     this.nodes = nodes.map(({ id }) => id);
     if (this.#clockLibrary) for (const node of this.nodes) this.setClock(node, 0);
-    this.store = createStoreClient({
-      nodes,
-      secret: parts.cluster.secret,
-      clientId: 'chaos',
-      logger: createLogger({ kind: 'chaos', id: 'chaos' }, 'fatal'),
-    });
+    const open = (clientId: string): TcpStoreClient =>
+      createStoreClient({
+        nodes,
+        secret: parts.cluster.secret,
+        clientId,
+        logger: createLogger({ kind: 'chaos', id: clientId }, 'fatal'),
+      });
+    this.store = open('chaos');
+    this.readers = open('chaos-readers');
     this.processes.startAll();
   }
 
@@ -189,6 +194,7 @@ export class ChaosCluster {
   /** Ends every process and lets go of disks and ports. */
   async stop(): Promise<void> {
     await this.store.close();
+    await this.readers.close();
     await this.processes.stopAll();
     await this.network.close();
   }

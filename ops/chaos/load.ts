@@ -1,6 +1,8 @@
 /**
  * Callers on few cells, through the ordinary client, and what they were answered. A call that gets no
- * answer in time stays open in the history, and its caller goes on. What is kept:
+ * answer in time stays open in the history, and its caller goes on. Every fourth caller only reads, with a
+ * client apart: no write that waits tells it of a new primary, so that it asks an old one for as long as
+ * that one answers. What is kept:
  *
  *   the history, for its judge
  *   each acknowledged write with its place in the log, to be found there in the end
@@ -36,16 +38,18 @@ export class Load {
   /** How often each kind of fault was all that a caller heard. */
   readonly unanswered = new Map<string, number>();
   readonly #store: StoreClient;
+  readonly #readers: StoreClient;
   readonly #nameOfDigest = new Map<string, string>();
   readonly #callers: Promise<void>[];
   readonly #defects: string[] = [];
   #stopping = false;
   #values = 0;
 
-  constructor(options: { store: StoreClient; callers: number; seed: number }) {
+  constructor(options: { store: StoreClient; readers: StoreClient; callers: number; seed: number }) {
     this.#store = options.store;
+    this.#readers = options.readers;
     this.#callers = Array.from({ length: options.callers }, (_, caller) =>
-      this.#call(new SeededRandom(options.seed * 1009 + caller)).catch((error: unknown) => {
+      this.#call(new SeededRandom(options.seed * 1009 + caller), caller % 4 === 3).catch((error: unknown) => {
         this.#defects.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
       }),
     );
@@ -60,15 +64,16 @@ export class Load {
 
   /** One read of every cell: the history's last words. Throws if a cell does not answer. */
   async readAll(): Promise<void> {
-    for (const cell of CELLS) await this.#read(cell, 60_000);
+    for (const cell of CELLS) await this.#read(this.#store, cell, 60_000);
   }
 
-  async #call(random: SeededRandom): Promise<void> {
+  async #call(random: SeededRandom, onlyReads: boolean): Promise<void> {
     const seen = new Map<Cell, CellContent>();
     while (!this.#stopping) {
       const cell = random.pick(CELLS);
       try {
-        await this.#once(cell, random, seen);
+        if (onlyReads) await this.#read(this.#readers, cell, DEADLINE_MS);
+        else await this.#once(cell, random, seen);
       } catch (error) {
         if (!(error instanceof Fault) || !UNANSWERED.has(error.code)) throw error;
         this.unanswered.set(error.code, (this.unanswered.get(error.code) ?? 0) + 1);
@@ -80,7 +85,7 @@ export class Load {
   async #once(cell: Cell, random: SeededRandom, seen: Map<Cell, CellContent>): Promise<void> {
     const dice = random.next();
     if (dice < 0.45) {
-      seen.set(cell, await this.#read(cell, DEADLINE_MS));
+      seen.set(cell, await this.#read(this.#store, cell, DEADLINE_MS));
       return;
     }
     const value = `v${++this.#values}`;
@@ -100,12 +105,12 @@ export class Load {
     }
   }
 
-  async #read(cell: Cell, deadlineMs: number): Promise<CellContent> {
+  async #read(store: StoreClient, cell: Cell, deadlineMs: number): Promise<CellContent> {
     const { row, column } = cell;
     const answer = this.history.call(row, column, { kind: 'get', found: null });
-    const { results } = await this.#store.read(row, [{ get: { row, column } }], { deadlineMs });
+    const { results } = await store.read(row, [{ get: { row, column } }], { deadlineMs });
     const found = results[0]?.[0];
-    const content = contentOf(found && (await this.#store.bytes(found)), cell);
+    const content = contentOf(found && (await store.bytes(found)), cell);
     answer({ kind: 'get', found: content });
     this.readAnswers.get(row)!.push(performance.now());
     return content;

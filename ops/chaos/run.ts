@@ -116,7 +116,8 @@ class ChaosRun {
     const { seed, minutes, callers, say } = this.#options;
     await this.#cluster.recovered();
     say(`The cluster runs in ${folder}; ${callers} callers begin.`);
-    const load = new Load({ store: this.#cluster.store, callers, seed });
+    const { store, readers } = this.#cluster;
+    const load = new Load({ store, readers, callers, seed });
     const reasons: string[] = [];
     const broken = await this.#breakThings().catch((error: Error) => error);
     if (broken) reasons.push(broken.message);
