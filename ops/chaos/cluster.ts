@@ -57,6 +57,7 @@ export class ChaosCluster {
       const command = commandOf(plan, settings, cluster);
       const environment = {
         PENNCLOUD_PORT_OFFSET: String(settings.portOffset),
+        PENNCLOUD_CONFIG_STORE: settings.configStore,
         PENNCLOUD_ROUTES: routes.get(plan.id),
         PENNCLOUD_SCRUB_SECONDS: String(settings.scrubSeconds),
         ...(clockLibrary && plan.kind === 'storage-node'

@@ -70,7 +70,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   let failed = true;
   try {
     cluster = await ChaosCluster.start({
-      settings: { ...options.settings, dataFolder: folder, scrubSeconds: 1 },
+      settings: { ...options.settings, dataFolder: folder, scrubSeconds: 1, configStore: 'embedded' },
       clockLibrary: findClockLibrary(),
       smallDiskNode,
     });
