@@ -34,6 +34,28 @@ program
   .option('--json', 'as JSON')
   .action(async (options) => (await import('./config.ts')).config(options));
 
+const node = program.command('node').description('processes of the running cluster');
+node
+  .command('list')
+  .description('what each says of itself')
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./node.ts')).list(options));
+node
+  .command('drain')
+  .description('hand over what others can do; a restart takes it back')
+  .argument('<id>')
+  .action(async (id) => (await import('./node.ts')).drain(id));
+node
+  .command('disable')
+  .description('drain and stop; a restart starts it again')
+  .argument('<id>')
+  .action(async (id) => (await import('./node.ts')).disable(id));
+node
+  .command('restart')
+  .description('drain, stop and start again')
+  .argument('<id>')
+  .action(async (id) => (await import('./node.ts')).restart(id));
+
 const kv = program.command('kv').description('cells of the table');
 kv.command('put')
   .description('store a value')

@@ -4,6 +4,8 @@
  * again.
  */
 import { join } from 'node:path';
+import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
+import type { Notices } from '../../storage-nodes/wire/notices.ts';
 import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import { readOrCreateClusterFile } from '../processes/cluster-file.ts';
@@ -11,6 +13,7 @@ import { createLogger, type Logger } from '../processes/logger.ts';
 import type { Settings } from '../processes/settings.ts';
 import { addressesOf, planCluster, type ProcessPlan } from '../processes/topology.ts';
 import { commandOf } from './commands.ts';
+import { isDisabled, markDisabled, speakForDisabled } from './disabled.ts';
 import { issueConsoleToken } from './console-link.ts';
 import { lockFolder } from './folder-lock.ts';
 import { portObstacle } from './free-ports.ts';
@@ -31,6 +34,8 @@ export class Launcher {
   readonly #abort = new AbortController();
   #supervisors: Supervisor[] = [];
   #logger: Logger | undefined;
+  #notices: Notices | undefined;
+  #speakNoMore: () => void = () => undefined;
   #ready = false;
 
   constructor(settings: Settings, say: (line: string) => void) {
@@ -59,9 +64,18 @@ export class Launcher {
           commandOf(plan, this.#settings, cluster),
           this.#logFile(plan.id),
           this.#events(),
+          { disabled: isDisabled(dataFolder, plan.id) },
         ),
     );
     for (const supervisor of this.#supervisors) supervisor.start();
+    const nats = addressesOf('nats', this.#plans)[0]!;
+    this.#notices = connectNotices({
+      port: nats.port,
+      ...cluster.nats,
+      name: 'launcher',
+      logger: this.#logger,
+    });
+    this.#speakNoMore = speakForDisabled(this.#notices, this.#plans, (id) => this.#supervisorOf(id));
 
     const store = createStoreClient({
       nodes: addressesOf('storage-node', this.#plans),
@@ -80,7 +94,7 @@ export class Launcher {
     const { signal } = this.#abort;
     try {
       await untilReady({
-        plans: this.#plans,
+        plans: this.#plans.filter(({ id }) => !this.#supervisorOf(id)?.disabled),
         store,
         signal,
         onWait: (awaited) => this.#say(`still waiting for ${awaited} …`),
@@ -97,6 +111,8 @@ export class Launcher {
   /** In reverse order of start; each gets 10 s before it is killed. */
   async stop(): Promise<void> {
     this.#abort.abort(new LaunchFailed('Stopped while starting.'));
+    this.#speakNoMore();
+    await this.#notices?.close();
     for (const supervisor of [...this.#supervisors].reverse()) await supervisor.stop();
     if (this.#supervisors.length > 0) removeRunningFile(this.#settings.dataFolder);
     this.#logger?.info('stopped');
@@ -124,13 +140,27 @@ export class Launcher {
         this.#recordRunning();
         this.#giveUpOnHopeless(id);
       },
+      disabled: (id, disabled) => {
+        markDisabled(this.#settings.dataFolder, id, disabled);
+        this.#logger?.warn({ process: id }, disabled ? 'disabled' : 'enabled');
+        this.#say(
+          disabled
+            ? `${id} is disabled: \`penncloud node restart ${id}\` starts it again.`
+            : `${id} is enabled again.`,
+        );
+        this.#recordRunning();
+      },
     };
   }
 
   #giveUpOnHopeless(id: string): void {
-    const supervisor = this.#supervisors.find((supervisor) => supervisor.id === id);
+    const supervisor = this.#supervisorOf(id);
     if (this.#ready || !supervisor || supervisor.quickEnds < QUICK_ENDS_MAX) return;
     this.#abort.abort(new LaunchFailed(`${id} cannot start; its log says why: ${this.#logFile(id)}`));
+  }
+
+  #supervisorOf(id: string): Supervisor | undefined {
+    return this.#supervisors.find((supervisor) => supervisor.id === id);
   }
 
   #logFile(id: string): string {
@@ -139,8 +169,7 @@ export class Launcher {
 
   #recordRunning(): void {
     const { dataFolder, portOffset, host, gateways, configStore, etcdEndpoints } = this.#settings;
-    const pidOf = (id: string): number | null =>
-      this.#supervisors.find((supervisor) => supervisor.id === id)?.pid ?? null;
+    const pidOf = (id: string): number | null => this.#supervisorOf(id)?.pid ?? null;
     const processes = this.#plans.map(({ id, kind, host, port }) => ({
       id,
       kind,

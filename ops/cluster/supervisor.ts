@@ -1,5 +1,6 @@
 /**
- * Keeps one process running: started, started again when it ends unasked, stopped on request.
+ * Keeps one process running: started, started again when it ends unasked, stopped on request. One that
+ * ends because it was disabled stays stopped until it is enabled.
  *
  * The delay before a restart doubles from 200 ms to 5 s while the process keeps ending within 10 s of
  * its start. Children have a process group of their own, so that the terminal's Ctrl-C reaches the
@@ -30,6 +31,8 @@ export type SupervisorEvents = {
   /** It said itself why it cannot start. */
   failed(id: string, reason: string): void;
   ended(id: string, how: string, restartInMs: number): void;
+  /** It ended because an operator wished so, or may run again. */
+  disabled(id: string, disabled: boolean): void;
 };
 
 export class Supervisor {
@@ -42,16 +45,30 @@ export class Supervisor {
   #restart: NodeJS.Timeout | undefined;
   #stopping = false;
   #quickEnds = 0;
+  #disabled: boolean;
+  /** What the running process said it ends for. */
+  #ending: 'disable' | 'restart' | undefined;
 
-  constructor(id: string, command: Command, logFile: string, events: SupervisorEvents) {
+  constructor(
+    id: string,
+    command: Command,
+    logFile: string,
+    events: SupervisorEvents,
+    { disabled = false } = {},
+  ) {
     this.id = id;
     this.#command = command;
     this.#logFile = logFile;
     this.#events = events;
+    this.#disabled = disabled;
   }
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  get disabled(): boolean {
+    return this.#disabled;
   }
 
   /** How often in a row it ended soon after its start. */
@@ -60,7 +77,8 @@ export class Supervisor {
   }
 
   start(): void {
-    if (this.#stopping) return;
+    if (this.#stopping || this.#disabled) return;
+    this.#ending = undefined;
     const { program, args, env, reports } = this.#command;
     const log = openLog(this.#logFile);
     const startedAt = performance.now();
@@ -71,17 +89,37 @@ export class Supervisor {
     });
     closeSync(log);
     this.#child = child;
-    child.on('message', (report: ProcessReport) => this.#events.failed(this.id, report.failed));
+    child.on('message', (report: ProcessReport) => {
+      if ('failed' in report) this.#events.failed(this.id, report.failed);
+      else this.#ending = report.ending;
+    });
     this.#ended = new Promise((resolve) => {
       const ended = (how: string): void => {
         if (this.#child === child) this.#child = undefined;
         resolve();
-        if (!this.#stopping) this.#scheduleRestart(how, performance.now() - startedAt);
+        if (!this.#stopping) this.#afterEnd(how, performance.now() - startedAt);
       };
       child.once('error', (error) => (child.pid === undefined ? ended(error.message) : undefined));
       child.once('exit', (code, signal) => ended(signal ? `killed by ${signal}` : `exit code ${code}`));
     });
     if (child.pid !== undefined) this.#events.started(this.id, child.pid, this.#quickEnds > 0);
+  }
+
+  #afterEnd(how: string, livedMs: number): void {
+    if (this.#ending === 'disable') {
+      this.#disabled = true;
+      return this.#events.disabled(this.id, true);
+    }
+    if (this.#ending === 'restart') return this.start();
+    this.#scheduleRestart(how, livedMs);
+  }
+
+  /** Starts what was disabled. */
+  enable(): void {
+    if (!this.#disabled) return;
+    this.#disabled = false;
+    this.#events.disabled(this.id, false);
+    this.start();
   }
 
   #scheduleRestart(how: string, livedMs: number): void {

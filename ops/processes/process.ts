@@ -13,6 +13,7 @@ import { startHealthServer } from './health.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { readSettings, SettingsError, type Settings } from './settings.ts';
+import { Wishes } from './wishes.ts';
 import { addressesOf, planCluster, type NodeAddress, type ProcessPlan } from './topology.ts';
 
 /** What a process finds when it starts. */
@@ -34,11 +35,13 @@ export type Serving = {
   readonly status?: () => Heartbeat['status'];
   readonly tablets?: () => NonNullable<Heartbeat['tablets']>;
   readonly alarms?: () => readonly string[];
+  /** Hands over what others can do. Rejects, with a sentence for the operator, if nobody else can. */
+  readonly drain?: () => Promise<void>;
   stop(): Promise<void>;
 };
 
-/** What a process tells its launcher over the IPC channel: why it cannot start. */
-export type ProcessReport = { readonly failed: string };
+/** What a process tells its launcher over the IPC channel: why it cannot start, or that it ends because that was wished. */
+export type ProcessReport = { readonly failed: string } | { readonly ending: 'disable' | 'restart' };
 
 export function runProcess(kind: ProcessKind, start: (place: Place) => Promise<Serving>): void {
   live(kind, start).catch((error: unknown) => {
@@ -59,21 +62,35 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
   crashOnDefects(logger);
 
   let serving: Serving | undefined;
+  const stops: (() => Promise<void> | void)[] = [() => notices.close()];
+  const stop = stopOnRequest(logger, stops);
+  const wishes = new Wishes({
+    id: plan.id,
+    notices,
+    logger,
+    drain: async () => serving?.drain?.(),
+    end: (ending) => {
+      tellLauncher({ ending });
+      void stop(`${ending} was wished`);
+    },
+  });
   const heartbeat = (): Heartbeat => ({
     kind,
     id: plan.id,
     address: `${plan.host}:${plan.port}`,
-    status: serving ? (serving.status?.() ?? 'serving') : 'starting',
+    status: serving ? (wishes.status ?? serving.status?.() ?? 'serving') : 'starting',
     pid: process.pid,
     startedAt,
     load: serving?.load?.() ?? 0,
     residentBytes: process.memoryUsage.rss(),
     ...(serving?.tablets && { tablets: serving.tablets() }),
-    alarms: [...(notices.connected() ? [] : ['NATS is not reachable']), ...(serving?.alarms?.() ?? [])],
+    alarms: [
+      ...(notices.connected() ? [] : ['NATS is not reachable']),
+      ...wishes.alarms,
+      ...(serving?.alarms?.() ?? []),
+    ],
   });
 
-  const stops: (() => Promise<void> | void)[] = [() => notices.close()];
-  stopOnRequest(logger, stops);
   try {
     if (plan.health && plan.health.port !== plan.port) {
       const server = await startHealthServer({ ...plan.health, health: () => healthOf(heartbeat()) });
@@ -134,7 +151,10 @@ function startFailure(id: string, error: unknown): string | undefined {
   return cause === undefined ? undefined : startFailure(id, cause);
 }
 
-function stopOnRequest(logger: Logger, stops: (() => Promise<void> | void)[]): void {
+function stopOnRequest(
+  logger: Logger,
+  stops: (() => Promise<void> | void)[],
+): (reason: string) => Promise<void> {
   let stopping = false;
   const stop = async (reason: string): Promise<void> => {
     if (stopping) return;
@@ -152,6 +172,7 @@ function stopOnRequest(logger: Logger, stops: (() => Promise<void> | void)[]): v
   process.on('SIGINT', () => void stop('SIGINT'));
   // The kernel closes the channel however the launcher ends.
   process.on('disconnect', () => void stop('the launcher is gone'));
+  return stop;
 }
 
 function crashOnDefects(logger: Logger): void {

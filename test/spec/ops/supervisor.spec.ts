@@ -7,7 +7,8 @@ import { Supervisor, type SupervisorEvents } from '../../../ops/cluster/supervis
 type Happening =
   | { readonly kind: 'started'; readonly pid: number; readonly restarted: boolean }
   | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'ended'; readonly how: string; readonly restartInMs: number };
+  | { readonly kind: 'ended'; readonly how: string; readonly restartInMs: number }
+  | { readonly kind: 'disabled'; readonly disabled: boolean };
 
 /** Remembers what happened, in order, and hands it out one by one. */
 class Diary implements SupervisorEvents {
@@ -22,6 +23,9 @@ class Diary implements SupervisorEvents {
   }
   ended(_id: string, how: string, restartInMs: number): void {
     this.#note({ kind: 'ended', how, restartInMs });
+  }
+  disabled(_id: string, disabled: boolean): void {
+    this.#note({ kind: 'disabled', disabled });
   }
   #note(happening: Happening): void {
     this.#kept.push(happening);
@@ -60,6 +64,28 @@ describe('a supervised process', () => {
     process.kill(pid, 'SIGKILL');
     expect(await diary.next()).toEqual({ kind: 'ended', how: 'killed by SIGKILL', restartInMs: 200 });
     expect(await diary.next()).toMatchObject({ kind: 'started', restarted: true });
+  });
+
+  test('stays stopped when it ends because it was disabled, until it is enabled', async () => {
+    const supervisor = supervise("process.send({ ending: 'disable' }, () => process.exit(0))");
+    expect(await diary.next()).toMatchObject({ kind: 'started' });
+    expect(await diary.next()).toEqual({ kind: 'disabled', disabled: true });
+    expect(supervisor.pid).toBeUndefined();
+    supervisor.start();
+    expect(supervisor.pid).toBeUndefined();
+    supervisor.enable();
+    expect(await diary.next()).toEqual({ kind: 'disabled', disabled: false });
+    expect(await diary.next()).toMatchObject({ kind: 'started' });
+  });
+
+  test('is started again at once when it ends because a restart was wished', async () => {
+    const once = join(folder, 'once');
+    supervise(
+      `const fs = require('node:fs'); if (fs.existsSync(${JSON.stringify(once)})) { ${livesOn} } else { fs.writeFileSync(${JSON.stringify(once)}, ''); process.send({ ending: 'restart' }, () => process.exit(0)); }`,
+    );
+    const first = await diary.next();
+    const second = await diary.next();
+    expect([first.kind, second.kind]).toEqual(['started', 'started']);
   });
 
   test('waits longer each time while it keeps ending', async () => {
