@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
 import type { ControlWish, Heartbeat, Notices } from '../../storage-nodes/wire/notices.ts';
+import { isOurs } from '../cluster/disabled.ts';
 import { addressesOf } from '../processes/topology.ts';
 import { findCluster, quietLogger, type Surroundings } from './connection.ts';
 import { BadInput, Failed } from './outcome.ts';
@@ -133,5 +134,5 @@ async function withBeats<T>(
 }
 
 function ownProcesses({ plans }: Surroundings) {
-  return plans.filter(({ kind }) => kind !== 'nats');
+  return plans.filter(({ kind }) => isOurs(kind));
 }

@@ -60,7 +60,7 @@ export function speakForDisabled(
   };
 }
 
-/** NATS and other programs beat no heart. */
-function isOurs(kind: ProcessPlan['kind']): kind is ProcessKind {
-  return kind !== 'nats';
+/** Programs that are not ours beat no heart. */
+export function isOurs(kind: ProcessPlan['kind']): kind is ProcessKind {
+  return kind !== 'nats' && kind !== 'etcd';
 }

@@ -32,7 +32,7 @@ export type SupervisorEvents = {
   failed(id: string, reason: string): void;
   ended(id: string, how: string, restartInMs: number): void;
   /** It ended because an operator wished so, or may run again. */
-  disabled(id: string, disabled: boolean): void;
+  disabled?(id: string, disabled: boolean): void;
 };
 
 export class Supervisor {
@@ -108,7 +108,8 @@ export class Supervisor {
   #afterEnd(how: string, livedMs: number): void {
     if (this.#ending === 'disable') {
       this.#disabled = true;
-      return this.#events.disabled(this.id, true);
+      this.#events.disabled?.(this.id, true);
+      return;
     }
     if (this.#ending === 'restart') return this.start();
     this.#scheduleRestart(how, livedMs);
@@ -118,7 +119,7 @@ export class Supervisor {
   enable(): void {
     if (!this.#disabled) return;
     this.#disabled = false;
-    this.#events.disabled(this.id, false);
+    this.#events.disabled?.(this.id, false);
     this.start();
   }
 

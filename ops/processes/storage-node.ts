@@ -45,6 +45,7 @@ runProcess('storage-node', async ({ plan, settings, cluster, nodes, masters, fol
         committed,
         applied,
       })),
+    drain: () => node.drain(),
     stop: async () => {
       commits.close();
       await node.stop();

@@ -45,6 +45,7 @@ export function considerHandOver(state: ReplicaState): void {
   // A primary that cannot serve keeps wishing; its members may be as unable as it is.
   if (state.unable !== undefined) state.wish ??= { to: undefined, until: now + timing.graceMs };
   if (state.wish && now >= state.wish.until) state.wish = undefined;
+  considerPreferred(state);
   if (!state.wish || state.offer || !mayAsk(state) || (!state.serving && !state.full)) return;
   const target = bestTarget(state, configuration, state.wish.to);
   if (target === undefined) return;
@@ -53,6 +54,20 @@ export function considerHandOver(state: ReplicaState): void {
   const next = successor(configuration, change, state.hash(configuration));
   state.offer = { to: target, next, until: now + timing.retryMs };
   send(state, target, { type: 'offer', configuration: next });
+}
+
+/**
+ * Placement names first who should lead, so that leads lie evenly on the nodes. After failovers and
+ * restarts the lead goes back there, once that copy has kept up for a while.
+ */
+function considerPreferred(state: ReplicaState): void {
+  const { configuration, serving, wish, offer, now, timing } = state;
+  const preferred = configuration!.replicas[0]!;
+  if (!serving || wish || offer || !configuration!.inSync.includes(preferred)) return;
+  const peer = state.peers.get(preferred);
+  if (preferred === state.self || peer?.keepsUpSince === undefined) return;
+  if (now - Math.max(peer.keepsUpSince, peer.declinedUntil) >= timing.preferredAfterMs)
+    state.wish = { to: preferred, until: now + timing.graceMs };
 }
 
 /** The in-sync member that reaches furthest of those that keep up; it has everything committed in any case. */

@@ -32,6 +32,8 @@ export type Timing = {
   readonly snapshotBytesPerSecond: number;
   /** A snapshot that nobody asks about for so long is closed. */
   readonly snapshotIdleMs: number;
+  /** The copy that should lead gets the lead back after it has kept up for so long. */
+  readonly preferredAfterMs: number;
 };
 
 /**
@@ -59,6 +61,7 @@ export const DEFAULT_TIMING: Timing = {
   snapshotChunkBytes: 1024 * 1024,
   snapshotBytesPerSecond: 64 * 1024 * 1024,
   snapshotIdleMs: 30_000,
+  preferredAfterMs: 10_000,
 };
 
 /** What a primary knows of one other copy. */

@@ -245,3 +245,37 @@ describe('a primary that cannot serve', () => {
     expect(asks(a.waits(50))).toEqual(['ask for v4 e3 a [a]']);
   });
 });
+
+describe('a primary in another’s place', () => {
+  /** `a` leads, though the copies are wanted on b, a and c in this order: b should lead. */
+  function inPlaceOfB(): Copy {
+    const a = new Copy('a', { configuration: 'v2 e1 a [a b c] of b a c' });
+    a.waits(50);
+    a.wins('v3 e2 a [a b c] of b a c');
+    a.proposes('1@2');
+    a.stored('1@2');
+    for (const member of ['b', 'c']) a.hearsAck(member, 1);
+    return a;
+  }
+  const waitsHearing = (a: Copy, ms: number): string[] => {
+    const said: string[] = [];
+    for (const until = a.now + ms; a.now < until;) {
+      said.push(...a.waits(TIMING.beaconMs));
+      for (const member of ['b', 'c']) a.hears(member, { type: 'beaconAck', sentAt: a.now });
+    }
+    return said.filter((line) => line.includes('offer'));
+  };
+
+  it('gives the lead back once that copy has kept up for a while', () => {
+    const a = inPlaceOfB();
+    expect(waitsHearing(a, TIMING.preferredAfterMs - 500)).toEqual([]);
+    expect(waitsHearing(a, 1000)[0]).toBe('to b in e2 v3: offer v4 e3 b [a b c]');
+  });
+
+  it('asks again only after as long a while when that copy declines', () => {
+    const a = inPlaceOfB();
+    expect(waitsHearing(a, TIMING.preferredAfterMs + 200)).toHaveLength(1);
+    a.hears('b', answer(false));
+    expect(waitsHearing(a, TIMING.preferredAfterMs / 2)).toEqual([]);
+  });
+});
