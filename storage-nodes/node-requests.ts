@@ -115,7 +115,10 @@ async function part(node: RequestSurroundings, args: readonly unknown[]): Promis
 async function log(node: RequestSurroundings, [id, from, limit]: readonly unknown[]): Promise<Answer> {
   const tablet = tabletOf(node, id);
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(limit))
-    throw new Fault('Malformed', 'a page of a log begins at a whole number and has a whole number of entries');
+    throw new Fault(
+      'Malformed',
+      'a page of a log begins at a whole number and has a whole number of entries',
+    );
   const start = Math.max(1, from as number) as Seq;
   const count = Math.min(LOG_PAGE_MAX, Math.max(1, limit as number));
   const heads = await tablet.readingLog(start, async () => {
