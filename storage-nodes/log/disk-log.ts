@@ -40,6 +40,8 @@ export type DiskLogOptions = {
   readonly tabletSegmentBytes?: number;
   readonly files?: FilePort;
   readonly timers?: Timers;
+  /** Keeps a second process out; a file in the folder unless another way is given. */
+  readonly lock?: Pick<FolderLock, 'take' | 'release'>;
 };
 
 const MIB = 1024 * 1024;
@@ -48,7 +50,7 @@ export class DiskLog implements NodeLog {
   readonly #folder: string;
   readonly #logger: Logger | undefined;
   readonly #files: FilePort;
-  readonly #lock: FolderLock;
+  readonly #lock: Pick<FolderLock, 'take' | 'release'>;
   readonly #folders: TabletFolders;
   readonly #journalFiles: JournalFiles;
   readonly #journal: Journal;
@@ -66,7 +68,7 @@ export class DiskLog implements NodeLog {
     this.#journalCountMax = Math.max(2, options.journalSegmentCountMax ?? 16);
     this.#tabletSegmentBytes = options.tabletSegmentBytes ?? 64 * MIB;
     const segmentBytes = Math.max(16 * 1024, options.journalSegmentBytes ?? 64 * MIB);
-    this.#lock = new FolderLock(this.#files, this.#folder);
+    this.#lock = options.lock ?? new FolderLock(this.#files, this.#folder);
     this.#folders = new TabletFolders(this.#files, this.#folder);
     this.#journalFiles = new JournalFiles(this.#files, journalFolder(this.#folder), segmentBytes);
     const timers = options.timers ?? realTimers;

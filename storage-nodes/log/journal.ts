@@ -190,9 +190,12 @@ export class Journal {
       await file.writeAll(this.#staged(buffers, length), this.#tail);
     } catch (error) {
       // What was written in part must not stand before what comes next: go on in another file. Its first
-      // record's number says that records left here with that number and above are void.
-      this.#file = undefined;
-      await file.close().catch(() => undefined);
+      // record's number says that records left here with that number and above are void. A file that holds
+      // nothing else yet is kept, and written over: the file behind it must not be without a first record.
+      if (this.#tail > 0) {
+        this.#file = undefined;
+        await file.close().catch(() => undefined);
+      }
       throw error;
     }
     await syncForGood(file, 'the journal');

@@ -252,11 +252,15 @@ export class Tablet {
     if (serving) void this.#startServing();
   }
 
-  /** Serving starts once all that was committed before is applied: no overlay is inherited. */
+  /**
+   * Serving starts once all that is in the log is applied: no overlay is inherited. (When cells were built
+   * again in the middle of an epoch, entries may be prepared that an earlier overlay knew of.)
+   */
   async #startServing(): Promise<void> {
-    const epoch = this.#replica.view.configuration?.epoch;
+    const { configuration: now, last } = this.#replica.view;
+    const epoch = now?.epoch;
     try {
-      await this.#apply.untilApplied(this.#committed);
+      await this.#apply.untilApplied(last);
     } catch {
       return; // stopped, or the cells are being mended, which starts serving again
     }

@@ -1,0 +1,263 @@
+/**
+ * What goes wrong in a run, and what never does: what was acknowledged is lost (a wiped or damaged disk,
+ * a failed fsync) only while another in-sync copy of each tablet that lost nothing remains, whatever
+ * becomes of changes under way: that one copy is the promise's premise (rule 10). A power cut that tears what was
+ * not synced may meet any number of nodes, but not while another's loss already needs their word (rule 5).
+ */
+import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
+import type { TabletId } from '../../../storage-nodes/words.ts';
+import type { World } from '../engine/world.ts';
+import type { Inode } from '../machines/disk.ts';
+import type { Network } from '../machines/network.ts';
+import type { Checkers } from './checkers.ts';
+import type { SimMaster } from './master.ts';
+import type { SimNode } from './node.ts';
+import type { FaultKind, Profile } from './profile.ts';
+
+/** What can be broken. */
+export interface Breakable {
+  readonly world: World;
+  readonly profile: Profile;
+  readonly nodes: readonly SimNode[];
+  readonly network: Network;
+  readonly master: SimMaster;
+  readonly checkers: Checkers;
+  readonly peace: boolean;
+  onAllLinks(node: string, what: (from: string, to: string) => void): void;
+  disconnect(node: SimNode): void;
+}
+
+export class Faults {
+  /** Some disk is slow. */
+  slowDisk = false;
+  readonly #cluster: Breakable;
+  /** How each node that is to die will die. */
+  readonly #byPower = new Set<SimNode>();
+
+  constructor(cluster: Breakable) {
+    this.#cluster = cluster;
+  }
+
+  start(): void {
+    const { world, profile } = this.#cluster;
+    if (profile.kinds.length === 0) return;
+    world.after(world.random.between(0, profile.everyMs * 2), () => {
+      if (this.#cluster.peace) return;
+      this.#inflict(world.random.pick(profile.kinds));
+      this.start();
+    });
+  }
+
+  /** Peace: everything that was broken is mended; what was lost stays lost. */
+  end(): void {
+    const { network, nodes, world, master } = this.#cluster;
+    world.note(() => 'peace');
+    network.heal();
+    master.down = false;
+    master.slowMs = 0;
+    this.slowDisk = false;
+    for (const node of nodes) {
+      const { disk } = node.machine;
+      disk.full = disk.failSyncs = disk.misdirect = false;
+      node.machine.pausedUntil = 0;
+      if (!node.up && node.process) node.boot();
+    }
+    this.#scrubAll();
+  }
+
+  /** The process is gone; the machine may be gone with it. Then it starts again. */
+  onDeath(node: SimNode): void {
+    const { world } = this.#cluster;
+    const { random } = world;
+    const byPower = this.#byPower.delete(node) || (random.chance(0.5) && !this.#cluster.peace);
+    const power = byPower && this.#mayTear();
+    world.count(power ? 'power cut' : 'kill');
+    world.note(() => `${node.id} dies${power ? ' with its power' : ''}`);
+    this.#cluster.disconnect(node);
+    const { life } = node;
+    world.after(0, () => {
+      if (!power) return;
+      node.machine.disk.losePower(random);
+      node.cellDisk.losePower(random);
+    });
+    const delay = random.chance(0.5) ? random.between(5, 200) : random.between(200, 3000);
+    world.after(this.#cluster.peace ? 1 : delay, () => {
+      if (node.life === life && !node.up) node.boot();
+    });
+  }
+
+  #inflict(kind: FaultKind): void {
+    const { world, nodes, network, master } = this.#cluster;
+    const { random } = world;
+    const node = random.pick(nodes);
+    const other = random.pick(nodes);
+    const lasting = random.pick([100, 900, 1500, 3000]) * random.between(0.5, 1.5);
+    const { machine } = node;
+    const { disk } = machine;
+    world.note(() => `fault: ${kind} ${node.id}`);
+    const counted = (): void => world.count(kind);
+    switch (kind) {
+      case 'kill':
+        return node.process?.die();
+      case 'power cut':
+        return this.#cutPower(node);
+      case 'blackout':
+        counted();
+        for (const one of nodes) this.#cutPower(one);
+        return;
+      case 'stop':
+        counted();
+        return node.stop();
+      case 'pause':
+        counted();
+        machine.pausedUntil = world.now + lasting;
+        return;
+      case 'block':
+        if (node === other) return;
+        counted();
+        network.block(node.id, other.id);
+        return world.after(lasting, () => network.unblock(node.id, other.id));
+      case 'isolate':
+        counted();
+        this.#cluster.onAllLinks(node.id, (from, to) => {
+          network.block(from, to);
+          world.after(lasting, () => network.unblock(from, to));
+        });
+        return;
+      case 'reset':
+        counted();
+        if (node !== other) network.reset(node.id, other.id);
+        return;
+      case 'store down':
+        counted();
+        master.down = true;
+        return world.after(lasting, () => void (master.down = false));
+      case 'store slow':
+        counted();
+        master.slowMs = 4000;
+        return world.after(lasting, () => void (master.slowMs = 0));
+      case 'store link':
+        counted();
+        network.block(node.id, 'master');
+        if (random.chance(0.5)) network.block('master', node.id);
+        return world.after(lasting, () => {
+          network.unblock(node.id, 'master');
+          network.unblock('master', node.id);
+        });
+      case 'store rollback':
+        return;
+      case 'disk full':
+        counted();
+        disk.full = true;
+        disk.fullForAll = random.chance(0.5);
+        return world.after(lasting, () => void (disk.full = false));
+      case 'failed fsync':
+        if (!this.#mayLose(node)) return;
+        disk.failSyncs = true;
+        return world.after(lasting, () => void (disk.failSyncs = false));
+      case 'wipe':
+        if (!this.#mayLose(node) || !node.process) return;
+        counted();
+        return this.#wipe(node);
+      case 'flipped byte':
+      case 'hole':
+        if (this.#mayLose(node)) this.#damage(node, kind);
+        return;
+      case 'misdirected write':
+        if (this.#mayLose(node)) disk.misdirect = true;
+        return;
+      case 'damaged cell':
+        if (node.cellDisk.damage(random)) counted();
+        return;
+      case 'clock jump':
+        counted();
+        machine.wallOffset += random.pick([-1, 1]) * random.pick([50, 5000, 3_600_000]);
+        return;
+      case 'slow disk':
+        counted();
+        this.slowDisk = true;
+        return world.after(lasting, () => void (this.slowDisk = false));
+    }
+  }
+
+  #cutPower(node: SimNode): void {
+    if (!node.up) return;
+    this.#byPower.add(node);
+    node.process!.die();
+  }
+
+  #wipe(node: SimNode): void {
+    this.#byPower.delete(node);
+    for (const copy of this.#cluster.checkers.copiesOn(node)) {
+      copy.empty();
+      copy.lossy = true;
+    }
+    node.process!.die();
+    this.#cluster.world.after(0, () => {
+      node.machine.disk.wipe();
+      node.cellDisk.wipe();
+    });
+  }
+
+  #damage(node: SimNode, kind: 'flipped byte' | 'hole'): void {
+    const { world } = this.#cluster;
+    const { random } = world;
+    const files = [...node.machine.disk.files].filter(([, { size }]) => size > 0);
+    if (files.length === 0) return;
+    const [path, inode] = random.pick(files);
+    // Most of a journal file is empty: what is written lies at its beginning.
+    const end = random.chance(0.7) ? usedBytes(inode) : inode.size;
+    if (end === 0) return;
+    const from = random.below(end);
+    const to = kind === 'hole' ? Math.min(inode.size, from + 1 + random.below(2000)) : from + 1;
+    world.count(kind);
+    world.note(() => `${node.id}: ${kind} in ${path}, ${from} to ${to}`);
+    inode.damage(from, to, (bytes) => {
+      if (kind === 'hole') bytes.fill(0);
+      else bytes[0]! ^= 1 << random.below(8);
+    });
+  }
+
+  #scrubAll(): void {
+    const { world, nodes } = this.#cluster;
+    for (const node of nodes) node.scrub();
+    world.after(2000, () => this.#scrubAll());
+  }
+
+  #mayTear(): boolean {
+    const { profile, nodes, checkers } = this.#cluster;
+    const isWhole = (node: SimNode): boolean =>
+      !node.machine.disk.damaged && !node.machine.disk.failSyncs && !node.machine.disk.misdirect && checkers.copiesOn(node).every((copy) => !copy.lossy);
+    return profile.tears && nodes.every(isWhole);
+  }
+
+  /** Whatever the store says now or may yet be asked, somebody who lost nothing stays in sync. */
+  #mayLose(node: SimNode): boolean {
+    const { master, nodes, checkers } = this.#cluster;
+    for (const one of nodes) checkers.forgive(one);
+    const survives = (tablet: TabletId, configuration: Configuration): boolean =>
+      nodes.some((other) => {
+        const copy = checkers.copyOf(other, tablet);
+        const { disk } = other.machine;
+        return (
+          other !== node &&
+          !copy.lossy &&
+          !disk.damaged &&
+          !disk.failSyncs &&
+          !disk.misdirect &&
+          !copy.cut &&
+          configuration.inSync.includes(other.id) &&
+          (copy.configuration?.version ?? 0) > 1
+        );
+      });
+    return [...master.current].every(([tablet, current]) =>
+      [current, ...master.proposed(tablet)].every((configuration) => survives(tablet, configuration)),
+    );
+  }
+}
+
+function usedBytes({ bytes, size }: Inode): number {
+  let end = size;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return end;
+}

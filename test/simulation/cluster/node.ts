@@ -1,0 +1,282 @@
+/**
+ * A storage node: the production log, tablets, request handlers and codecs, put together as
+ * storage-nodes/node.ts does it with sockets. Everything it sees of the world comes through its process,
+ * which may die between any two things that it does.
+ */
+import type { Logger } from 'pino';
+import { Fault } from '../../../storage-nodes/faults.ts';
+import { DiskLog } from '../../../storage-nodes/log/disk-log.ts';
+import type { NodeLog, RecoveredTablet } from '../../../storage-nodes/log/log.ts';
+import { requestHandlers } from '../../../storage-nodes/node-requests.ts';
+import { Rejected } from '../../../storage-nodes/rejected.ts';
+import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
+import type { EpochEnd, Input, PeerMessage } from '../../../storage-nodes/replication/messages.ts';
+import type { Timing } from '../../../storage-nodes/replication/state.ts';
+import type { Application } from '../../../storage-nodes/tablet/application.ts';
+import type { TabletHost } from '../../../storage-nodes/tablet/tablet-host.ts';
+import { Tablet } from '../../../storage-nodes/tablet/tablet.ts';
+import type { Handler } from '../../../storage-nodes/wire/requests.ts';
+import type { NodeId, Seq, TabletId } from '../../../storage-nodes/words.ts';
+import { CellDisk, StoredCells } from '../machines/cells.ts';
+import type { Network } from '../machines/network.ts';
+import { Process, type Machine } from '../machines/process.ts';
+import { watchedLog, type Copy } from './copy.ts';
+import { frame, messageOf, peerFrame, peerMessage } from './frames.ts';
+import { StoreLink } from './store-link.ts';
+
+const TICK_MS = 25;
+const FOLDER = '/log';
+
+export type NodeSurroundings = {
+  readonly network: Network;
+  readonly application: Application;
+  readonly timing: Timing;
+  readonly logger: Logger;
+  readonly journalSegmentBytes: number;
+  readonly tabletSegmentBytes: number;
+  readonly peers: () => readonly SimNode[];
+  readonly copyOf: (node: SimNode, tablet: TabletId) => Copy;
+  readonly onCut: (copy: Copy, from: Seq) => void;
+  /** Called before anybody could learn what it has done. */
+  readonly onLook: (node: SimNode) => void;
+  readonly onRecovered: (node: SimNode, recovered: readonly RecoveredTablet[]) => void;
+  readonly onDeath: (node: SimNode) => void;
+  /** After how many operations the next process dies by itself. */
+  readonly operations: () => number;
+  readonly deliver: (from: NodeId, to: string, bytes: Uint8Array) => void;
+};
+
+export class SimNode {
+  readonly id: NodeId;
+  readonly machine: Machine;
+  readonly cellDisk = new CellDisk();
+  readonly link: StoreLink;
+  process: Process | undefined;
+  readonly tablets = new Map<TabletId, Tablet>();
+  /** It listens and ticks. */
+  joined = false;
+  log: NodeLog | undefined;
+  cells: StoredCells | undefined;
+  life = 0;
+  #handlers: Readonly<Record<string, Handler>> = {};
+  readonly #known = new Map<string, Configuration>();
+  readonly #around: NodeSurroundings;
+
+  constructor(id: NodeId, machine: Machine, around: NodeSurroundings) {
+    this.id = id;
+    this.machine = machine;
+    this.#around = around;
+    this.link = new StoreLink(id, around.network, (configuration) => this.#heard(configuration));
+  }
+
+  get up(): boolean {
+    return this.process !== undefined && !this.process.dead;
+  }
+
+  boot(): void {
+    this.life++;
+    this.tablets.clear();
+    this.#known.clear();
+    this.joined = false;
+    const process = new Process(this.machine, this.#around.operations(), () => this.#around.onDeath(this));
+    this.process = process;
+    this.#note(() => 'boots');
+    this.#open(process).catch((error: unknown) => this.#fatal(process, error as Error));
+  }
+
+  /** As SIGTERM does it. */
+  stop(): void {
+    const { process, log } = this;
+    if (!process || process.dead || !log || !this.joined) return;
+    this.joined = false;
+    const stopping = async (): Promise<void> => {
+      await Promise.all([...this.tablets.values()].map((tablet) => tablet.stop()));
+      await log.close();
+      process.die();
+    };
+    stopping().catch((error: unknown) => this.#fatal(process, error as Error));
+  }
+
+  /** Reads all of its log again, as storage-nodes/scrubber.ts does from time to time. */
+  scrub(): void {
+    const { log } = this;
+    if (!log || !this.joined) return;
+    for (const [id, tablet] of this.tablets) {
+      log.scrub(id).then(
+        ([first]) => first && tablet.logDamaged(new Fault('Damaged', `${first.file} at ${first.offset}: ${first.reason}`)),
+        () => undefined,
+      );
+    }
+  }
+
+  input(input: Input): void {
+    for (const tablet of this.tablets.values()) tablet.input(input);
+  }
+
+  connected(peer: NodeId): void {
+    this.process?.happens(() => this.joined && this.input({ kind: 'peerConnected', peer }));
+  }
+
+  receive(from: NodeId, bytes: Uint8Array): void {
+    this.process?.happens(() => {
+      if (!this.joined) return;
+      const message = peerMessage(bytes);
+      this.tablets.get(message.tablet)?.input({ kind: 'message', from, message });
+    });
+  }
+
+  /** A client's request; its answer goes the way it came. */
+  receiveRequest(from: string, bytes: Uint8Array): void {
+    const { process } = this;
+    process?.happens(() => {
+      if (this.joined) void this.#answer(process, from, bytes);
+    });
+  }
+
+  async #answer(process: Process, from: string, bytes: Uint8Array): Promise<void> {
+    const { fields, blobs } = messageOf(bytes);
+    const [, id, kind, ...args] = fields;
+    let answer: Uint8Array;
+    try {
+      const { results, blobs: out } = await this.#handlers[kind as string]!(args, blobs, undefined as never);
+      answer = frame(['answer', id, ...results], out);
+    } catch (error) {
+      if (error instanceof Rejected) answer = frame(['rejected', id, error.rejection]);
+      else if (error instanceof Fault) answer = frame(['fault', id, error.code, error.message, error.hint ?? null]);
+      else return this.#fatal(process, error as Error);
+    }
+    this.#around.onLook(this);
+    if (process.acts()) this.#around.deliver(this.id, from, answer);
+  }
+
+  async #open(process: Process): Promise<void> {
+    const { journalSegmentBytes, tabletSegmentBytes, logger, copyOf, onCut, onLook, onRecovered } = this.#around;
+    const disk = new DiskLog({
+      folder: FOLDER,
+      files: process.files,
+      timers: process.timers,
+      lock: { take: async () => undefined, release: async () => undefined },
+      journalSegmentBytes,
+      tabletSegmentBytes,
+      logger,
+    });
+    const recovered = await disk.open();
+    onRecovered(this, recovered);
+    const log = watchedLog(disk, {
+      copyOf: (tablet) => copyOf(this, tablet),
+      onCut,
+      onCommit: () => onLook(this),
+    });
+    const cells = new StoredCells(this.cellDisk, () => process.acts());
+    await cells.open();
+    this.log = log;
+    this.cells = cells;
+    this.#handlers = requestHandlers({
+      tablet: (id) => this.#tablet(id),
+      log,
+      cells,
+      views: () => [],
+      configurations: () => [...this.#known.values()],
+      began: () => undefined,
+      ended: () => undefined,
+    });
+    for (const one of recovered) await this.#openTablet(process, one.tablet, one);
+    this.joined = true;
+    for (const peer of this.#around.peers()) if (peer !== this && peer.up) this.connected(peer.id);
+    this.link.start(process);
+    this.#tick(process);
+  }
+
+  #tick(process: Process): void {
+    this.input({ kind: 'tick' });
+    process.timers.after(TICK_MS, () => this.joined && this.#tick(process));
+  }
+
+  async #openTablet(process: Process, id: TabletId, recovered: RecoveredTablet | undefined): Promise<Tablet> {
+    const log = this.log!;
+    const cells = this.cells!;
+    const last = recovered?.prepared.at(-1)?.seq ?? recovered?.committed ?? 0;
+    if (cells.applied(id) > last) await cells.drop(id);
+    const damaged = (recovered?.damage.length ?? 0) > 0;
+    const ends = recovered && !damaged ? ((await log.epochEnds(id)) as EpochEnd[]) : [];
+    const tablet = new Tablet(id, this.#host(process, log, cells), recovered, ends);
+    this.tablets.set(id, tablet);
+    return tablet;
+  }
+
+  #host(process: Process, log: NodeLog, cells: StoredCells): TabletHost {
+    const { application, timing, logger } = this.#around;
+    const { random } = this.machine.world;
+    return {
+      self: this.id,
+      log,
+      cells,
+      application,
+      timing,
+      logger,
+      now: () => process.now,
+      clock: () => process.clock,
+      timers: process.timers,
+      random: (into) => random.fill(into),
+      send: (to, message) => this.#send(process, to, message),
+      compareAndSet: (next) => this.link.compareAndSet(next),
+      execute: () => new Promise(() => undefined),
+      notice: () => undefined,
+      configurationChanged: (configuration) => this.#learn(configuration),
+      fatal: (error) => this.#fatal(process, error),
+    };
+  }
+
+  #send(process: Process, to: NodeId, message: PeerMessage): void {
+    this.#around.onLook(this);
+    if (!process.acts()) return;
+    const isBeacon = message.body.type === 'beacon' || message.body.type === 'beaconAck';
+    const bytes = peerFrame(message);
+    const target = this.#around.peers().find((node) => node.id === to);
+    if (target) this.#around.network.send(this.id, to, isBeacon ? '!' : '', false, () => target.receive(this.id, bytes));
+  }
+
+  /** From the config store. */
+  #heard(configuration: Configuration): void {
+    this.#learn(configuration);
+    const tablet = this.tablets.get(configuration.tablet);
+    if (tablet) return tablet.input({ kind: 'configuration', configuration });
+    const { process } = this;
+    if (!configuration.replicas.includes(this.id) || !process) return;
+    this.#openPlaced(process, configuration.tablet).catch((error: unknown) => this.#fatal(process, error as Error));
+  }
+
+  async #openPlaced(process: Process, id: TabletId): Promise<void> {
+    const tablet = await this.#openTablet(process, id, undefined);
+    const configuration = this.#known.get(id);
+    if (configuration) tablet.input({ kind: 'configuration', configuration });
+    for (const peer of this.#around.peers())
+      if (peer !== this && peer.up) tablet.input({ kind: 'peerConnected', peer: peer.id });
+  }
+
+  #learn(configuration: Configuration): void {
+    const known = this.#known.get(configuration.tablet);
+    if (known && known.lineage === configuration.lineage && known.version >= configuration.version) return;
+    this.#known.set(configuration.tablet, configuration);
+  }
+
+  /** Ends the process. A disk that was made to fail is a reason; anything else is a defect. */
+  #fatal(process: Process, error: Error): void {
+    if (process.dead) return;
+    const { world, disk } = this.machine;
+    this.#note(() => `cannot go on: ${error.message}`);
+    const isDisk = error instanceof Fault && (error.code === 'DiskFailed' || error.code === 'DiskFull');
+    if (!isDisk || !(process.diskFailed || disk.full)) world.fail(`${this.id} cannot go on: ${error.stack}`);
+    process.die();
+  }
+
+  #tablet(id: unknown): Tablet {
+    const tablet = this.tablets.get(id as TabletId);
+    if (!tablet) throw new Fault('NotPrimary', `tablet ${String(id)} is not on ${this.id}`);
+    return tablet;
+  }
+
+  #note(text: () => string): void {
+    this.machine.world.note(() => `${this.id} ${text()}`);
+  }
+}

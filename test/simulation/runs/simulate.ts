@@ -1,0 +1,46 @@
+/** One run of one seed. Requires a macrotask (see engine/world.ts). */
+import { World } from '../engine/world.ts';
+import { Cluster } from '../cluster/cluster.ts';
+import { calmed, profileFor, type Profile } from '../cluster/profile.ts';
+
+export type Options = { readonly tracing?: boolean; readonly calm?: boolean };
+
+export type Outcome = {
+  readonly seed: number;
+  readonly violation: string | undefined;
+  readonly profile: Profile;
+  readonly operations: number;
+  readonly acknowledged: number;
+  readonly events: number;
+  readonly simulatedMs: number;
+  readonly counts: ReadonlyMap<string, number>;
+  readonly digest: number;
+  readonly trace: readonly string[];
+};
+
+export function simulate(seed: number, options: Options = {}): Outcome {
+  const world = new World(seed, options.tracing);
+  const drawn = profileFor(world.random);
+  const profile = options.calm ? calmed(drawn) : drawn;
+  const cluster = new Cluster(world, profile);
+  const onRejection = (error: unknown): void =>
+    world.fail(`a promise was rejected and nobody looked: ${(error as Error)?.stack ?? String(error)}`);
+  process.on('unhandledRejection', onRejection);
+  try {
+    cluster.run();
+  } finally {
+    process.off('unhandledRejection', onRejection);
+  }
+  return {
+    seed,
+    violation: world.violation,
+    profile,
+    operations: cluster.history.operations.length,
+    acknowledged: cluster.history.acknowledged,
+    events: world.events,
+    simulatedMs: world.now,
+    counts: world.counts,
+    digest: world.digest,
+    trace: world.trace,
+  };
+}
