@@ -101,7 +101,9 @@ export function watchedLog(log: NodeLog, { copyOf, onCut, onCommit }: LogWatch):
       await log.tailRestored(tablet);
     },
     drop(tablet) {
-      copyOf(tablet).empty();
+      const copy = copyOf(tablet);
+      copy.empty();
+      copy.lossy = true;
       return log.drop(tablet);
     },
     read: (tablet, from, maxBytes) => log.read(tablet, from, maxBytes),
