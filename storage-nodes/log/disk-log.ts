@@ -249,6 +249,8 @@ export class DiskLog implements NodeLog {
     this.#report(journal);
     await this.#files.syncFolder(this.#folder);
     await this.#checkpoints.noteFindings(journal, known);
+    // Numbers go on behind what was read: were it lost after all, its place would look like damage.
+    if (!journal.damage) await this.#journalFiles.sync(journal.read);
     await this.#journalFiles.start(journal.lastGeneration, journal.read);
     this.#checkpoints.needs(journal.damage ? [] : journal.read);
     await this.#journal.begin(journal.nextNumber);

@@ -5,6 +5,7 @@
  * (what is left in it carries older generations) and its first bytes zeroed.
  */
 import { join } from 'node:path';
+import { syncForGood } from './files.ts';
 import type { FilePort, OpenFile } from './files.ts';
 
 const ZEROS = Buffer.alloc(1024 * 1024);
@@ -51,6 +52,14 @@ export class JournalFiles {
     // Those made ready by an earlier run come first: their new numbers are then never taken.
     const ready = others.filter((generation) => generation > last);
     await this.#recycle([...ready, ...others.filter((generation) => generation <= last)]);
+  }
+
+  /** What a killed process left in these files can be read, but may not be on the disk. */
+  async sync(generations: readonly number[]): Promise<void> {
+    for (const generation of generations) {
+      const file = await this.#files.open(join(this.#folder, journalName(generation)), 'write');
+      await syncForGood(file, 'the journal').finally(() => file.close());
+    }
   }
 
   /** A file for the next generation, open and clean. */

@@ -36,6 +36,7 @@ export class Faults {
 
   constructor(cluster: Breakable) {
     this.#cluster = cluster;
+    for (const node of cluster.nodes) node.machine.disk.mayLose = () => this.#mayLose(node);
   }
 
   start(): void {
@@ -152,7 +153,6 @@ export class Faults {
         disk.fullForAll = random.chance(0.5);
         return world.after(lasting, () => void (disk.full = false));
       case 'failed fsync':
-        if (!this.#mayLose(node)) return;
         disk.failSyncs = true;
         return world.after(lasting, () => void (disk.failSyncs = false));
       case 'wipe':
@@ -164,7 +164,7 @@ export class Faults {
         if (this.#mayLose(node)) this.#damage(node, kind);
         return;
       case 'misdirected write':
-        if (this.#mayLose(node)) disk.misdirect = true;
+        disk.misdirect = true;
         return;
       case 'damaged cell':
         if (node.cellDisk.damage(random)) counted();
@@ -227,7 +227,7 @@ export class Faults {
   #mayTear(): boolean {
     const { profile, nodes, checkers } = this.#cluster;
     const isWhole = (node: SimNode): boolean =>
-      !node.machine.disk.damaged && !node.machine.disk.failSyncs && !node.machine.disk.misdirect && checkers.copiesOn(node).every((copy) => !copy.lossy);
+      !node.machine.disk.damaged && checkers.copiesOn(node).every((copy) => !copy.lossy);
     return profile.tears && nodes.every(isWhole);
   }
 
@@ -243,8 +243,6 @@ export class Faults {
           other !== node &&
           !copy.lossy &&
           !disk.damaged &&
-          !disk.failSyncs &&
-          !disk.misdirect &&
           !copy.cut &&
           configuration.inSync.includes(other.id) &&
           (copy.configuration?.version ?? 0) > 1

@@ -117,6 +117,8 @@ export class Disk {
   failSyncs = false;
   /** The next write lands elsewhere in its file. */
   misdirect = false;
+  /** Asked before anything is lost that was, or may be, acknowledged. */
+  mayLose: () => boolean = () => true;
 
   create(path: string): Inode {
     const inode = new Inode();

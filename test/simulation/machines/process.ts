@@ -177,7 +177,7 @@ export class Process {
       datasync: () => {
         const count = inode.unsynced.length;
         return this.#takes(delays.syncMs(), () => {
-          if (!disk.failSyncs) return inode.synced(count);
+          if (!disk.failSyncs || !disk.mayLose()) return inode.synced(count);
           this.diskFailed = true;
           this.#world.count('failed fsync');
           inode.forget(this.#world.random);
@@ -193,7 +193,7 @@ export class Process {
   #write(path: string, inode: Inode, bytes: Buffer, position: number): void {
     const { disk } = this.machine;
     const { random } = this.#world;
-    if (disk.misdirect && inode.size > 0) {
+    if (disk.misdirect && inode.size > 0 && disk.mayLose()) {
       disk.misdirect = false;
       this.#world.count('misdirected write');
       const from = random.below(inode.size);
