@@ -70,7 +70,8 @@ export class Checkers {
       const found = recovered.find(({ tablet }) => tablet === copy.tablet);
       const isLossy = this.isLossy(node, copy.tablet);
       if (!found) {
-        if (!isLossy && copy.durable > 0) this.#fail(`${node.id} opens without ${copy.tablet}, of which it had ${copy.durable}`);
+        if (!isLossy && copy.durable > 0)
+          this.#fail(`${node.id} opens without ${copy.tablet}, of which it had ${copy.durable}`);
         copy.empty();
         continue;
       }
@@ -89,13 +90,18 @@ export class Checkers {
     for (const record of found.prepared) taken.push(record);
     if (!isLossy) {
       const [damage] = found.damage;
-      if (damage) this.#fail(`${node.id} finds damage in a sound ${copy.tablet}: ${damage.file}, byte ${damage.offset}: ${damage.reason}`);
+      if (damage)
+        this.#fail(
+          `${node.id} finds damage in a sound ${copy.tablet}: ${damage.file}, byte ${damage.offset}: ${damage.reason}`,
+        );
       for (let i = 0; i < copy.durable; i++) {
         if (isSameRecord(copy.taken[i], taken[i])) continue;
         this.#fail(`${node.id} opens ${copy.tablet} without entry ${i + 1}, which was durable there`);
       }
       const before = copy.configuration?.version ?? 0;
-      const now = found.configuration ? parseConfiguration(Buffer.from(found.configuration).toString()).version : 0;
+      const now = found.configuration
+        ? parseConfiguration(Buffer.from(found.configuration).toString()).version
+        : 0;
       if (now < before) this.#fail(`${node.id} forgot configuration ${before} of ${copy.tablet}`);
     }
     copy.taken = taken;
@@ -123,9 +129,13 @@ export class Checkers {
     // A copy that is being given up has no say, and soon no log.
     if (view.committed === copy.committed || view.quarantine) return;
     if (view.committed < copy.committed)
-      return this.#fail(`${node.id} ${id}: its commit index fell from ${copy.committed} to ${view.committed}`);
+      return this.#fail(
+        `${node.id} ${id}: its commit index fell from ${copy.committed} to ${view.committed}`,
+      );
     if (!(view.committed <= view.durable && view.durable <= view.last))
-      this.#fail(`${node.id} ${id}: committed ${view.committed} <= durable ${view.durable} <= last ${view.last}`);
+      this.#fail(
+        `${node.id} ${id}: committed ${view.committed} <= durable ${view.durable} <= last ${view.last}`,
+      );
     const isPrimary = view.role === 'primary';
     const { records } = this.truthOf(id);
     for (let seq = copy.committed + 1; seq <= view.committed; seq++) {
@@ -133,8 +143,10 @@ export class Checkers {
       if (!record) return this.#fail(`${node.id} commits ${seq} of ${id}, which it does not have`);
       const known = records[seq - 1];
       if (known) {
-        if (!isSameRecord(record, known)) this.#fail(`${node.id} commits ${named(record)} of ${id} where ${named(known)} was committed`);
-      } else if (!isPrimary) this.#fail(`${node.id} commits ${named(record)} of ${id}, which no primary committed`);
+        if (!isSameRecord(record, known))
+          this.#fail(`${node.id} commits ${named(record)} of ${id} where ${named(known)} was committed`);
+      } else if (!isPrimary)
+        this.#fail(`${node.id} commits ${named(record)} of ${id}, which no primary committed`);
       else this.#commitsFirst(id, record);
     }
     copy.committed = view.committed;
@@ -147,7 +159,8 @@ export class Checkers {
     const truth = this.truthOf(id);
     const head = decodeHead(record.head);
     const fail = (what: string): void => this.#fail(`${id}, ${named(record)}: ${what}`);
-    if (Buffer.from(head.previousHash).toString('hex') !== truth.lastHash) fail('the chain of hashes is broken');
+    if (Buffer.from(head.previousHash).toString('hex') !== truth.lastHash)
+      fail('the chain of hashes is broken');
     if (head.time < truth.time) fail('its time goes back');
     if (head.commandId !== '') {
       const before = truth.commands.get(head.commandId);
@@ -156,7 +169,8 @@ export class Checkers {
     }
     if (head.stream !== '') {
       const streamSeq = (truth.streams.get(head.stream) ?? 0) + 1;
-      if (head.streamSeq !== streamSeq) fail(`stream ${head.stream} goes on with ${head.streamSeq} instead of ${streamSeq}`);
+      if (head.streamSeq !== streamSeq)
+        fail(`stream ${head.stream} goes on with ${head.streamSeq} instead of ${streamSeq}`);
       truth.streams.set(head.stream, streamSeq);
     }
     truth.time = head.time;
@@ -173,14 +187,17 @@ export class Checkers {
         const copy = this.copyOf(member, id);
         if (this.isLossy(member, id)) continue;
         if (copy.durable < upTo || !isSameRecord(copy.taken[upTo - 1], record))
-          this.#fail(`${primary.id} commits ${upTo} of ${id} in version ${own.version}, but ${member.id} does not have it on disk`);
+          this.#fail(
+            `${primary.id} commits ${upTo} of ${id} in version ${own.version}, but ${member.id} does not have it on disk`,
+          );
       }
     }
     const epoch = `${id} epoch ${own.epoch}`;
     const committer = `${primary.id} in its life ${primary.life}`;
     const before = this.#committers.get(epoch);
     if (before === undefined) this.#watched.world.count('epoch');
-    if (before !== undefined && before !== committer) this.#fail(`${epoch}: ${committer} commits, and ${before} did`);
+    if (before !== undefined && before !== committer)
+      this.#fail(`${epoch}: ${committer} commits, and ${before} did`);
     this.#committers.set(epoch, committer);
   }
 
@@ -192,7 +209,9 @@ export class Checkers {
     if (kept && counts && isSameRecord(copy.taken[from - 1], kept) && !this.isLossy(node, copy.tablet))
       this.#fail(`${copy.node} is in sync and cuts ${named(kept)} of ${copy.tablet}, which is committed`);
     if (from <= copy.committed)
-      this.#fail(`${copy.node} cuts ${copy.tablet} from ${from}, below its own commit index ${copy.committed}`);
+      this.#fail(
+        `${copy.node} cuts ${copy.tablet} from ${from}, below its own commit index ${copy.committed}`,
+      );
   }
 
   /** Rules 1, 4 and 5, at the only place where configurations come to be. */
@@ -200,12 +219,15 @@ export class Checkers {
     const { tablet } = next;
     for (const node of this.#watched.nodes) this.forgive(node);
     if (!before) return;
-    if (next.inSync.length === 0 || !next.inSync.includes(next.primary)) this.#fail('a primary outside the in-sync set');
+    if (next.inSync.length === 0 || !next.inSync.includes(next.primary))
+      this.#fail('a primary outside the in-sync set');
     if (next.primary !== before.primary) {
       this.#watched.world.count('failover');
       if (next.epoch === before.epoch) this.#fail(`two primaries of ${tablet} in epoch ${next.epoch}`);
       if (!before.inSync.includes(next.primary))
-        this.#fail(`${next.primary} leads version ${next.version} of ${tablet}, but was not in sync in version ${before.version}`);
+        this.#fail(
+          `${next.primary} leads version ${next.version} of ${tablet}, but was not in sync in version ${before.version}`,
+        );
     }
     const { records } = this.truthOf(tablet);
     const members = this.#members(next);
@@ -214,7 +236,9 @@ export class Checkers {
     for (const member of members) {
       if (!before.inSync.includes(member.id)) this.#watched.world.count('catch-up');
       if (!this.isLossy(member, tablet) && !this.copyOf(member, tablet).holds(records))
-        this.#fail(`${member.id} is in sync in version ${next.version} of ${tablet} without every committed entry`);
+        this.#fail(
+          `${member.id} is in sync in version ${next.version} of ${tablet} without every committed entry`,
+        );
     }
   }
 
@@ -224,10 +248,15 @@ export class Checkers {
     for (const [id, { range }] of this.#watched.configurations()) {
       if (!inRange(operation.row, range)) continue;
       const record = this.truthOf(id).records[seq - 1];
-      if (!record) return this.#fail(`${operation.commandId} was answered with entry ${seq} of ${id}, which is not committed`);
+      if (!record)
+        return this.#fail(
+          `${operation.commandId} was answered with entry ${seq} of ${id}, which is not committed`,
+        );
       const { commandId } = decodeHead(record.head);
       if (commandId !== operation.commandId)
-        this.#fail(`${operation.commandId} was answered with entry ${seq} of ${id}, which is that of ${commandId}`);
+        this.#fail(
+          `${operation.commandId} was answered with entry ${seq} of ${id}, which is that of ${commandId}`,
+        );
     }
   }
 

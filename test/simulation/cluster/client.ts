@@ -34,7 +34,11 @@ export type ClientSurroundings = {
   readonly expiryMs: number;
 };
 
-type Waiting = { readonly node: NodeId; readonly resolve: (m: Message) => void; readonly reject: (e: Error) => void };
+type Waiting = {
+  readonly node: NodeId;
+  readonly resolve: (m: Message) => void;
+  readonly reject: (e: Error) => void;
+};
 
 export class SimClient {
   readonly id: string;
@@ -86,7 +90,8 @@ export class SimClient {
     const operation = this.#around.history.called(this.id, row, column, action);
     const digest = expected === null ? null : sha256(valueOf(expected)).toString('hex');
     await this.#execute(operation, 'kv.CompareAndPut', { column, expected: digest }, [valueOf(value)]);
-    if (operation.action.kind === 'cput' && operation.action.swapped) this.#seen.set(`${row}/${column}`, value);
+    if (operation.action.kind === 'cput' && operation.action.swapped)
+      this.#seen.set(`${row}/${column}`, value);
   }
 
   async delete(row: string, column: string): Promise<void> {
@@ -100,7 +105,11 @@ export class SimClient {
     const operation = history.called(this.id, row, column, { kind: 'get', found: null });
     try {
       const found = await this.#atPrimary(row, async (tablet, node) => {
-        const { fields, blobs } = await this.#ask(node, 'read', [tablet, row, [encodeQuery({ get: { row, column } })]]);
+        const { fields, blobs } = await this.#ask(node, 'read', [
+          tablet,
+          row,
+          [encodeQuery({ get: { row, column } })],
+        ]);
         const cell = decodeCells(tablet, fields[1] as unknown[], blobs)[0]![0];
         if (!cell) return null;
         if (cell.bytes) return valueName(cell.bytes);
@@ -190,7 +199,8 @@ export class SimClient {
       );
       const look = async (): Promise<void> => {
         if (done) return;
-        if (world.now >= deadline) return end(() => reject(new Fault('Unavailable', 'no answer before the deadline')));
+        if (world.now >= deadline)
+          return end(() => reject(new Fault('Unavailable', 'no answer before the deadline')));
         await this.#learn();
         const primary = this.#map.get(tablet)?.primary;
         if (primary !== undefined && primary !== node)
@@ -224,11 +234,17 @@ export class SimClient {
   }
 
   #owner(row: string): Configuration | undefined {
-    for (const configuration of this.#map.values()) if (inRange(row, configuration.range)) return configuration;
+    for (const configuration of this.#map.values())
+      if (inRange(row, configuration.range)) return configuration;
     return undefined;
   }
 
-  #ask(node: NodeId, kind: string, args: readonly unknown[], blobs: readonly Uint8Array[] = []): Promise<Message> {
+  #ask(
+    node: NodeId,
+    kind: string,
+    args: readonly unknown[],
+    blobs: readonly Uint8Array[] = [],
+  ): Promise<Message> {
     return new Promise((resolve, reject) => {
       const id = this.#nextRequest++;
       this.#waiting.set(id, { node, resolve, reject });

@@ -2,11 +2,19 @@
  * A whole cluster in one process, from first start through a time of faults to peace: a run is a function
  * of its seed. After peace is made, every copy must become one again within bounded time.
  */
+import { checkLinearizable } from '../../../ops/chaos/linearizability.ts';
 import pino, { type Logger } from 'pino';
 import { createApplication } from '../../../ops/processes/platform.ts';
 import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
 import { DEFAULT_TIMING } from '../../../storage-nodes/replication/state.ts';
-import { epoch, nodeId, tabletId, version, type NodeId, type TabletId } from '../../../storage-nodes/words.ts';
+import {
+  epoch,
+  nodeId,
+  tabletId,
+  version,
+  type NodeId,
+  type TabletId,
+} from '../../../storage-nodes/words.ts';
 import { World } from '../engine/world.ts';
 import { Disk } from '../machines/disk.ts';
 import { Network } from '../machines/network.ts';
@@ -42,9 +50,19 @@ export class Cluster {
     this.profile = profile;
     const { random } = world;
     this.network = new Network(world, profile.network, (node, peer) => this.#connected(node, peer));
-    this.master = new SimMaster(world, this.network, (next, before) => this.#stored(next, before));
     const ids = Array.from({ length: profile.nodes }, (_, i) => nodeId(`n${i + 1}`));
     const logger = world.tracing ? this.#tracingLogger() : SILENT;
+    const masterDelays = { syncMs: () => random.between(0.3, 3), writeMs: () => 0 };
+    const masterClocks = { rate: 1, wallOffset: 0 };
+    this.master = new SimMaster(new Machine('master', world, new Disk(), masterDelays, masterClocks), {
+      world,
+      network: this.network,
+      nodes: ids,
+      first: firstConfigurations(ids, profile.tablets),
+      logger,
+      ambiguity: () => (this.peace ? 0 : profile.ambiguity),
+      onStored: (next, before) => this.#stored(next, before),
+    });
     this.nodes = ids.map((id) => {
       const clocks = {
         rate: random.between(1 - profile.drift, 1 + profile.drift),
@@ -59,6 +77,7 @@ export class Cluster {
         logger,
         journalSegmentBytes: profile.journalSegmentBytes,
         tabletSegmentBytes: profile.tabletSegmentBytes,
+        master: () => this.master,
         peers: () => this.nodes,
         copyOf: (node, tablet) => this.checkers.copyOf(node, tablet),
         onLook: (node) => this.checkers.look(node),
@@ -69,7 +88,6 @@ export class Cluster {
         deliver: (from, to, bytes) => this.#answer(from, to, bytes),
       });
     });
-    for (const node of this.nodes) node.link.master = this.master;
     this.checkers = new Checkers({ world, nodes: this.nodes, configurations: () => this.master.current });
     this.history = new History((operation, seq) => this.checkers.onAcknowledged(operation, seq));
     this.clients = Array.from(
@@ -96,7 +114,7 @@ export class Cluster {
   /** Leaves what was found in `world.violation`. */
   run(): void {
     const { world, workload } = this;
-    for (const configuration of this.#first()) this.master.apply(configuration);
+    this.master.boot();
     for (const node of this.nodes) node.boot();
     workload.start();
     this.faults.start();
@@ -107,12 +125,16 @@ export class Cluster {
     const isWhole = (): boolean => workload.finished && this.#whole;
     if (!world.run(world.now + PEACE_MS, isWhole)) return this.#fails('is not whole again');
     workload.goOn(this.profile.tablets * 4);
-    if (!world.run(world.now + PEACE_MS, () => workload.finished)) return this.#fails('answers no command in peace');
-    if (!world.run(world.now + PEACE_MS, () => this.#converged)) return this.#fails('has copies that do not become one');
+    if (!world.run(world.now + PEACE_MS, () => workload.finished))
+      return this.#fails('answers no command in peace');
+    if (!world.run(world.now + PEACE_MS, () => this.#converged))
+      return this.#fails('has copies that do not become one');
+    this.#judge();
   }
 
   /** All copies in sync and trusted, one serving. */
   get #whole(): boolean {
+    if (this.master.current.size === 0) return false;
     return [...this.master.current.values()].every(
       ({ tablet, inSync, replicas, primary }) =>
         inSync.length === replicas.length &&
@@ -131,10 +153,33 @@ export class Cluster {
         this.nodes.every((node) => {
           const { configuration, last, committed, applied } = node.tablets.get(tablet)!.view;
           const { length } = this.checkers.truthOf(tablet).records;
-          return configuration?.version === current.version && [last, committed, applied].every((n) => n === length);
+          return (
+            configuration?.version === current.version &&
+            [last, committed, applied].every((n) => n === length)
+          );
         }),
       )
     );
+  }
+
+  /** The history as clients saw it, and every copy's cells. */
+  #judge(): void {
+    const verdict = checkLinearizable(this.history.operations);
+    if (!verdict.linearizable)
+      this.world.fail(
+        `the history of (${verdict.row}, ${verdict.column}) is not linearizable: ${verdict.story}`,
+      );
+    for (const tablet of this.master.current.keys()) {
+      const digests = new Map<string, string>();
+      for (const node of this.nodes) {
+        void node
+          .cells!.digest(tablet)
+          .then(({ applied, digest }) => digests.set(digest, `${node.id} at ${applied}`));
+      }
+      this.world.run(this.world.now);
+      if (digests.size > 1)
+        this.world.fail(`the cells of ${tablet} differ: ${[...digests.values()].join(', ')}`);
+    }
   }
 
   onAllLinks(node: NodeId, what: (from: string, to: string) => void): void {
@@ -148,6 +193,7 @@ export class Cluster {
   /** Its connections break: peers and clients notice. */
   disconnect(node: SimNode): void {
     this.onAllLinks(node.id, (from, to) => this.network.reset(from, to));
+    for (const link of [...this.master.links]) if (link.node === node.id) link.broken();
     for (const client of this.clients) {
       this.network.reset(client.id, node.id);
       this.network.reset(node.id, client.id);
@@ -176,11 +222,18 @@ export class Cluster {
   }
 
   #stored(next: Configuration, before: Configuration | undefined): void {
-    this.world.note(() => `store: ${next.tablet} v${next.version} e${next.epoch} ${next.primary} [${next.inSync.join(' ')}]`);
+    this.world.note(
+      () =>
+        `store: ${next.tablet} v${next.version} e${next.epoch} ${next.primary} [${next.inSync.join(' ')}]`,
+    );
     this.checkers.onStored(next, before);
   }
 
   #connected(from: string, to: string): void {
+    if (from === 'master' || to === 'master') {
+      for (const link of [...this.master.links]) if (link.node === from || link.node === to) link.broken();
+      return;
+    }
     const node = this.nodes.find(({ id }) => id === from);
     const peer = this.nodes.find(({ id }) => id === to);
     if (node && peer?.up) node.connected(peer.id);
@@ -217,22 +270,6 @@ export class Cluster {
     return this.profile.writeMs > 0 ? this.profile.writeMs * this.world.random.between(0, 2) : 0;
   }
 
-  #first(): Configuration[] {
-    const ids = this.nodes.map(({ id }) => id);
-    const ranges = this.profile.tablets === 1 ? [{ from: '', to: null }] : [{ from: '', to: 'm' }, { from: 'm', to: null }];
-    return ranges.map((range, i) => ({
-      tablet: tabletId(`t${i + 1}`),
-      version: version(1),
-      epoch: epoch(1),
-      lineage: 1,
-      primary: ids[i % ids.length]!,
-      inSync: ids,
-      replicas: ids,
-      range,
-      predecessor: '',
-    }));
-  }
-
   #tracingLogger(): Logger {
     const stream = { write: (line: string) => this.world.note(() => `  log: ${line.trim()}`) };
     return pino({ level: 'info', base: null, timestamp: false }, stream);
@@ -241,4 +278,22 @@ export class Cluster {
   get tablets(): TabletId[] {
     return [...this.master.current.keys()];
   }
+}
+
+function firstConfigurations(ids: readonly NodeId[], tablets: number): Configuration[] {
+  const ranges = [
+    { from: '', to: tablets === 1 ? null : 'm' },
+    { from: 'm', to: null },
+  ];
+  return ranges.slice(0, tablets).map((range, i) => ({
+    tablet: tabletId(`t${i + 1}`),
+    version: version(1),
+    epoch: epoch(1),
+    lineage: 1,
+    primary: ids[i % ids.length]!,
+    inSync: ids,
+    replicas: ids,
+    range,
+    predecessor: '',
+  }));
 }

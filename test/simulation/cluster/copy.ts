@@ -42,13 +42,18 @@ export class Copy {
   holds(truth: readonly LogRecord[]): boolean {
     if (this.durable < truth.length) return false;
     // Entries up to `committed` were compared when they were committed.
-    for (let i = this.committed; i < truth.length; i++) if (!isSameRecord(this.taken[i], truth[i])) return false;
+    for (let i = this.committed; i < truth.length; i++)
+      if (!isSameRecord(this.taken[i], truth[i])) return false;
     return true;
   }
 }
 
 export function isSameRecord(a: LogRecord | undefined, b: LogRecord | undefined): boolean {
-  return a !== undefined && b !== undefined && (a === b || (a.epoch === b.epoch && Buffer.compare(a.head, b.head) === 0));
+  return (
+    a !== undefined &&
+    b !== undefined &&
+    (a === b || (a.epoch === b.epoch && Buffer.compare(a.head, b.head) === 0))
+  );
 }
 
 export type LogWatch = {
@@ -77,7 +82,8 @@ export function watchedLog(log: NodeLog, { copyOf, onCut, onCommit }: LogWatch):
         throw error;
       }
       const last = records.at(-1)!;
-      if (copy.taken === taken && taken[last.seq - 1] === last) copy.durable = Math.max(copy.durable, last.seq);
+      if (copy.taken === taken && taken[last.seq - 1] === last)
+        copy.durable = Math.max(copy.durable, last.seq);
     },
     truncate(tablet, from) {
       const copy = copyOf(tablet);
@@ -94,7 +100,8 @@ export function watchedLog(log: NodeLog, { copyOf, onCut, onCommit }: LogWatch):
       const copy = copyOf(tablet);
       const { taken } = copy;
       await log.saveConfiguration(tablet, configuration);
-      if (copy.taken === taken) copy.configuration = parseConfiguration(Buffer.from(configuration).toString());
+      if (copy.taken === taken)
+        copy.configuration = parseConfiguration(Buffer.from(configuration).toString());
     },
     async tailRestored(tablet) {
       copyOf(tablet).cut = false;

@@ -54,7 +54,7 @@ export class Faults {
     const { network, nodes, world, master } = this.#cluster;
     world.note(() => 'peace');
     network.heal();
-    master.down = false;
+    if (!master.up) master.boot();
     master.slowMs = 0;
     this.slowDisk = false;
     for (const node of nodes) {
@@ -131,8 +131,11 @@ export class Faults {
         return;
       case 'store down':
         counted();
-        master.down = true;
-        return world.after(lasting, () => void (master.down = false));
+        master.process?.die();
+        if (random.chance(0.3)) master.machine.disk.losePower(random);
+        return world.after(lasting, () => {
+          if (master.process!.dead) master.boot();
+        });
       case 'store slow':
         counted();
         master.slowMs = 4000;

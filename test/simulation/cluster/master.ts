@@ -1,37 +1,57 @@
-/** TEMP master: a memory store by the contract, until the production master can be driven. */
+/**
+ * The master: the production master and config store, on a machine of their own that can die, be slow, and
+ * come back with an older state of its disk. `current` is what the store durably holds, seen from outside.
+ */
+import type { Logger } from 'pino';
 import { Fault } from '../../../storage-nodes/faults.ts';
-import { brokenRule } from '../../../storage-nodes/master/configuration-rules.ts';
-import { configurationHash } from '../../../storage-nodes/master/configuration-hash.ts';
-import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
-import type { TabletId } from '../../../storage-nodes/words.ts';
+import { EmbeddedConfigStore } from '../../../storage-nodes/master/embedded-config-store.ts';
+import { Master, type Session } from '../../../storage-nodes/master/master.ts';
+import { canonical, isSame, type Configuration } from '../../../storage-nodes/replication/configuration.ts';
+import { nodeId, type NodeId, type TabletId } from '../../../storage-nodes/words.ts';
 import type { World } from '../engine/world.ts';
 import type { Network } from '../machines/network.ts';
+import { Process, type Machine } from '../machines/process.ts';
+import { frame, messageOf } from './frames.ts';
+import type { SimMasterLink } from './master-link.ts';
 
-export type StoreAnswer =
-  | { readonly outcome: 'stored' }
-  | { readonly outcome: 'refused'; readonly current: Configuration | undefined };
+const FOLDER = '/config';
+
+export type MasterSurroundings = {
+  readonly world: World;
+  readonly network: Network;
+  readonly nodes: readonly NodeId[];
+  readonly first: readonly Configuration[];
+  readonly logger: Logger;
+  /** Share of answers that are lost. */
+  readonly ambiguity: () => number;
+  readonly onStored: (next: Configuration, before: Configuration | undefined) => void;
+};
 
 export class SimMaster {
+  readonly machine: Machine;
   readonly current = new Map<TabletId, Configuration>();
-  readonly #proposed: Configuration[] = [];
-  down = false;
+  /** Requests wait up to so long before they are looked at. */
   slowMs = 0;
-  readonly #world: World;
-  readonly #network: Network;
-  readonly #onStored: (next: Configuration, before: Configuration | undefined) => void;
-  readonly listeners = new Map<string, (configuration: Configuration) => void>();
+  process: Process | undefined;
+  readonly links = new Set<SimMasterLink>();
+  readonly #around: MasterSurroundings;
+  readonly #proposed: Configuration[] = [];
+  #master: Master | undefined;
 
-  constructor(world: World, network: Network, onStored: (next: Configuration, before: Configuration | undefined) => void) {
-    this.#world = world;
-    this.#network = network;
-    this.#onStored = onStored;
+  constructor(machine: Machine, around: MasterSurroundings) {
+    this.machine = machine;
+    this.#around = around;
   }
 
-  all(from: string, answer: (all: Configuration[]) => void): void {
-    this.#network.send(from, 'master', '', true, () => {
-      if (this.down) return;
-      const all = [...this.current.values()];
-      this.#network.send('master', from, '', true, () => answer(all));
+  get up(): boolean {
+    return this.#master !== undefined && this.process?.dead === false;
+  }
+
+  boot(): void {
+    const process = new Process(this.machine, Infinity, () => this.#died());
+    this.process = process;
+    this.#open(process).catch((error: unknown) => {
+      if (!process.dead) this.#around.world.fail(`the master cannot start: ${(error as Error).stack}`);
     });
   }
 
@@ -41,28 +61,100 @@ export class SimMaster {
     return this.#proposed.filter((next) => next.tablet === tablet && next.version > version);
   }
 
-  compareAndSet(from: string, next: Configuration, answer: (answer: StoreAnswer) => void): void {
-    this.#proposed.push(next);
-    this.#network.send(from, 'master', '', true, () => {
-      if (this.down) return;
-      this.#world.after(this.slowMs > 0 ? this.#world.random.between(0, this.slowMs) : 1, () => {
-        const result = this.apply(next);
-        this.#network.send('master', from, '', true, () => answer(result));
+  /** A message of a node, over a connection that it holds open. */
+  receive(link: SimMasterLink, bytes: Uint8Array): void {
+    const { process } = this;
+    const master = this.#master;
+    const { world } = this.#around;
+    if (!process || !master) return;
+    const { fields } = messageOf(bytes);
+    const [, id, kind, ...args] = fields;
+    const take = (): void =>
+      process.happens(() => {
+        if (link.open) void this.#answer(process, master, link, id, String(kind), args);
       });
-    });
+    if (this.slowMs > 0) world.after(world.random.between(0, this.slowMs), take);
+    else take();
   }
 
-  apply(next: Configuration): StoreAnswer {
+  noteProposed(next: Configuration): void {
+    this.#proposed.push(next);
+  }
+
+  left(session: Session): void {
+    this.#master?.left(session);
+  }
+
+  /** What an operator does to a store that went back: it learns the newest that any node holds (rule 9). */
+  async recover(held: readonly Configuration[]): Promise<void> {
+    const master = this.#master;
+    if (!master) return;
+    for (const next of held) {
+      const stored = this.current.get(next.tablet);
+      if (stored && stored.version >= next.version) continue;
+      await master.ask(OPERATOR, 'config.replace', [canonical(next), stored ? canonical(stored) : null]);
+    }
+  }
+
+  async #open(process: Process): Promise<void> {
+    const { logger, first, nodes } = this.#around;
+    const store = new EmbeddedConfigStore({ folder: FOLDER, files: process.files, logger });
+    await store.open();
+    const all = await store.all();
+    this.#goneBack(all);
+    for (const configuration of all) this.#stored(configuration);
+    store.watch((configuration) => {
+      if (!process.dead) this.#stored(configuration);
+    });
+    if (all.length === 0) for (const configuration of first) await store.compareAndSet(configuration);
+    const master = new Master({ store, nodes, timers: process.timers, logger, isActive: () => false });
+    master.start();
+    this.#master = master;
+  }
+
+  /** A disk that was put back: the store now holds what it held then. */
+  #goneBack(all: readonly Configuration[]): void {
+    for (const configuration of all) {
+      const known = this.current.get(configuration.tablet);
+      if (known && configuration.version < known.version)
+        this.current.set(configuration.tablet, configuration);
+    }
+  }
+
+  #stored(next: Configuration): void {
     const before = this.current.get(next.tablet);
-    const hash = before ? configurationHash(before) : '';
-    if (before && configurationHash(next) === hash) return { outcome: 'stored' };
-    if (next.predecessor !== hash) return { outcome: 'refused', current: before };
-    const broken = brokenRule(next, before);
-    if (broken) throw new Fault('Malformed', broken);
+    if (isSame(before, next)) return;
     this.current.set(next.tablet, next);
-    this.#onStored(next, before);
-    for (const [node, listener] of this.listeners)
-      this.#network.send('master', node, '', true, () => listener(next));
-    return { outcome: 'stored' };
+    this.#around.onStored(next, before);
+  }
+
+  async #answer(
+    process: Process,
+    master: Master,
+    link: SimMasterLink,
+    id: unknown,
+    kind: string,
+    args: readonly unknown[],
+  ): Promise<void> {
+    const { world, network, ambiguity } = this.#around;
+    let answer: Uint8Array;
+    try {
+      answer = frame(['answer', id, ...(await master.ask(link.session, kind, args))]);
+    } catch (error) {
+      if (!(error instanceof Fault)) return world.fail(`the master fails: ${(error as Error).stack}`);
+      if (error.code === 'Malformed') world.fail(`the master refuses ${kind}: ${error.message}`);
+      answer = frame(['fault', id, error.code, error.message]);
+    }
+    if (process.dead) return;
+    if (kind === 'config.cas' && world.random.chance(ambiguity()))
+      return world.count('lost answer of the store');
+    network.send('master', link.node, '', true, () => link.receive(answer));
+  }
+
+  #died(): void {
+    this.#master = undefined;
+    for (const link of [...this.links]) link.broken();
   }
 }
+
+const OPERATOR: Session = { id: nodeId('operator'), push: () => undefined };

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import { DiskLog } from '../../../storage-nodes/log/disk-log.ts';
 import type { NodeLog, RecoveredTablet } from '../../../storage-nodes/log/log.ts';
+import { ConfigClient } from '../../../storage-nodes/master/config-client.ts';
 import { requestHandlers } from '../../../storage-nodes/node-requests.ts';
 import { Rejected } from '../../../storage-nodes/rejected.ts';
 import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
@@ -22,7 +23,8 @@ import type { Network } from '../machines/network.ts';
 import { Process, type Machine } from '../machines/process.ts';
 import { watchedLog, type Copy } from './copy.ts';
 import { frame, messageOf, peerFrame, peerMessage } from './frames.ts';
-import { StoreLink } from './store-link.ts';
+import { dialSimMaster } from './master-link.ts';
+import type { SimMaster } from './master.ts';
 
 const TICK_MS = 25;
 const FOLDER = '/log';
@@ -34,6 +36,7 @@ export type NodeSurroundings = {
   readonly logger: Logger;
   readonly journalSegmentBytes: number;
   readonly tabletSegmentBytes: number;
+  readonly master: () => SimMaster;
   readonly peers: () => readonly SimNode[];
   readonly copyOf: (node: SimNode, tablet: TabletId) => Copy;
   readonly onCut: (copy: Copy, from: Seq) => void;
@@ -50,7 +53,6 @@ export class SimNode {
   readonly id: NodeId;
   readonly machine: Machine;
   readonly cellDisk = new CellDisk();
-  readonly link: StoreLink;
   process: Process | undefined;
   readonly tablets = new Map<TabletId, Tablet>();
   /** It listens and ticks. */
@@ -58,6 +60,8 @@ export class SimNode {
   log: NodeLog | undefined;
   cells: StoredCells | undefined;
   life = 0;
+  #opening: Promise<void> = Promise.resolve();
+  #config: ConfigClient | undefined;
   #handlers: Readonly<Record<string, Handler>> = {};
   readonly #known = new Map<string, Configuration>();
   readonly #around: NodeSurroundings;
@@ -66,7 +70,6 @@ export class SimNode {
     this.id = id;
     this.machine = machine;
     this.#around = around;
-    this.link = new StoreLink(id, around.network, (configuration) => this.#heard(configuration));
   }
 
   get up(): boolean {
@@ -78,6 +81,7 @@ export class SimNode {
     this.tablets.clear();
     this.#known.clear();
     this.joined = false;
+    this.#opening = Promise.resolve();
     const process = new Process(this.machine, this.#around.operations(), () => this.#around.onDeath(this));
     this.process = process;
     this.#note(() => 'boots');
@@ -90,6 +94,8 @@ export class SimNode {
     if (!process || process.dead || !log || !this.joined) return;
     this.joined = false;
     const stopping = async (): Promise<void> => {
+      this.#config?.stop();
+      await this.#opening;
       await Promise.all([...this.tablets.values()].map((tablet) => tablet.stop()));
       await log.close();
       process.die();
@@ -103,7 +109,9 @@ export class SimNode {
     if (!log || !this.joined) return;
     for (const [id, tablet] of this.tablets) {
       log.scrub(id).then(
-        ([first]) => first && tablet.logDamaged(new Fault('Damaged', `${first.file} at ${first.offset}: ${first.reason}`)),
+        ([first]) =>
+          first &&
+          tablet.logDamaged(new Fault('Damaged', `${first.file} at ${first.offset}: ${first.reason}`)),
         () => undefined,
       );
     }
@@ -142,7 +150,8 @@ export class SimNode {
       answer = frame(['answer', id, ...results], out);
     } catch (error) {
       if (error instanceof Rejected) answer = frame(['rejected', id, error.rejection]);
-      else if (error instanceof Fault) answer = frame(['fault', id, error.code, error.message, error.hint ?? null]);
+      else if (error instanceof Fault)
+        answer = frame(['fault', id, error.code, error.message, error.hint ?? null]);
       else return this.#fatal(process, error as Error);
     }
     this.#around.onLook(this);
@@ -150,7 +159,9 @@ export class SimNode {
   }
 
   async #open(process: Process): Promise<void> {
-    const { journalSegmentBytes, tabletSegmentBytes, logger, copyOf, onCut, onLook, onRecovered } = this.#around;
+    const { journalSegmentBytes, tabletSegmentBytes, logger, copyOf, onCut, onLook, onRecovered } =
+      this.#around;
+    const { network, master } = this.#around;
     const disk = new DiskLog({
       folder: FOLDER,
       files: process.files,
@@ -180,10 +191,19 @@ export class SimNode {
       began: () => undefined,
       ended: () => undefined,
     });
+    const config = new ConfigClient({
+      masters: new Map([['master', () => dialSimMaster(this.id, process, network, master())]]),
+      held: () => this.held(),
+      onConfiguration: (configuration) => this.#heard(process, configuration),
+      onSuspected: () => undefined,
+      timers: process.timers,
+      logger,
+    });
+    this.#config = config;
     for (const one of recovered) await this.#openTablet(process, one.tablet, one);
     this.joined = true;
     for (const peer of this.#around.peers()) if (peer !== this && peer.up) this.connected(peer.id);
-    this.link.start(process);
+    config.start();
     this.#tick(process);
   }
 
@@ -219,7 +239,7 @@ export class SimNode {
       timers: process.timers,
       random: (into) => random.fill(into),
       send: (to, message) => this.#send(process, to, message),
-      compareAndSet: (next) => this.link.compareAndSet(next),
+      compareAndSet: (next) => this.#config!.compareAndSet(next),
       execute: () => new Promise(() => undefined),
       notice: () => undefined,
       configurationChanged: (configuration) => this.#learn(configuration),
@@ -233,25 +253,39 @@ export class SimNode {
     const isBeacon = message.body.type === 'beacon' || message.body.type === 'beaconAck';
     const bytes = peerFrame(message);
     const target = this.#around.peers().find((node) => node.id === to);
-    if (target) this.#around.network.send(this.id, to, isBeacon ? '!' : '', false, () => target.receive(this.id, bytes));
+    if (target)
+      this.#around.network.send(this.id, to, isBeacon ? '!' : '', false, () =>
+        target.receive(this.id, bytes),
+      );
   }
 
   /** From the config store. */
-  #heard(configuration: Configuration): void {
+  #heard(process: Process, configuration: Configuration): void {
+    if (!this.joined) return;
     this.#learn(configuration);
     const tablet = this.tablets.get(configuration.tablet);
     if (tablet) return tablet.input({ kind: 'configuration', configuration });
-    const { process } = this;
-    if (!configuration.replicas.includes(this.id) || !process) return;
-    this.#openPlaced(process, configuration.tablet).catch((error: unknown) => this.#fatal(process, error as Error));
+    if (!configuration.replicas.includes(this.id)) return;
+    this.#opening = this.#opening
+      .then(() => this.#openPlaced(process, configuration.tablet))
+      .catch((error: unknown) => this.#fatal(process, error as Error));
   }
 
   async #openPlaced(process: Process, id: TabletId): Promise<void> {
+    if (process.dead || !this.joined || this.tablets.has(id)) return;
     const tablet = await this.#openTablet(process, id, undefined);
     const configuration = this.#known.get(id);
     if (configuration) tablet.input({ kind: 'configuration', configuration });
     for (const peer of this.#around.peers())
       if (peer !== this && peer.up) tablet.input({ kind: 'peerConnected', peer: peer.id });
+  }
+
+  /** What the config store must not be behind of (rule 9). */
+  held(): Configuration[] {
+    const held = new Map(this.#known);
+    for (const [id, { view }] of this.tablets)
+      if (view.configuration && !held.has(id)) held.set(id, view.configuration);
+    return [...held.values()];
   }
 
   #learn(configuration: Configuration): void {

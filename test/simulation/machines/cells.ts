@@ -4,7 +4,13 @@
  * is a Fault when it is met. Keys are compared as text, which is their order for the rows that simulations use.
  */
 import { createHash } from 'node:crypto';
-import type { Cell, CellAddress, CellScan, CellStore, CellWrite } from '../../../storage-nodes/cells/cells.ts';
+import type {
+  Cell,
+  CellAddress,
+  CellScan,
+  CellStore,
+  CellWrite,
+} from '../../../storage-nodes/cells/cells.ts';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import type { Seq, TabletId } from '../../../storage-nodes/words.ts';
 import type { Random } from '../engine/random.ts';
@@ -34,7 +40,10 @@ export class CellDisk {
   /** What a power cut leaves: `true` if some of it is gone. */
   losePower(random: Random): void {
     if (random.chance(0.1)) this.#condemned = true;
-    const kept = this.#batches.slice(0, this.#batches.length - random.below(Math.min(40, this.#batches.length) + 1));
+    const kept = this.#batches.slice(
+      0,
+      this.#batches.length - random.below(Math.min(40, this.#batches.length) + 1),
+    );
     this.#batches = [];
     this.tablets.clear();
     for (const batch of kept) this.write(batch);

@@ -186,7 +186,9 @@ export class Disk {
 
   /** A copy of all bytes, to go back to. */
   snapshot(): Map<string, Buffer> {
-    return new Map([...this.files].map(([path, { bytes, size }]) => [path, Buffer.from(bytes.subarray(0, size))]));
+    return new Map(
+      [...this.files].map(([path, { bytes, size }]) => [path, Buffer.from(bytes.subarray(0, size))]),
+    );
   }
 
   restore(snapshot: ReadonlyMap<string, Buffer>): void {
