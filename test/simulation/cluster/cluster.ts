@@ -105,10 +105,6 @@ export class Cluster {
     );
     this.workload = new Workload(world, profile, this.clients);
     this.faults = new Faults(this);
-    world.afterEvent = (process) => {
-      const node = this.nodes.find((one) => one.process === process);
-      if (node) this.checkers.look(node);
-    };
   }
 
   /** Leaves what was found in `world.violation`. */

@@ -154,7 +154,7 @@ export class SimNode {
         answer = frame(['fault', id, error.code, error.message, error.hint ?? null]);
       else return this.#fatal(process, error as Error);
     }
-    this.#around.onLook(this);
+    if (kind === 'execute') this.#around.onLook(this);
     if (process.acts()) this.#around.deliver(this.id, from, answer);
   }
 
@@ -248,9 +248,11 @@ export class SimNode {
   }
 
   #send(process: Process, to: NodeId, message: PeerMessage): void {
-    this.#around.onLook(this);
+    const { body } = message;
+    if ('commit' in body && body.commit > this.#around.copyOf(this, message.tablet).committed)
+      this.#around.onLook(this);
     if (!process.acts()) return;
-    const isBeacon = message.body.type === 'beacon' || message.body.type === 'beaconAck';
+    const isBeacon = body.type === 'beacon' || body.type === 'beaconAck';
     const bytes = peerFrame(message);
     const target = this.#around.peers().find((node) => node.id === to);
     if (target)

@@ -15,6 +15,9 @@ type Event = { readonly time: number; readonly order: number; readonly run: () =
 /** Runs what was promised: the ticks and microtasks that Node would run before its next macrotask. */
 const drain = (process as unknown as { _tickCallback: () => void })._tickCallback;
 
+/** How often `run` asks whether it is done. */
+const ASK_MS = 20;
+
 export class World {
   readonly random: Random;
   /** Milliseconds since the start of the run: the time that no machine can see. */
@@ -28,9 +31,6 @@ export class World {
   readonly tracing: boolean;
   /** How often each kind of thing happened. */
   readonly counts = new Map<string, number>();
-  /** Whose turn the event was; told to `afterEvent`. */
-  touched: object | undefined;
-  afterEvent: (touched: object) => void = () => undefined;
   readonly #heap: Event[] = [];
   #order = 0;
 
@@ -53,6 +53,7 @@ export class World {
 
   /** Runs events until `until`, or a violation, or until `done` says so; tells whether `done` did. */
   run(until: number, done: () => boolean = () => false): boolean {
+    let askAt = this.now;
     for (;;) {
       if (this.violation !== undefined) return false;
       const next = this.#heap[0];
@@ -63,12 +64,12 @@ export class World {
       this.#pop();
       this.now = next.time;
       this.events++;
-      this.touched = undefined;
       next.run();
       drain();
-      if (this.touched) this.afterEvent(this.touched);
       this.digest = (Math.imul(this.digest ^ this.random.fingerprint, 0x01000193) + next.time * 1000) | 0;
+      if (next.time < askAt) continue;
       if (done()) return true;
+      askAt = next.time + ASK_MS;
     }
   }
 

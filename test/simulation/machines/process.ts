@@ -97,7 +97,6 @@ export class Process {
       return;
     }
     run();
-    this.#world.touched = this;
   }
 
   die(): void {

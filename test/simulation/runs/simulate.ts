@@ -25,11 +25,15 @@ export function simulate(seed: number, options: Options = {}): Outcome {
   const cluster = new Cluster(world, profile);
   const onRejection = (error: unknown): void =>
     world.fail(`a promise was rejected and nobody looked: ${(error as Error)?.stack ?? String(error)}`);
+  // Faults are thrown by the thousand: where each came from matters only to who reads a trace.
+  const { stackTraceLimit } = Error;
+  if (!options.tracing) Error.stackTraceLimit = 0;
   process.on('unhandledRejection', onRejection);
   try {
     cluster.run();
   } finally {
     process.off('unhandledRejection', onRejection);
+    Error.stackTraceLimit = stackTraceLimit;
   }
   return {
     seed,
