@@ -262,7 +262,7 @@ export class Checkers {
 
   /** A copy that lost entries and was filled again is as good as any. */
   forgive(node: SimNode): void {
-    if (node.machine.disk.damaged) return;
+    if (node.machine.disk.damaged || !node.up || !node.joined) return;
     for (const copy of this.copiesOn(node)) {
       if (!copy.lossy || copy.cut || copy.damaged || !copy.configuration) continue;
       if (node.tablets.get(copy.tablet)?.view.quarantine) continue;

@@ -36,7 +36,12 @@ export class Faults {
 
   constructor(cluster: Breakable) {
     this.#cluster = cluster;
-    for (const node of cluster.nodes) node.machine.disk.mayLose = () => this.#mayLose(node);
+    for (const node of cluster.nodes) {
+      node.machine.disk.mayLose = () => this.#mayLose(node);
+      node.machine.disk.onLost = () => {
+        for (const copy of cluster.checkers.copiesOn(node)) copy.lossy = true;
+      };
+    }
   }
 
   start(): void {
@@ -215,6 +220,7 @@ export class Faults {
     const to = kind === 'hole' ? Math.min(inode.size, from + 1 + random.below(2000)) : from + 1;
     world.count(kind);
     world.note(() => `${node.id}: ${kind} in ${path}, ${from} to ${to}`);
+    node.machine.disk.onLost();
     inode.damage(from, to, (bytes) => {
       if (kind === 'hole') bytes.fill(0);
       else bytes[0]! ^= 1 << random.below(8);

@@ -8,7 +8,13 @@ import type { Random } from '../engine/random.ts';
 
 const SECTOR_BYTES = 512;
 
-type Unsynced = { readonly position: number; readonly before: Buffer; readonly sizeBefore: number };
+type Unsynced = {
+  readonly position: number;
+  readonly before: Buffer;
+  readonly sizeBefore: number;
+  /** Damage that this write hides, unless it is lost itself. */
+  readonly hides: readonly Range[];
+};
 export type Range = { from: number; to: number };
 
 /** A file, whatever its name is by now. */
@@ -33,8 +39,6 @@ export class Inode {
     this.#reserve(end);
     this.bytes.set(source, position);
     if (end > this.size) this.size = end;
-    if (this.damaged.length > 0)
-      this.damaged = this.damaged.filter(({ from, to }) => from < position || to > end);
   }
 
   truncate(length: number): void {
@@ -42,7 +46,6 @@ export class Inode {
     this.#reserve(length);
     this.bytes.fill(0, length, Math.max(length, this.size));
     this.size = length;
-    this.damaged = this.damaged.filter(({ from }) => from < length);
   }
 
   /** Takes the first `count` unsynced writes to the disk. */
@@ -63,7 +66,8 @@ export class Inode {
     const smallest = Math.min(...lost.map(({ sizeBefore }) => sizeBefore));
     this.unsynced = [];
     this.forgotten = [];
-    for (const { position, before } of lost.reverse()) {
+    for (const { position, before, hides } of lost.reverse()) {
+      this.damaged.push(...hides);
       for (let at = 0; at < before.length;) {
         const end = Math.min(before.length, at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES));
         if (random.next() >= keep) {
@@ -90,7 +94,10 @@ export class Inode {
   #noteChange(from: number, to: number): void {
     const before = Buffer.alloc(to - from);
     this.read(before, from);
-    this.unsynced.push({ position: from, before, sizeBefore: this.size });
+    const isHidden = (range: Range): boolean => range.from >= from && range.to <= to;
+    const hides = this.damaged.length > 0 ? this.damaged.filter(isHidden) : [];
+    if (hides.length > 0) this.damaged = this.damaged.filter((range) => !isHidden(range));
+    this.unsynced.push({ position: from, before, sizeBefore: this.size, hides });
     if (this.forgotten.length > 0)
       this.forgotten = this.forgotten.filter(
         ({ position, before: b }) => position + b.length <= from || position >= to,
@@ -119,6 +126,8 @@ export class Disk {
   misdirect = false;
   /** Asked before anything is lost that was, or may be, acknowledged. */
   mayLose: () => boolean = () => true;
+  /** Told when something was. */
+  onLost: () => void = () => undefined;
 
   create(path: string): Inode {
     const inode = new Inode();

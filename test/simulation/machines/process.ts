@@ -180,6 +180,7 @@ export class Process {
           this.diskFailed = true;
           this.#world.count('failed fsync');
           inode.forget(this.#world.random);
+          disk.onLost();
           throw failure('EIO', path);
         });
       },
@@ -194,6 +195,7 @@ export class Process {
     const { random } = this.#world;
     if (disk.misdirect && inode.size > 0 && disk.mayLose()) {
       disk.misdirect = false;
+      disk.onLost();
       this.#world.count('misdirected write');
       const from = random.below(inode.size);
       const to = Math.min(inode.size, from + bytes.length);
