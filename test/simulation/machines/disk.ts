@@ -10,6 +10,8 @@ const SECTOR_BYTES = 512;
 
 type Unsynced = {
   readonly position: number;
+  readonly length: number;
+  /** As far as there was anything before. */
   readonly before: Buffer;
   readonly sizeBefore: number;
   /** Damage that this write hides, unless it is lost itself. */
@@ -66,15 +68,11 @@ export class Inode {
     const smallest = Math.min(...lost.map(({ sizeBefore }) => sizeBefore));
     this.unsynced = [];
     this.forgotten = [];
-    for (const { position, before, hides } of lost.reverse()) {
+    for (const { position, length, before, hides } of lost.reverse()) {
       this.damaged.push(...hides);
-      for (let at = 0; at < before.length;) {
-        const end = Math.min(before.length, at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES));
-        if (random.next() >= keep) {
-          this.#reserve(position + end);
-          before.copy(this.bytes, position + at, at, end);
-          if (position + end > this.size) this.size = position + end;
-        }
+      for (let at = 0; at < length;) {
+        const end = Math.min(length, at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES));
+        if (random.next() >= keep) this.#putBack(position, before, at, end);
         at = end;
       }
     }
@@ -92,16 +90,22 @@ export class Inode {
   }
 
   #noteChange(from: number, to: number): void {
-    const before = Buffer.alloc(to - from);
-    this.read(before, from);
+    const before = Buffer.from(this.bytes.subarray(from, Math.max(from, Math.min(to, this.size))));
     const isHidden = (range: Range): boolean => range.from >= from && range.to <= to;
     const hides = this.damaged.length > 0 ? this.damaged.filter(isHidden) : [];
     if (hides.length > 0) this.damaged = this.damaged.filter((range) => !isHidden(range));
-    this.unsynced.push({ position: from, before, sizeBefore: this.size, hides });
+    this.unsynced.push({ position: from, length: to - from, before, sizeBefore: this.size, hides });
     if (this.forgotten.length > 0)
       this.forgotten = this.forgotten.filter(
-        ({ position, before: b }) => position + b.length <= from || position >= to,
+        ({ position, length }) => position + length <= from || position >= to,
       );
+  }
+
+  #putBack(position: number, before: Buffer, from: number, to: number): void {
+    this.#reserve(position + to);
+    this.bytes.fill(0, position + from, position + to);
+    if (from < before.length) before.copy(this.bytes, position + from, from, Math.min(to, before.length));
+    if (position + to > this.size) this.size = position + to;
   }
 
   #reserve(length: number): void {
