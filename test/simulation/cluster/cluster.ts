@@ -73,7 +73,13 @@ export class Cluster {
       return new SimNode(id, machine, {
         network: this.network,
         application: APPLICATION,
-        timing: { ...DEFAULT_TIMING, streamCountMax: 20, catchUpBytes: 4096 },
+        timing: {
+          ...DEFAULT_TIMING,
+          streamCountMax: 20,
+          catchUpBytes: 4096,
+          snapshotEntries: profile.snapshotEntries,
+          snapshotChunkBytes: 2048,
+        },
         logger,
         journalSegmentBytes: profile.journalSegmentBytes,
         tabletSegmentBytes: profile.tabletSegmentBytes,

@@ -7,6 +7,7 @@ const NO_PARTS = new Map<number, Uint8Array>();
 
 export function peerFrame(message: PeerMessage): Uint8Array {
   const { body } = message;
+  if (body.type === 'snapshotChunk') return frame(encodeMessage(message), [body.bytes]);
   if (body.type !== 'append') return frame(encodeMessage(message));
   const { fields, blobs } = encodeAppend(message, body, () => 0);
   return frame(fields, blobs);

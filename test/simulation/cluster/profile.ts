@@ -56,6 +56,8 @@ export type Profile = {
   readonly tears: boolean;
   readonly journalSegmentBytes: number;
   readonly tabletSegmentBytes: number;
+  /** A learner so far behind copies cells instead of projecting. */
+  readonly snapshotEntries: number;
   readonly kinds: readonly FaultKind[];
 };
 
@@ -83,6 +85,7 @@ export function profileFor(random: Random): Profile {
     tears: random.chance(0.5),
     journalSegmentBytes: random.pick([16, 32, 64]) * 1024,
     tabletSegmentBytes: random.pick([4, 32]) * 1024,
+    snapshotEntries: random.pick([5, 40, 50_000]),
     // What a repeated or overtaken message says of a copy that lost its disk is believed: TCP has none.
     kinds: unordered ? kinds.filter((kind) => !DAMAGE.has(kind)) : kinds,
   };

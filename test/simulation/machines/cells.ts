@@ -3,13 +3,16 @@
  * is there, or the store is condemned as a whole; after a kill, all of it. A cell whose bytes were damaged
  * is a Fault when it is met. Keys are compared as text, which is their order for the rows that simulations use.
  */
+import { decode, encode } from '@msgpack/msgpack';
 import { createHash } from 'node:crypto';
 import type {
   Cell,
   CellAddress,
   CellScan,
   CellStore,
+  CellView,
   CellWrite,
+  ImportProgress,
 } from '../../../storage-nodes/cells/cells.ts';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import type { Seq, TabletId } from '../../../storage-nodes/words.ts';
@@ -17,7 +20,11 @@ import type { Random } from '../engine/random.ts';
 
 type Batch =
   | { readonly tablet: TabletId; readonly applied: Seq; readonly writes: readonly CellWrite[] }
-  | { readonly tablet: TabletId; readonly drop: true };
+  | { readonly tablet: TabletId; readonly imports: ImportProgress; readonly cells: readonly NamedCell[] }
+  | { readonly tablet: TabletId; readonly what: 'drop' | 'adopt' | 'abandon' };
+
+type NamedCell = readonly [name: string, cell: Cell];
+type Import = { progress: ImportProgress; readonly cells: NamedCell[] };
 
 class TabletCells {
   applied = 0 as Seq;
@@ -29,6 +36,7 @@ class TabletCells {
 /** What lies on the disk, from one life of the node to the next. */
 export class CellDisk {
   readonly tablets = new Map<TabletId, TabletCells>();
+  readonly imports = new Map<TabletId, Import>();
   #batches: Batch[] = [];
   #condemned = false;
 
@@ -46,11 +54,13 @@ export class CellDisk {
     );
     this.#batches = [];
     this.tablets.clear();
+    this.imports.clear();
     for (const batch of kept) this.write(batch);
   }
 
   wipe(): void {
     this.tablets.clear();
+    this.imports.clear();
     this.#batches = [];
     this.#condemned = false;
   }
@@ -71,8 +81,11 @@ export class CellDisk {
   }
 
   #apply(batch: Batch): void {
-    if ('drop' in batch) {
-      this.tablets.delete(batch.tablet);
+    if ('what' in batch) return this.#turn(batch.tablet, batch.what);
+    if ('imports' in batch) {
+      const before = batch.imports.chunk === 1 ? undefined : this.imports.get(batch.tablet);
+      const cells = [...(before?.cells ?? []), ...batch.cells];
+      this.imports.set(batch.tablet, { progress: batch.imports, cells });
       return;
     }
     let tablet = this.tablets.get(batch.tablet);
@@ -88,6 +101,20 @@ export class CellDisk {
       tablet.cells.set(name, { row, column, seq, content });
     }
     tablet.applied = batch.applied;
+  }
+
+  #turn(id: TabletId, what: 'drop' | 'adopt' | 'abandon'): void {
+    if (what === 'drop') {
+      this.tablets.delete(id);
+      return;
+    }
+    const found = this.imports.get(id);
+    this.imports.delete(id);
+    if (what === 'abandon' || !found) return;
+    const tablet = new TabletCells();
+    for (const [name, cell] of found.cells) tablet.cells.set(name, cell);
+    tablet.applied = found.progress.at;
+    this.tablets.set(id, tablet);
   }
 }
 
@@ -125,10 +152,9 @@ export class StoredCells implements CellStore {
   }
 
   async write(tablet: TabletId, applied: Seq, writes: readonly CellWrite[]): Promise<void> {
-    if (!this.#alive()) return new Promise<never>(() => undefined);
     if (applied < this.applied(tablet))
       throw new Error(`Defect: applied index ${applied} after ${this.applied(tablet)}`);
-    this.#disk.write({ tablet, applied, writes });
+    await this.#write({ tablet, applied, writes });
   }
 
   async digest(id: TabletId): Promise<{ applied: Seq; digest: string; cells: number }> {
@@ -143,9 +169,47 @@ export class StoredCells implements CellStore {
     return { applied: tablet?.applied ?? (0 as Seq), digest: hash.digest('hex'), cells: names.length };
   }
 
-  async drop(tablet: TabletId): Promise<void> {
+  async view(id: TabletId): Promise<CellView> {
+    const tablet = this.#disk.tablets.get(id);
+    const cells: NamedCell[] = tablet ? sortedNames(tablet).map((name) => [name, cellOf(tablet, name)!]) : [];
+    let next = 0;
+    return {
+      at: this.applied(id),
+      next: async (maxBytes) => {
+        const from = next;
+        next = Math.min(cells.length, next + Math.max(1, maxBytes >> 6));
+        return { bytes: encode(cells.slice(from, next)), isLast: next === cells.length };
+      },
+      close: async () => undefined,
+    };
+  }
+
+  async importPiece(tablet: TabletId, imports: ImportProgress, bytes: Uint8Array): Promise<void> {
+    if (imports.chunk !== 1 && imports.chunk !== (this.imported(tablet)?.chunk ?? 0) + 1)
+      throw new Error(`Defect: piece ${imports.chunk} of ${tablet} does not follow`);
+    await this.#write({ tablet, imports, cells: decode(bytes) as NamedCell[] });
+  }
+
+  imported(tablet: TabletId): ImportProgress | undefined {
+    return this.#disk.imports.get(tablet)?.progress;
+  }
+
+  async adoptImport(tablet: TabletId): Promise<void> {
+    if (!this.imported(tablet)?.isLast) throw new Error(`Defect: the import of ${tablet} is not complete`);
+    await this.#write({ tablet, what: 'adopt' });
+  }
+
+  abandonImport(tablet: TabletId): Promise<void> {
+    return this.#write({ tablet, what: 'abandon' });
+  }
+
+  drop(tablet: TabletId): Promise<void> {
+    return this.#write({ tablet, what: 'drop' });
+  }
+
+  async #write(batch: Batch): Promise<void> {
     if (!this.#alive()) return new Promise<never>(() => undefined);
-    this.#disk.write({ tablet, drop: true });
+    this.#disk.write(batch);
   }
 }
 
