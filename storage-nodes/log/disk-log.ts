@@ -215,9 +215,13 @@ export class DiskLog implements NodeLog {
     const log = this.#log(tablet);
     await this.#checkpoints.exclusively(async () => {
       log.cutTail = false;
-      await this.#checkpoints.noteTablet(tablet, (noted) =>
-        noted?.cutTail ? { ...noted, cutTail: false } : noted,
-      );
+      try {
+        await this.#checkpoints.noteTablet(tablet, (noted) =>
+          noted?.cutTail ? { ...noted, cutTail: false } : noted,
+        );
+      } catch (error) {
+        throw this.#fault(error, `noting that the tail of tablet ${tablet} is whole again`);
+      }
     });
   }
 

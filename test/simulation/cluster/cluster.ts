@@ -15,7 +15,7 @@ import {
   type NodeId,
   type TabletId,
 } from '../../../storage-nodes/words.ts';
-import { World } from '../engine/world.ts';
+import { type World } from '../engine/world.ts';
 import { Disk } from '../machines/disk.ts';
 import { Network } from '../machines/network.ts';
 import { Machine } from '../machines/process.ts';

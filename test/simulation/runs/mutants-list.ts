@@ -290,4 +290,38 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  // What simulations found, and was mended: each of these stood in the production code.
+  {
+    name: 'serve-with-entries-in-flight',
+    rule: 'no overlay is inherited: what is decided follows all that is in the log',
+    edits: [
+      {
+        file: tablet('tablet'),
+        find: 'await this.#apply.untilApplied(last);',
+        put: 'await this.#apply.untilApplied(this.#committed);',
+      },
+    ],
+  },
+  {
+    name: 'leave-a-file-without-a-first-record',
+    rule: 'rule 12: a full disk damages nothing',
+    edits: [
+      {
+        file: log('journal'),
+        find: '      if (this.#tail > 0) {\n        this.#file = undefined;',
+        put: '      {\n        this.#file = undefined;',
+      },
+    ],
+  },
+  {
+    name: 'number-on-behind-unsynced-records',
+    rule: 'what a killed process left readable is synced before anything relies on it',
+    edits: [
+      {
+        file: log('disk-log'),
+        find: '    if (!journal.damage) await this.#journalFiles.sync(journal.read);\n',
+        put: '',
+      },
+    ],
+  },
 ];
