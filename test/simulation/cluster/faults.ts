@@ -30,6 +30,8 @@ export interface Breakable {
 export class Faults {
   /** Some disk is slow. */
   slowDisk = false;
+  /** What the config store's disk held a while ago. */
+  #storeBefore: Map<string, Buffer> | undefined;
   readonly #cluster: Breakable;
   /** How each node that is to die will die. */
   readonly #byPower = new Set<SimNode>();
@@ -69,6 +71,7 @@ export class Faults {
       if (!node.up && node.process) node.boot();
     }
     this.#scrubAll();
+    world.after(500, () => this.#recoverStore());
   }
 
   /** The process is gone; the machine may be gone with it. Then it starts again. */
@@ -95,7 +98,7 @@ export class Faults {
   #inflict(kind: FaultKind): void {
     const { world, nodes, network, master } = this.#cluster;
     const { random } = world;
-    const node = random.pick(nodes);
+    const node = this.#victim();
     const other = random.pick(nodes);
     const lasting = random.pick([100, 900, 1500, 3000]) * random.between(0.5, 1.5);
     const { machine } = node;
@@ -125,11 +128,7 @@ export class Faults {
         return world.after(lasting, () => network.unblock(node.id, other.id));
       case 'isolate':
         counted();
-        this.#cluster.onAllLinks(node.id, (from, to) => {
-          network.block(from, to);
-          world.after(lasting, () => network.unblock(from, to));
-        });
-        return;
+        return this.#isolate(node, random.pick([900, 1500, 3000]) * random.between(0.7, 1.5));
       case 'reset':
         counted();
         if (node !== other) network.reset(node.id, other.id);
@@ -154,7 +153,7 @@ export class Faults {
           network.unblock('master', node.id);
         });
       case 'store rollback':
-        return;
+        return this.#rollBackStore(lasting);
       case 'disk full':
         counted();
         disk.full = true;
@@ -171,6 +170,9 @@ export class Faults {
       case 'hole':
         if (this.#mayLose(node)) this.#damage(node, kind);
         return;
+      case 'lost tail':
+        if (node.up && this.#mayLose(node)) this.#loseTail(node);
+        return;
       case 'misdirected write':
         disk.misdirect = true;
         return;
@@ -186,6 +188,57 @@ export class Faults {
         this.slowDisk = true;
         return world.after(lasting, () => void (this.slowDisk = false));
     }
+  }
+
+  /** Half of the time somebody who leads: there most is at stake. */
+  #victim(): SimNode {
+    const { world, nodes, master } = this.#cluster;
+    const leaders = [...master.current.values()].map(({ primary }) => primary);
+    const found = nodes.find(
+      ({ id }) => id === (leaders.length > 0 ? world.random.pick(leaders) : undefined),
+    );
+    return found && world.random.chance(0.5) ? found : world.random.pick(nodes);
+  }
+
+  /** Cut off from the other nodes, and perhaps from the config store; clients still reach it. */
+  #isolate(node: SimNode, lastingMs: number): void {
+    const { world, network } = this.#cluster;
+    const links: [string, string][] = [];
+    this.#cluster.onAllLinks(node.id, (from, to) => links.push([from, to]));
+    if (world.random.chance(0.6)) links.push([node.id, 'master'], ['master', node.id]);
+    for (const [from, to] of links) {
+      network.block(from, to);
+      world.after(lastingMs * world.random.between(1, 1.1), () => network.unblock(from, to));
+    }
+  }
+
+  /**
+   * The master's disk is put back to an earlier state, and an operator recovers it a while later. The premise:
+   * every node holds the newest, so that none can ask for what follows from the older state.
+   */
+  #rollBackStore(lastingMs: number): void {
+    const { world, master, nodes } = this.#cluster;
+    const before = this.#storeBefore;
+    this.#storeBefore = master.up ? master.machine.disk.snapshot() : undefined;
+    const isCurrent = [...master.current].every(
+      ([tablet, { version }]) =>
+        master.proposed(tablet).length === 0 &&
+        nodes.every((node) => node.up && node.tablets.get(tablet)?.view.configuration?.version === version),
+    );
+    if (!before || before.size === 0 || !isCurrent || !master.up) return;
+    world.count('store rollback');
+    this.#storeBefore = undefined;
+    master.process!.die();
+    world.after(0, () => {
+      master.machine.disk.restore(before);
+      master.boot();
+    });
+    world.after(lastingMs, () => this.#recoverStore());
+  }
+
+  #recoverStore(): void {
+    const { world, master } = this.#cluster;
+    master.recover().catch((error: unknown) => world.note(() => `recovery fails: ${String(error)}`));
   }
 
   #cutPower(node: SimNode): void {
@@ -225,6 +278,24 @@ export class Faults {
       if (kind === 'hole') bytes.fill(0);
       else bytes[0]! ^= 1 << random.below(8);
     });
+  }
+
+  /** The end of what was written last is gone although it was synced, and the node dies of it. */
+  #loseTail(node: SimNode): void {
+    const { world } = this.#cluster;
+    const { random } = world;
+    const { disk } = node.machine;
+    const journals = [...disk.files].filter(
+      ([path, inode]) => path.includes('/journal/') && usedBytes(inode) > 0,
+    );
+    const newest = journals.sort(([a], [b]) => (a < b ? 1 : -1))[0]?.[1];
+    if (!newest) return;
+    world.count('lost tail');
+    disk.onLost();
+    const end = usedBytes(newest);
+    newest.bytes.fill(0, Math.max(0, end - 1 - random.below(800)), end - random.below(2));
+    this.#byPower.delete(node);
+    node.process!.die();
   }
 
   #scrubAll(): void {

@@ -1,12 +1,18 @@
 /**
  * The master: the production master and config store, on a machine of their own that can die, be slow, and
- * come back with an older state of its disk. `current` is what the store durably holds, seen from outside.
+ * come back with an older state of its disk. `current` is the newest that the store ever held, seen from
+ * outside.
  */
 import type { Logger } from 'pino';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import { EmbeddedConfigStore } from '../../../storage-nodes/master/embedded-config-store.ts';
 import { Master, type Session } from '../../../storage-nodes/master/master.ts';
-import { canonical, isSame, type Configuration } from '../../../storage-nodes/replication/configuration.ts';
+import {
+  canonical,
+  isSame,
+  parseConfiguration,
+  type Configuration,
+} from '../../../storage-nodes/replication/configuration.ts';
 import { nodeId, type NodeId, type TabletId } from '../../../storage-nodes/words.ts';
 import type { World } from '../engine/world.ts';
 import type { Network } from '../machines/network.ts';
@@ -85,14 +91,15 @@ export class SimMaster {
     this.#master?.left(session);
   }
 
-  /** What an operator does to a store that went back: it learns the newest that any node holds (rule 9). */
-  async recover(held: readonly Configuration[]): Promise<void> {
+  /** What an operator does to a store that went back: it learns the newest that the nodes hold (rule 9). */
+  async recover(): Promise<void> {
     const master = this.#master;
     if (!master) return;
-    for (const next of held) {
-      const stored = this.current.get(next.tablet);
-      if (stored && stored.version >= next.version) continue;
-      await master.ask(OPERATOR, 'config.replace', [canonical(next), stored ? canonical(stored) : null]);
+    const [stored] = (await master.ask(OPERATOR, 'config.all', [])) as [string[]];
+    for (const next of this.current.values()) {
+      const text = stored.find((one) => parseConfiguration(one).tablet === next.tablet);
+      if (text !== canonical(next))
+        await master.ask(OPERATOR, 'config.replace', [canonical(next), text ?? null]);
     }
   }
 
@@ -101,8 +108,10 @@ export class SimMaster {
     const store = new EmbeddedConfigStore({ folder: FOLDER, files: process.files, logger });
     await store.open();
     const all = await store.all();
-    this.#goneBack(all);
-    for (const configuration of all) this.#stored(configuration);
+    for (const configuration of all) {
+      const known = this.current.get(configuration.tablet);
+      if (!known || configuration.version > known.version) this.#stored(configuration);
+    }
     store.watch((configuration) => {
       if (!process.dead) this.#stored(configuration);
     });
@@ -112,18 +121,14 @@ export class SimMaster {
     this.#master = master;
   }
 
-  /** A disk that was put back: the store now holds what it held then. */
-  #goneBack(all: readonly Configuration[]): void {
-    for (const configuration of all) {
-      const known = this.current.get(configuration.tablet);
-      if (known && configuration.version < known.version)
-        this.current.set(configuration.tablet, configuration);
-    }
-  }
-
+  /** Rule 9: a store that went back stores nothing that follows from there. */
   #stored(next: Configuration): void {
     const before = this.current.get(next.tablet);
     if (isSame(before, next)) return;
+    if (before && next.version <= before.version)
+      return this.#around.world.fail(
+        `the store has ${next.tablet} go on with another version ${next.version} behind version ${before.version}`,
+      );
     this.current.set(next.tablet, next);
     this.#around.onStored(next, before);
   }

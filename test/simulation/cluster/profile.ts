@@ -23,6 +23,7 @@ export const FAULT_KINDS = [
   'wipe',
   'flipped byte',
   'hole',
+  'lost tail',
   'misdirected write',
   'damaged cell',
   'clock jump',
@@ -91,7 +92,13 @@ export function profileFor(random: Random): Profile {
   };
 }
 
-const DAMAGE: ReadonlySet<FaultKind> = new Set(['flipped byte', 'hole', 'misdirected write', 'failed fsync']);
+const DAMAGE: ReadonlySet<FaultKind> = new Set([
+  'flipped byte',
+  'hole',
+  'lost tail',
+  'misdirected write',
+  'failed fsync',
+]);
 
 /** Only delays and drifting clocks are left. */
 export function calmed(profile: Profile): Profile {
