@@ -252,20 +252,17 @@ export class Tablet {
     if (serving) void this.#startServing();
   }
 
-  /**
-   * Serving starts once all that is in the log is applied: no overlay is inherited. (When cells were built
-   * again in the middle of an epoch, entries may be prepared that an earlier overlay knew of.)
-   */
+  /** Serving starts once all that is in the log is applied: no overlay is inherited, nor what an earlier one knew. */
   async #startServing(): Promise<void> {
-    const { configuration: now, last } = this.#replica.view;
-    const epoch = now?.epoch;
+    const { last, configuration: before } = this.#replica.view;
     try {
       await this.#apply.untilApplied(last);
     } catch {
       return; // stopped, or the cells are being mended, which starts serving again
     }
     const { serving, configuration } = this.#replica.view;
-    if (!serving || !configuration || configuration.epoch !== epoch || this.#stopped || this.#serving) return;
+    if (!serving || configuration?.epoch !== before?.epoch || !configuration) return;
+    if (this.#stopped || this.#serving) return;
     this.#serving = new Serving({
       host: this.#host,
       tablet: this.id,

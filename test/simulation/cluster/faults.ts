@@ -40,6 +40,7 @@ export class Faults {
     this.#cluster = cluster;
     for (const node of cluster.nodes) {
       node.machine.disk.mayLose = () => this.#mayLose(node);
+      node.machine.disk.mayTear = () => this.#mayTear();
       node.machine.disk.onLost = () => {
         for (const copy of cluster.checkers.copiesOn(node)) copy.lossy = true;
       };

@@ -103,5 +103,5 @@ const DAMAGE: ReadonlySet<FaultKind> = new Set([
 /** Only delays and drifting clocks are left. */
 export function calmed(profile: Profile): Profile {
   const network = { ...profile.network, unordered: false };
-  return { ...profile, network, ambiguity: 0, lifeOperations: Infinity, tears: false, kinds: [] };
+  return { ...profile, network, skewMs: 0, ambiguity: 0, lifeOperations: Infinity, tears: false, kinds: [] };
 }

@@ -130,7 +130,9 @@ export class Disk {
   misdirect = false;
   /** Asked before anything is lost that was, or may be, acknowledged. */
   mayLose: () => boolean = () => true;
-  /** Told when something was. */
+  /** Asked before a write is left half done. */
+  mayTear: () => boolean = () => true;
+  /** Told when something was lost. */
   onLost: () => void = () => undefined;
 
   create(path: string): Inode {

@@ -209,11 +209,12 @@ export class Process {
     const grows = position + bytes.length > inode.size;
     if (disk.full && (grows || disk.fullForAll)) {
       this.#world.count('refused write');
-      inode.write(bytes.subarray(0, random.below(bytes.length + 1)), position);
+      if (disk.mayTear()) inode.write(bytes.subarray(0, random.below(bytes.length + 1)), position);
       throw failure('ENOSPC', path);
     }
     // Death in the middle leaves a part of it.
-    const length = this.#dead && random.chance(0.5) ? random.below(bytes.length + 1) : bytes.length;
+    const isTorn = this.#dead && random.chance(0.5) && disk.mayTear();
+    const length = isTorn ? random.below(bytes.length + 1) : bytes.length;
     inode.write(bytes.subarray(0, length), position);
   }
 
