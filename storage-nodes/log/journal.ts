@@ -128,7 +128,11 @@ export class Journal {
     if (!file) return;
     try {
       if (!this.#broken && this.#tail > 0) {
-        await this.#writeMark(file);
+        // Without room for it nothing is lost: only a damaged last write would be taken for a torn one.
+        await this.#writeMark(file).catch((error: unknown) => {
+          const fault = diskFault(error, 'writing the journal');
+          if (fault.code !== 'DiskFull') throw fault;
+        });
         await syncForGood(file, 'the journal');
       }
     } finally {

@@ -5,12 +5,12 @@
 import { Fault, type FaultCode } from '../../../storage-nodes/faults.ts';
 import type { MasterLink } from '../../../storage-nodes/master/config-client.ts';
 import type { Session } from '../../../storage-nodes/master/master.ts';
+import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
 import { decodeConfiguration } from '../../../storage-nodes/wire/peer-codec.ts';
 import type { NodeId } from '../../../storage-nodes/words.ts';
 import type { Network } from '../machines/network.ts';
 import type { Process } from '../machines/process.ts';
 import { frame, messageOf } from './frames.ts';
-import type { SimMaster } from './master.ts';
 
 const DIAL_MS = 1000;
 
@@ -18,6 +18,16 @@ type Waiting = {
   readonly resolve: (results: readonly unknown[]) => void;
   readonly reject: (error: Error) => void;
 };
+
+/** Whom links lead to. */
+export interface MasterEnd {
+  readonly up: boolean;
+  readonly links: Set<SimMasterLink>;
+  receive(link: SimMasterLink, bytes: Uint8Array): void;
+  left(session: Session): void;
+  /** Somebody asks for this, and it may be stored from now on. */
+  noteProposed(next: Configuration): void;
+}
 
 export class SimMasterLink implements MasterLink {
   onPush: (fields: readonly unknown[]) => void = () => {};
@@ -27,11 +37,11 @@ export class SimMasterLink implements MasterLink {
   readonly session: Session;
   readonly #process: Process;
   readonly #network: Network;
-  readonly #master: SimMaster;
+  readonly #master: MasterEnd;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
 
-  constructor(node: NodeId, process: Process, network: Network, master: SimMaster) {
+  constructor(node: NodeId, process: Process, network: Network, master: MasterEnd) {
     this.node = node;
     this.#process = process;
     this.#network = network;
@@ -92,7 +102,7 @@ export function dialSimMaster(
   node: NodeId,
   process: Process,
   network: Network,
-  master: SimMaster,
+  master: MasterEnd,
 ): Promise<MasterLink> {
   return new Promise((resolve, reject) => {
     process.later(DIAL_MS, () => reject(new Fault('Closed', 'nobody answers')));

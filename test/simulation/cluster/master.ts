@@ -18,7 +18,7 @@ import type { World } from '../engine/world.ts';
 import type { Network } from '../machines/network.ts';
 import { Process, type Machine } from '../machines/process.ts';
 import { frame, messageOf } from './frames.ts';
-import type { SimMasterLink } from './master-link.ts';
+import type { MasterEnd, SimMasterLink } from './master-link.ts';
 
 const FOLDER = '/config';
 
@@ -33,7 +33,7 @@ export type MasterSurroundings = {
   readonly onStored: (next: Configuration, before: Configuration | undefined) => void;
 };
 
-export class SimMaster {
+export class SimMaster implements MasterEnd {
   readonly machine: Machine;
   readonly current = new Map<TabletId, Configuration>();
   /** Requests wait up to so long before they are looked at. */
