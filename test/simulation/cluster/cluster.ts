@@ -196,6 +196,9 @@ export class Cluster {
   disconnect(node: SimNode): void {
     this.onAllLinks(node.id, (from, to) => this.network.reset(from, to));
     for (const link of [...this.master.links]) if (link.node === node.id) link.broken();
+    this.world.after(1, () => {
+      for (const peer of this.nodes) if (peer !== node) peer.disconnected(node.id);
+    });
     for (const client of this.clients) {
       this.network.reset(client.id, node.id);
       this.network.reset(node.id, client.id);

@@ -118,6 +118,16 @@ export class Faults {
       case 'stop':
         counted();
         return node.stop();
+      case 'rolling restart':
+        counted();
+        return node.restart();
+      case 'hand-over':
+        counted();
+        return node.process?.happens(() => node.input({ kind: 'handOver' }));
+      case 'suspicion':
+        counted();
+        for (const one of nodes) one.process?.happens(() => one.input({ kind: 'suspected', node: node.id }));
+        return;
       case 'pause':
         counted();
         machine.pausedUntil = world.now + lasting;

@@ -23,5 +23,5 @@ export function frame(fields: readonly unknown[], blobs: readonly Uint8Array[] =
 }
 
 export function messageOf(bytes: Uint8Array): Message {
-  return new FrameReader().push(bytes)[0]!;
+  return new FrameReader().push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))[0]!;
 }

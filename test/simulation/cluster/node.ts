@@ -4,6 +4,7 @@
  * which may die between any two things that it does.
  */
 import type { Logger } from 'pino';
+import { Drain } from '../../../storage-nodes/drain.ts';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import { DiskLog } from '../../../storage-nodes/log/disk-log.ts';
 import type { NodeLog, RecoveredTablet } from '../../../storage-nodes/log/log.ts';
@@ -27,6 +28,7 @@ import { dialSimMaster } from './master-link.ts';
 import type { SimMaster } from './master.ts';
 
 const TICK_MS = 25;
+const DRAIN_MS = 2000;
 const FOLDER = '/log';
 
 export type NodeSurroundings = {
@@ -62,6 +64,7 @@ export class SimNode {
   life = 0;
   #opening: Promise<void> = Promise.resolve();
   #config: ConfigClient | undefined;
+  #drain: Drain | undefined;
   #handlers: Readonly<Record<string, Handler>> = {};
   readonly #known = new Map<string, Configuration>();
   readonly #around: NodeSurroundings;
@@ -86,6 +89,14 @@ export class SimNode {
     this.process = process;
     this.#note(() => 'boots');
     this.#open(process).catch((error: unknown) => this.#fatal(process, error as Error));
+  }
+
+  /** A planned stop: leads are handed over first (rule 16), as far as others can take them. */
+  restart(): void {
+    if (!this.up || !this.joined || !this.#drain) return;
+    const drained = this.#drain.run(DRAIN_MS).catch(() => undefined);
+    const { process } = this;
+    void drained.then(() => process === this.process && this.stop());
   }
 
   /** As SIGTERM does it. */
@@ -123,6 +134,10 @@ export class SimNode {
 
   connected(peer: NodeId): void {
     this.process?.happens(() => this.joined && this.input({ kind: 'peerConnected', peer }));
+  }
+
+  disconnected(peer: NodeId): void {
+    this.process?.happens(() => this.joined && this.input({ kind: 'peerDisconnected', peer }));
   }
 
   receive(from: NodeId, bytes: Uint8Array): void {
@@ -195,12 +210,18 @@ export class SimNode {
       masters: new Map([['master', () => dialSimMaster(this.id, process, network, master())]]),
       held: () => this.held(),
       onConfiguration: (configuration) => this.#heard(process, configuration),
-      onSuspected: () => undefined,
+      onSuspected: (node) => this.input({ kind: 'suspected', node }),
       timers: process.timers,
       logger,
     });
     this.#config = config;
     for (const one of recovered) await this.#openTablet(process, one.tablet, one);
+    this.#drain = new Drain({
+      self: this.id,
+      tablets: () => [...this.tablets.values()],
+      now: () => process.now,
+      timers: process.timers,
+    });
     this.joined = true;
     for (const peer of this.#around.peers()) if (peer !== this && peer.up) this.connected(peer.id);
     config.start();
@@ -209,6 +230,7 @@ export class SimNode {
 
   #tick(process: Process): void {
     this.input({ kind: 'tick' });
+    this.#drain?.tick();
     process.timers.after(TICK_MS, () => this.joined && this.#tick(process));
   }
 

@@ -9,6 +9,7 @@ import type {
   Cell,
   CellAddress,
   CellScan,
+  CellScrub,
   CellStore,
   CellView,
   CellWrite,
@@ -201,6 +202,10 @@ export class StoredCells implements CellStore {
 
   abandonImport(tablet: TabletId): Promise<void> {
     return this.#write({ tablet, what: 'abandon' });
+  }
+
+  async scrub(): Promise<CellScrub> {
+    return { damage: undefined, isBehind: false };
   }
 
   drop(tablet: TabletId): Promise<void> {
