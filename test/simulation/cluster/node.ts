@@ -223,7 +223,11 @@ export class SimNode {
       timers: process.timers,
     });
     this.joined = true;
-    for (const peer of this.#around.peers()) if (peer !== this && peer.up) this.connected(peer.id);
+    for (const peer of this.#around.peers()) {
+      if (peer === this || !peer.up) continue;
+      this.connected(peer.id);
+      process.later(1, () => peer.connected(this.id));
+    }
     config.start();
     this.#tick(process);
   }

@@ -49,18 +49,18 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'accept-an-old-version',
-    rule: 'rule 2: acknowledgements carry epoch and version',
+    name: 'accept-an-old-epoch',
+    rule: 'rule 2: lower epochs are refused on every message',
     edits: [
-      {
-        file: replication('replica'),
-        find: 'if (message.version !== configuration.version) {',
-        put: 'if (message.epoch < 0) {',
-      },
       {
         file: replication('replica'),
         find: 'if (message.epoch < configuration.epoch) {',
         put: 'if (message.epoch < 0) {',
+      },
+      {
+        file: replication('replica'),
+        find: "if (from !== configuration.primary || isPrimary(state) || state.role === 'none') return;",
+        put: "if (isPrimary(state) || state.role === 'none') return;",
       },
     ],
   },
