@@ -155,8 +155,9 @@ export class Tablet {
     let outputs: Output[];
     try {
       const now = this.#host.now();
-      if (input.kind === 'tick') this.#replica.step({ kind: 'applied', upTo: this.#apply.applied }, now);
-      outputs = this.#replica.step(input, now);
+      // What a restart found to do comes out of the first step, whichever that is.
+      const more: Input[] = input.kind === 'tick' ? [{ kind: 'applied', upTo: this.#apply.applied }] : [];
+      outputs = [...more, input].flatMap((one) => this.#replica.step(one, now));
     } catch (error) {
       return this.#fatal(error instanceof Error ? error : new Error(String(error)));
     }

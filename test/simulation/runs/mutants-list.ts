@@ -324,4 +324,15 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'forget-what-a-restart-found',
+    rule: 'rule 11: a damaged copy is wiped once nobody counts on it',
+    edits: [
+      {
+        file: tablet('tablet'),
+        find: 'outputs = [...more, input].flatMap((one) => this.#replica.step(one, now));',
+        put: 'outputs = [...more, input].map((one) => this.#replica.step(one, now)).at(-1)!;',
+      },
+    ],
+  },
 ];
