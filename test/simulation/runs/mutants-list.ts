@@ -133,7 +133,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'skip-the-grace',
     rule: 'rule 7: only a member whose full grace has run out may ask',
     edits: [
-      { file: replication('promotion'), find: '  if (state.now < state.graceUntil) return;\n', put: '' },
+      {
+        file: replication('promotion'),
+        find: 'if (state.now < state.graceUntil || !mayCampaign(state)) return;',
+        put: 'if (!mayCampaign(state)) return;',
+      },
     ],
   },
   {
