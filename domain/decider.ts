@@ -65,8 +65,10 @@ export interface CommandHandler<Data = unknown> {
 
 /** What one event type does to the slices of its stream. */
 export interface EventHandler {
-  /** The slices this event changes (and so reads). */
+  /** The slices this event changes (and so reads, unless it is blind). */
   touches(event: DomainEvent, content: Content): readonly StateKey[];
+  /** The slices it leaves depend on the event alone: `evolve` is handed none, and none needs to be read. */
+  readonly isBlind?: true;
   /** The slice after the event; undefined removes it. */
   evolve(
     key: StateKey,

@@ -57,6 +57,7 @@ function claim<Handler>(handlers: Record<string, Handler>, name: string, handler
 
 function ofKnownVersion(handler: EventHandler): EventHandler {
   return {
+    ...(handler.isBlind && { isBlind: true }),
     touches(event, content) {
       checkVersion(event);
       return handler.touches(event, content);

@@ -59,7 +59,10 @@ export function requestHandlers(node: RequestSurroundings): Readonly<Record<stri
     map: () => ({ results: [node.configurations().map(canonical)], blobs: [] }),
     tablets: () => ({ results: [node.views()], blobs: [] }),
     digest: async ([id]) => {
-      const digest: NodeDigest = await node.cells.digest(tabletOf(node, id).id);
+      const tablet = tabletOf(node, id).id;
+      const digest: NodeDigest = await node.cells.digest(tablet);
+      // Whoever compares it reads the files.
+      await node.log.copied(tablet);
       return { results: [digest], blobs: [] };
     },
   };

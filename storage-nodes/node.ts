@@ -6,7 +6,6 @@
  * Starting: open the log (recovery), open the cells, build the tablets, then listen. Stopping: the other
  * way round.
  */
-import { randomFillSync } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { CellStore } from './cells/cells.ts';
@@ -19,6 +18,7 @@ import { ConfigClient } from './master/config-client.ts';
 import { dialMaster } from './master/dial-master.ts';
 import { requestHandlers } from './node-requests.ts';
 import type { Configuration } from './replication/configuration.ts';
+import { randomPool } from './random-pool.ts';
 import type { EpochEnd, Input } from './replication/messages.ts';
 import { DEFAULT_TIMING, type Timing } from './replication/state.ts';
 import { Scrubber } from './scrubber.ts';
@@ -75,6 +75,7 @@ export class StorageNode {
   #ticker: NodeJS.Timeout | undefined;
   readonly #scrubber: Scrubber;
   readonly #drain: Drain;
+  readonly #random = randomPool();
   #inFlight = 0;
   #stopping = false;
   /** How to close what is open, in the order of opening. */
@@ -295,7 +296,7 @@ export class StorageNode {
       now: () => performance.now(),
       clock: () => Date.now(),
       timers: realTimers,
-      random: (into) => randomFillSync(into),
+      random: this.#random,
       send: (to, message) => this.#links.get(to)?.send(message),
       compareAndSet: (next) => this.#config.compareAndSet(next),
       notice: onCommitted,

@@ -37,7 +37,8 @@ const reads = ({ column }: { readonly column: string }): readonly StateKey[] => 
 
 const put = (valueBytesMax: number): CommandHandler<Put> => ({
   parse: (data, content) => parsePut(data, content, valueBytesMax),
-  reads,
+  // Whatever is there is replaced, unseen.
+  reads: () => [],
   decide({ column }, _slices, { stream }) {
     const fault = rowFault(stream);
     return fault ? { rejection: fault } : cellPut(column);
@@ -67,6 +68,7 @@ const deleteCell: CommandHandler<Delete> = {
 
 const kvEvents: { readonly [Type in KvEvent['type']]: EventHandler } = {
   'kv.CellPut': {
+    isBlind: true,
     touches: (event: CellPut) => [event.data.column],
     evolve: (_key, _slice, event: CellPut, content): CellSlice => ({
       digest: content.digest(event.data.part) ?? null,
@@ -74,6 +76,7 @@ const kvEvents: { readonly [Type in KvEvent['type']]: EventHandler } = {
     }),
   },
   'kv.CellDeleted': {
+    isBlind: true,
     touches: (event: CellDeleted) => [event.data.column],
     evolve: () => undefined,
   },

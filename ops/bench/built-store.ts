@@ -55,6 +55,7 @@ class Puts {
       time: START + number,
       stream: rowOf(this.#from, number),
       streamSeq: 1,
+      streamPrevious: seq(0),
       previousHash: this.#hash,
       previousStreamHash: ZERO_HASH,
       commandId: `${this.tablet}-${number}`,

@@ -43,7 +43,11 @@ async function rate(name: string, count: number, work: () => Promise<unknown>): 
 }
 
 /** `lanes` callers, each waiting for its own answer before it asks again. */
-async function inLanes(lanes: number, count: number, step: (n: number) => Promise<unknown>): Promise<void> {
+async function inLanes(
+  lanes: number,
+  count: number,
+  step: (n: number) => Promise<unknown> | undefined,
+): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < count) await step(next++);

@@ -1,70 +1,73 @@
 /**
- * Recently used cells, least recently used first, bounded by bytes. What always holds, for every key that
- * is in it: the cached answer (a cell, or "absent") is the store's after all batches that have *completed*.
+ * Recently used cells, bounded by bytes: a young half and an old half. What is found in the old half moves
+ * to the young one; when the young half is full it becomes the old one, and the old one is forgotten. So a
+ * hit costs one lookup, and nothing is kept in order. What always holds, for every key that is in it: the
+ * cached answer (a cell, or "absent") is the store's after all that was written.
  *
- *   - A completed batch puts its cells here (write-through), deletions as "absent".
- *   - A lookup may fill in what it read only if no batch has touched the key since its snapshot. If one
- *     has, either its write-through entry is still here, or it was evicted: `evictedBatch` remembers the
- *     youngest batch whose entry was.
+ *   - A write puts its cells here at once (write-through), deletions as "absent".
+ *   - A lookup may fill in what it read only if no round has touched the key since its snapshot. If one
+ *     has, either its write-through entry is still here, or it was forgotten: `forgottenRound` remembers
+ *     the youngest round whose entry may have been.
  */
-import type { Cell } from './cells.ts';
+/** Map entry, strings' headers, the value's Buffer object: estimated. */
+const ENTRY_OVERHEAD_BYTES = 250;
 
-type Entry = { readonly cell: Cell | undefined; readonly bytes: number; readonly batch: number };
-
-/** Map entry, strings' headers, cell object: measured around 300 bytes. */
-const ENTRY_OVERHEAD_BYTES = 300;
+/** A cell's encoded value (cell-value.ts), one object for the garbage collector; null: there is no such cell. */
+type Known = Buffer | null;
 
 export class CellCache {
-  private readonly entries = new Map<string, Entry>();
-  private readonly bytesMax: number;
-  private bytes = 0;
-  /** The youngest batch whose write-through entry was evicted. */
-  private evictedBatch = 0;
+  private young = new Map<string, Known>();
+  private old = new Map<string, Known>();
+  private readonly halfBytesMax: number;
+  private youngBytes = 0;
+  private youngRound = 0;
+  private oldRound = 0;
+  private forgottenRound = 0;
 
   constructor(bytesMax: number) {
-    this.bytesMax = bytesMax;
+    this.halfBytesMax = bytesMax / 2;
   }
 
-  /** Undefined: not cached. A hit makes the entry the most recently used. */
-  find(key: string): Entry | undefined {
-    const entry = this.entries.get(key);
-    if (entry !== undefined) {
-      this.entries.delete(key);
-      this.entries.set(key, entry);
-    }
-    return entry;
+  /** Undefined: not cached. */
+  find(key: string): Known | undefined {
+    const known = this.young.get(key);
+    if (known !== undefined) return known;
+    const older = this.old.get(key);
+    if (older !== undefined) this.put(key, older, this.oldRound);
+    return older;
   }
 
-  /** Batch `batch` has completed and left the key so. */
-  wrote(key: string, cell: Cell | undefined, batch: number): void {
-    this.put(key, cell, batch);
+  /** The key was left so by a write that is part of this round. */
+  wrote(key: string, value: Buffer | undefined, round: number): void {
+    this.put(key, value ?? null, round);
   }
 
-  /** A lookup whose snapshot had exactly the batches up to `batch` found the key so. */
-  read(key: string, cell: Cell | undefined, batch: number): void {
-    if (!this.entries.has(key) && this.evictedBatch <= batch) this.put(key, cell, 0);
+  /** A lookup whose snapshot had exactly the rounds up to `round` found the key so. */
+  read(key: string, value: Buffer | undefined, round: number): void {
+    if (this.forgottenRound <= round && !this.young.has(key) && !this.old.has(key))
+      this.put(key, value ?? null, 0);
   }
 
   clear(): void {
-    this.entries.clear();
-    this.bytes = 0;
+    this.young = new Map();
+    this.old = new Map();
+    this.youngBytes = 0;
   }
 
-  private put(key: string, cell: Cell | undefined, batch: number): void {
-    const before = this.entries.get(key);
-    if (before !== undefined) {
-      this.bytes -= before.bytes;
-      this.entries.delete(key);
-    }
-    const payload = cell !== undefined && 'bytes' in cell.content ? cell.content.bytes.length : 0;
-    const bytes = ENTRY_OVERHEAD_BYTES + 2 * key.length + payload;
-    this.entries.set(key, { cell, bytes, batch });
-    this.bytes += bytes;
-    for (const [oldest, entry] of this.entries) {
-      if (this.bytes <= this.bytesMax) break;
-      this.entries.delete(oldest);
-      this.bytes -= entry.bytes;
-      if (entry.batch > this.evictedBatch) this.evictedBatch = entry.batch;
-    }
+  private put(key: string, known: Known, round: number): void {
+    // An entry that is replaced counts twice until the halves change: the bound is kept, a little early.
+    this.youngBytes += ENTRY_OVERHEAD_BYTES + 2 * key.length + (known?.length ?? 0);
+    if (round > this.youngRound) this.youngRound = round;
+    this.young.set(key, known);
+    if (this.youngBytes > this.halfBytesMax) this.turn();
+  }
+
+  private turn(): void {
+    this.forgottenRound = Math.max(this.forgottenRound, this.oldRound);
+    this.old = this.young;
+    this.oldRound = this.youngRound;
+    this.young = new Map();
+    this.youngBytes = 0;
+    this.youngRound = 0;
   }
 }

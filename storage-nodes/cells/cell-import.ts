@@ -87,14 +87,14 @@ export class CellImports {
     progress: ImportProgress,
     bytes: Uint8Array,
     generation: number,
-  ): { entry: Import; puts: Put[] } {
+  ): { puts: Put[]; record: Put } {
     const before = this.#imports.get(tablet);
     const chunk = before?.progress.chunk ?? 0;
     assert(progress.chunk === chunk + 1, `piece ${progress.chunk} of ${tablet} does not follow ${chunk}`);
     const prefix = before?.prefix ?? tabletPrefix(tablet, generation);
     const entry = { generation: before?.generation ?? generation, prefix, progress };
-    const puts = [...importedCells(prefix, bytes), importRecord(tablet, entry.generation, progress)];
+    const puts = importedCells(prefix, bytes);
     this.#imports.set(tablet, entry);
-    return { entry, puts };
+    return { puts, record: importRecord(tablet, entry.generation, progress) };
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Views of a tablet's cells that are being read, each over a snapshot of RocksDB taken when it was opened.
+ * Views of a tablet's cells that are being read, each over a snapshot of RocksDB taken when it was opened,
+ * and what was not there yet.
  * One that nobody closes is closed with the store.
  */
 import { Fault } from '../faults.ts';
@@ -8,7 +9,8 @@ import { compareKeys, prefixEnd, spaceKey } from './cell-key.ts';
 import { PieceWriter } from './cell-piece.ts';
 import { damagedRecord, isSound } from './cell-value.ts';
 import type { CellPiece, CellView } from './cells.ts';
-import type { Cursor, RocksBinding } from './rocksdb-binding.ts';
+import { mergedCursor } from './merged-walk.ts';
+import type { Cursor, Put, RocksBinding } from './rocksdb-binding.ts';
 
 const AHEAD_BYTES = 64 * 1024;
 const FIRST_SPACE = 1;
@@ -18,13 +20,14 @@ type Tablet = { readonly id: TabletId; readonly prefix: Buffer; readonly applied
 export class CellViews {
   readonly #cursors = new Set<Cursor>();
 
-  /** Requires that no running round touches the tablet; undefined: it has no cells. */
-  open(binding: RocksBinding, tablet: Tablet | undefined): CellView {
+  /** `puts`: what of the tablet is not in RocksDB yet. Undefined: it has no cells. */
+  open(binding: RocksBinding, tablet: Tablet | undefined, puts: readonly Put[]): CellView {
     if (!tablet) {
       const nothing = { bytes: Buffer.alloc(0), isLast: true };
       return { at: seq(0), next: async () => nothing, close: async () => undefined };
     }
-    const cursor = binding.cursor({ start: spaceKey(tablet.prefix, FIRST_SPACE), aheadBytes: AHEAD_BYTES });
+    const walk = { start: spaceKey(tablet.prefix, FIRST_SPACE), aheadBytes: AHEAD_BYTES };
+    const cursor = mergedCursor(binding, walk, puts);
     this.#cursors.add(cursor);
     return {
       at: tablet.applied,

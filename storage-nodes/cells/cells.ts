@@ -17,7 +17,7 @@ export const SPACE = {
   commands: 3,
   /** Reactions not yet settled: row = '', column = seq and number. */
   reactions: 4,
-  /** Where entries are: row = stream, column = streamSeq; and by time. */
+  /** Each stream's newest entry: row = stream; and where entries are by time. */
   index: 5,
 } as const;
 export type Space = (typeof SPACE)[keyof typeof SPACE];
@@ -85,14 +85,18 @@ export interface CellStore {
   applied(tablet: TabletId): Seq;
   /** One consistent lookup of several cells, in the order asked. A cell that fails its checksum: Fault Damaged. */
   get(tablet: TabletId, addresses: readonly CellAddress[]): Promise<(Cell | undefined)[]>;
+  /** As `get`, at once and without a disk, if all of them are in memory; undefined if not. */
+  peek(tablet: TabletId, addresses: readonly CellAddress[]): (Cell | undefined)[] | undefined;
   /** From one snapshot. Every cell's checksum is checked. */
   scan(tablet: TabletId, scan: CellScan): Promise<Cell[]>;
   /**
-   * Writes the cells of entries up to `applied` in one atomic batch, in call order, unsynced. Batches of
-   * several tablets may share one write. Resolves when later reads see them. Rejects with Fault DiskFull if
-   * there is no room; the same write may be tried again, after looking at `applied`, until there is.
+   * Writes the cells of entries up to `applied`, atomically, in call order. Reads that follow see them at
+   * once; they reach the disk a little later, unsynced, several writes as one. Their bytes are copied.
+   * A promise: there is too much on the way to the disk, wait for it before the next write. Throws (and the
+   * promise rejects with) Fault DiskFull if there is no room; after looking at `applied`, writing may be
+   * tried again until there is.
    */
-  write(tablet: TabletId, applied: Seq, writes: readonly CellWrite[]): Promise<void>;
+  write(tablet: TabletId, applied: Seq, writes: readonly CellWrite[]): Promise<void> | undefined;
   /** sha256 (hex) over all cells of the tablet in key order, with the applied index of that same snapshot. */
   digest(tablet: TabletId): Promise<{ applied: Seq; digest: string; cells: number }>;
   /** Close it before the store: `close` ends those that are open. */

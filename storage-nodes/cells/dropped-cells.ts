@@ -2,13 +2,61 @@
  * Clears what dropped tablets leave behind. Dropping forgets a generation at once; its cells go later, in the
  * background, and again at the next opening if the process ended before.
  */
+import type { Logger } from 'pino';
+import { Fault } from '../faults.ts';
 import * as keys from './cell-key.ts';
 import type { RocksBinding } from './rocksdb-binding.ts';
 
 const CLEAR_COUNT = 10_000;
 
+/** One after the other, behind everything else. */
+export class DroppedCells {
+  readonly #folder: string;
+  readonly #logger: Logger | undefined;
+  #background: Promise<void> = Promise.resolve();
+
+  constructor(folder: string, logger: Logger | undefined) {
+    this.#folder = folder;
+    this.#logger = logger;
+  }
+
+  clear(binding: RocksBinding, prefix: Buffer): void {
+    this.#later(() => this.#clear(binding, prefix));
+  }
+
+  sweep(binding: RocksBinding, isLive: (tablet: string, generation: number) => boolean): void {
+    this.#later(async () => {
+      for (const prefix of await orphanPrefixes(binding, isLive)) await this.#clear(binding, prefix);
+    });
+  }
+
+  settled(): Promise<void> {
+    return this.#background;
+  }
+
+  #later(work: () => Promise<void>): void {
+    this.#background = this.#background.then(work).catch((error: unknown) => {
+      // Closed: what is left is swept at the next open.
+      if (error instanceof Fault && error.code === 'Closed') return;
+      this.#logger?.warn(
+        { folder: this.#folder, err: error },
+        'cells of a dropped tablet are not cleared yet; the next open tries again',
+      );
+    });
+  }
+
+  async #clear(binding: RocksBinding, prefix: Buffer): Promise<void> {
+    await clearPrefix(binding, prefix);
+    const dropped = keys.decodePrefix(prefix);
+    this.#logger?.info(
+      { folder: this.#folder, tablet: dropped?.tablet, generation: dropped?.generation },
+      'cells of a dropped tablet are cleared',
+    );
+  }
+}
+
 /** In pieces, so that whoever closes the store waits for one of them at most. */
-export async function clearPrefix(binding: RocksBinding, prefix: Buffer): Promise<void> {
+async function clearPrefix(binding: RocksBinding, prefix: Buffer): Promise<void> {
   const to = keys.prefixEnd(prefix);
   let left = true;
   while (left) {
@@ -22,7 +70,7 @@ export async function clearPrefix(binding: RocksBinding, prefix: Buffer): Promis
 }
 
 /** Prefixes of generations that no tablet owns any more: what a drop left behind when the process ended. */
-export async function orphanPrefixes(
+async function orphanPrefixes(
   binding: RocksBinding,
   isLive: (tablet: string, generation: number) => boolean,
 ): Promise<Buffer[]> {

@@ -50,6 +50,10 @@ export class MemoryCells implements CellStore {
   }
 
   async get(tabletId: TabletId, addresses: readonly CellAddress[]): Promise<(Cell | undefined)[]> {
+    return this.peek(tabletId, addresses);
+  }
+
+  peek(tabletId: TabletId, addresses: readonly CellAddress[]): (Cell | undefined)[] {
     const tablet = this.find(tabletId);
     return addresses.map(({ space, row, column }) => {
       const value = tablet?.values.get(nameOf(space, row, column));
@@ -77,7 +81,7 @@ export class MemoryCells implements CellStore {
     });
   }
 
-  async write(tabletId: TabletId, applied: Seq, writes: readonly CellWrite[]): Promise<void> {
+  write(tabletId: TabletId, applied: Seq, writes: readonly CellWrite[]): undefined {
     const existing = this.find(tabletId);
     const tablet: Tablet = existing ?? { applied: seq(0), values: new Map(), sorted: undefined };
     assert(applied >= tablet.applied, `tablet ${tabletId}: applied index ${applied} after ${tablet.applied}`);

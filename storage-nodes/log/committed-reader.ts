@@ -64,6 +64,20 @@ export class CommittedReader {
     return frame!;
   }
 
+  /** Bytes of a part; undefined if erased. Requires 1 <= seq <= the tablet's last committed seq. */
+  async part(seq: number, part: number, offset: number, length: number): Promise<Buffer | undefined> {
+    const { parts } = await this.frame(seq);
+    if (part < 0 || part >= parts.length) {
+      throw new Fault(
+        'Malformed',
+        `Entry ${seq} of tablet ${this.#segments.tablet} has ${parts.length} parts, none numbered ${part}.`,
+      );
+    }
+    const found = parts[part];
+    if (isPlace(found)) return readPlacedPart(this.#files, this.#segments.folder, found, offset, length);
+    return found && Buffer.from(found.subarray(offset, offset + length));
+  }
+
   /** Calls `see` with each frame from `from` on, until it returns false or nothing committed is left. */
   async #visit(
     from: number,

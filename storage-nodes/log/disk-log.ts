@@ -18,12 +18,10 @@ import type { LogRecord } from './entry.ts';
 import { diskFault, realFiles } from './files.ts';
 import type { FilePort } from './files.ts';
 import { FolderLock } from './folder-lock.ts';
-import { isPlace } from './frame.ts';
 import { JournalFiles, journalFolder } from './journal-files.ts';
 import type { JournalEnd } from './journal-reader.ts';
 import { Journal } from './journal.ts';
 import type { Damage, NodeLog, RecoveredTablet } from './log.ts';
-import { readPlacedPart } from './part-segments.ts';
 import { recover } from './recovery.ts';
 import { scrubTablet } from './scrub.ts';
 import { TabletFolders } from './tablet-folders.ts';
@@ -51,6 +49,7 @@ export class DiskLog implements NodeLog {
   readonly #logger: Logger | undefined;
   readonly #files: FilePort;
   readonly #lock: Pick<FolderLock, 'take' | 'release'>;
+  readonly #timers: Timers;
   readonly #folders: TabletFolders;
   readonly #journalFiles: JournalFiles;
   readonly #journal: Journal;
@@ -71,8 +70,8 @@ export class DiskLog implements NodeLog {
     this.#lock = options.lock ?? new FolderLock(this.#files, this.#folder);
     this.#folders = new TabletFolders(this.#files, this.#folder);
     this.#journalFiles = new JournalFiles(this.#files, journalFolder(this.#folder), segmentBytes);
-    const timers = options.timers ?? realTimers;
-    this.#journal = new Journal(this.#journalFiles, timers, (generation) =>
+    this.#timers = options.timers ?? realTimers;
+    this.#journal = new Journal(this.#journalFiles, this.#timers, (generation) =>
       this.#checkpoints.generationBegun(generation),
     );
     this.#checkpoints = new Checkpoints({
@@ -81,7 +80,7 @@ export class DiskLog implements NodeLog {
       journal: this.#journal,
       journalFiles: this.#journalFiles,
       tablets: this.#tablets,
-      timers,
+      timers: this.#timers,
       logger: this.#logger,
       fault: (error, doing) => this.#fault(error, doing),
     });
@@ -130,6 +129,11 @@ export class DiskLog implements NodeLog {
     return this.#log(tablet).commit(upTo);
   }
 
+  async copied(tablet: TabletId): Promise<void> {
+    this.#check();
+    await this.#tablets.get(tablet)?.copied();
+  }
+
   async saveConfiguration(tablet: TabletId, configuration: Uint8Array): Promise<void> {
     const log = this.#log(tablet);
     try {
@@ -162,8 +166,8 @@ export class DiskLog implements NodeLog {
   }
 
   async read(tablet: TabletId, from: Seq, maxBytes: number): Promise<readonly LogRecord[]> {
-    this.#check();
-    return (await this.#tablets.get(tablet)?.reader.records(from, maxBytes)) ?? [];
+    const log = await this.#readable(tablet, from, Infinity);
+    return (await log?.reader.records(from, maxBytes)) ?? [];
   }
 
   async readHeads(
@@ -171,8 +175,8 @@ export class DiskLog implements NodeLog {
     from: Seq,
     countMax: number,
   ): Promise<readonly { seq: Seq; head: Uint8Array }[]> {
-    this.#check();
-    const heads = await this.#tablets.get(tablet)?.reader.heads(from, countMax);
+    const log = await this.#readable(tablet, from, from + countMax - 1);
+    const heads = await log?.reader.heads(from, countMax);
     return (heads ?? []) as { seq: Seq; head: Uint8Array }[];
   }
 
@@ -183,31 +187,20 @@ export class DiskLog implements NodeLog {
     offset: number,
     length: number,
   ): Promise<Buffer | undefined> {
-    this.#check();
-    const log = this.#tablets.get(tablet);
+    const log = await this.#readable(tablet, seq, seq);
     if (!log || seq < 1 || seq > log.segments.last) {
       throw new Fault('Malformed', `Tablet ${tablet} has no committed entry ${seq} on this node.`);
     }
-    const { parts } = await log.reader.frame(seq);
-    if (part < 0 || part >= parts.length) {
-      throw new Fault(
-        'Malformed',
-        `Entry ${seq} of tablet ${tablet} has ${parts.length} parts, none numbered ${part}.`,
-      );
-    }
-    const found = parts[part];
-    if (isPlace(found)) return readPlacedPart(this.#files, log.segments.folder, found, offset, length);
-    return found && Buffer.from(found.subarray(offset, offset + length));
+    return log.reader.part(seq, part, offset, length);
   }
 
   async epochEnds(tablet: TabletId): Promise<readonly { epoch: number; end: Seq }[]> {
-    this.#check();
-    return [...(this.#tablets.get(tablet)?.segments.epochEnds ?? [])] as { epoch: number; end: Seq }[];
+    const log = await this.#readable(tablet, 1, Infinity);
+    return [...(log?.segments.epochEnds ?? [])] as { epoch: number; end: Seq }[];
   }
 
   async scrub(tablet: TabletId): Promise<readonly Damage[]> {
-    this.#check();
-    const log = this.#tablets.get(tablet);
+    const log = await this.#readable(tablet, 1, Infinity);
     return log ? scrubTablet(this.#files, log.segments) : [];
   }
 
@@ -285,6 +278,7 @@ export class DiskLog implements NodeLog {
     return new TabletLog(tablet, this.#folders.path(tablet), {
       files: this.#files,
       journal: this.#journal,
+      timers: this.#timers,
       segmentBytes: this.#tabletSegmentBytes,
       room: () => this.#room(tablet),
       broken: (fault) => void this.#fault(fault, 'writing the log'),
@@ -295,6 +289,18 @@ export class DiskLog implements NodeLog {
     this.#check();
     let log = this.#tablets.get(tablet);
     if (!log) this.#tablets.set(tablet, (log = this.#newTablet(tablet)));
+    return log;
+  }
+
+  /** The tablet's log once its segments hold what is committed up to `upTo`; without room, at least `from`. */
+  async #readable(tablet: string, from: number, upTo: number): Promise<TabletLog | undefined> {
+    this.#check();
+    const log = this.#tablets.get(tablet);
+    try {
+      await log?.copied(upTo);
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'DiskFull' || from > log!.segments.last) throw error;
+    }
     return log;
   }
 

@@ -3,11 +3,12 @@
  *
  *   - `append` makes records durable in the node's journal (group commit over all tablets); parts of
  *     64 KiB and more go straight to the tablet's part segments, synced first.
- *   - `commit` copies records to the tablet's own segments, unsynced; these hold committed entries only
- *     and are never truncated. They are synced before the journal space behind them is reused.
+ *   - `commit` has records copied to the tablet's own segments, unsynced, a moment later; these hold
+ *     committed entries only and are never truncated. They are synced before the journal space behind
+ *     them is reused.
  *   - `truncate` drops prepared (uncommitted) records.
  *
- *   segments' last seq == commit index known to this node <= durable last <= last appended
+ *   segments' last seq <= commit index known to this node <= durable last <= last appended
  */
 import type { Seq, TabletId } from '../words.ts';
 import type { LogRecord } from './entry.ts';
@@ -48,10 +49,13 @@ export interface NodeLog {
   /** Drops prepared records with seq >= from; durable when it resolves. */
   truncate(tablet: TabletId, from: Seq): Promise<void>;
   /**
-   * Marks prepared records up to `upTo` committed and copies them to the tablet's segments. Resolves
-   * when they can be read there (by this process or another), not when synced. Calls are in order.
+   * Marks prepared records up to `upTo` committed. Resolves when they can be read here (`read` and its
+   * like); the files of the tablet's segments hold them a moment later (`copied`). Calls are in order.
+   * Rejects with Fault DiskFull while an earlier copy to the segments finds no room.
    */
   commit(tablet: TabletId, upTo: Seq): Promise<void>;
+  /** Resolves when all that is committed can be read from the files, by another process too; not synced. */
+  copied(tablet: TabletId): Promise<void>;
   /** Durable (fsynced file, renamed into place) when it resolves. */
   saveConfiguration(tablet: TabletId, configuration: Uint8Array): Promise<void>;
   /**

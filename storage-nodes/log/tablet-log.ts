@@ -7,6 +7,9 @@
  *
  * Appends and truncations run in the order of the calls. One that must wait (for its large parts to be
  * synced, or for room in the journal) makes those behind it wait: the *lane*.
+ *
+ * Committed records are copied to the segments a moment later, many at a time: the journal keeps them safe
+ * until then, and whoever reads here waits for the copy (`copied`).
  */
 import { Fault, assert } from '../faults.ts';
 import type { LogRecord } from './entry.ts';
@@ -19,6 +22,7 @@ import { JOURNAL_RECORD_BYTES_MIN, newRecord, setFrameCrc } from './journal-reco
 import { CommittedReader } from './committed-reader.ts';
 import { ConfigurationFile } from './configuration-file.ts';
 import type { Damage } from './log.ts';
+import type { Timers } from '../timers.ts';
 import { PartSegments } from './part-segments.ts';
 import type { LargePart } from './part-segments.ts';
 import { TabletSegments } from './tablet-segments.ts';
@@ -29,12 +33,17 @@ const OLDEST_GENERATION = 1;
 /** Small parts of one record beyond this total go there too, so that a record always fits the journal. */
 const INLINE_BYTES_MAX = 1024 * 1024;
 
+/** How long, and how much, committed records wait to be copied together. */
+const COPY_MS = 50;
+const COPY_BYTES = 256 * 1024;
+
 /** Stands for a part until its place in a part segment is known. */
 const LARGE = Symbol('goes to a part segment');
 
 export type TabletSurroundings = {
   readonly files: FilePort;
   readonly journal: Journal;
+  readonly timers: Timers;
   readonly segmentBytes: number;
   /** Resolves when the journal has room for more; undefined: it has. */
   readonly room: () => Promise<void> | undefined;
@@ -72,11 +81,6 @@ type Operation = {
   readonly run: () => void;
   readonly reject: (fault: Fault) => void;
 };
-type Commit = {
-  readonly upTo: number;
-  readonly resolve: () => void;
-  readonly reject: (fault: Fault) => void;
-};
 
 export class TabletLog {
   readonly tablet: string;
@@ -92,10 +96,13 @@ export class TabletLog {
   #appended = 0;
   /** The highest seq that `commit` was asked for; segments' last follows. */
   #committed = 0;
+  #uncopiedBytes = 0;
   #lane: Operation[] = [];
   #draining: Promise<void> | undefined;
-  #commits: Commit[] = [];
-  #committing: Promise<void> | undefined;
+  #copying: Promise<void> | undefined;
+  #cancelCopy: (() => void) | undefined;
+  /** Why the last copy failed: until one succeeds, commits wait for their copy. */
+  #uncopied: Fault | undefined;
   #refusal: Fault | undefined;
 
   constructor(tablet: string, folder: string, around: TabletSurroundings) {
@@ -185,13 +192,26 @@ export class TabletLog {
   commit(upTo: number): Promise<void> {
     this.#refuseUnlessSound();
     if (upTo <= this.segments.last) return Promise.resolve();
-    const held = this.#held[upTo - (this.#held[0]?.seq ?? 0)];
+    const base = this.#held[0]?.seq ?? 0;
+    const held = this.#held[upTo - base];
     assert(held && held.generation > 0, `commit of ${this.tablet} up to ${upTo}, which is not durable here`);
-    this.#committed = Math.max(this.#committed, upTo);
-    return new Promise((resolve, reject) => {
-      this.#commits.push({ upTo, resolve, reject });
-      if (!this.#committing) this.#startCommitting();
-    });
+    for (let i = Math.max(this.#committed + 1, base) - base; i <= upTo - base; i++)
+      this.#uncopiedBytes += this.#held[i]!.bytes.length;
+    if (upTo > this.#committed) this.#committed = upTo;
+    if (this.#uncopied) return this.copied(upTo);
+    if (this.#uncopiedBytes >= COPY_BYTES) this.#copySoon(0);
+    else this.#copySoon(COPY_MS);
+    return Promise.resolve();
+  }
+
+  /** Resolves when the committed records up to `upTo` are in the segments. Rejects with Fault DiskFull or DiskFailed. */
+  async copied(upTo = this.#committed): Promise<void> {
+    const wanted = Math.min(upTo, this.#committed);
+    while (this.segments.last < wanted) {
+      this.#copying ??= this.#copy();
+      await this.#copying;
+      if (this.#uncopied && this.segments.last < wanted) throw this.#uncopied;
+    }
   }
 
   /** Bytes of its prepared records. */
@@ -240,7 +260,9 @@ export class TabletLog {
       const waiter = { written: () => resolve(), failed: () => resolve() };
       this.#around.journal.enqueue([{ record: newRecord('barrier', this.#id, 0, 0), waiter }]);
     });
-    while (this.#committing) await this.#committing;
+    await this.copied().catch(() => undefined);
+    this.#cancelCopy?.();
+    this.#cancelCopy = undefined;
   }
 
   /** Closes the tablet's files. Requires `settle`, or that the disk failed. */
@@ -339,32 +361,31 @@ export class TabletLog {
     this.#rejectLane(fault);
   }
 
-  #startCommitting(): void {
-    this.#committing = this.#commitAll().finally(() => {
-      this.#committing = undefined;
-      if (this.#commits.length > 0) this.#startCommitting();
-    });
+  #copySoon(ms: number): void {
+    if (ms > 0) {
+      this.#cancelCopy ??= this.#around.timers.after(ms, () => {
+        this.#cancelCopy = undefined;
+        this.#copySoon(0);
+      });
+      return;
+    }
+    // A failure is told to whoever asks next, and tried again meanwhile.
+    this.copied().catch(() => this.#copySoon(COPY_MS));
   }
 
-  async #commitAll(): Promise<void> {
-    while (this.#commits.length > 0) {
-      const target = this.#commits.reduce((most, commit) => Math.max(most, commit.upTo), 0);
-      let fault: Fault | undefined;
-      try {
-        const base = this.#held[0]?.seq ?? 0;
-        await this.segments.append(this.#held.slice(this.segments.last + 1 - base, target + 1 - base));
-      } catch (error) {
-        fault = diskFault(error, `writing the segments of tablet ${this.tablet}`);
-      }
+  async #copy(): Promise<void> {
+    const base = this.#held[0]?.seq ?? 0;
+    const frames = this.#held.slice(this.segments.last + 1 - base, this.#committed + 1 - base);
+    this.#uncopiedBytes = 0;
+    try {
+      await this.segments.append(frames);
+      this.#uncopied = undefined;
+    } catch (error) {
+      this.#uncopied = diskFault(error, `writing the segments of tablet ${this.tablet}`);
+      if (this.#uncopied.code !== 'DiskFull') this.#around.broken(this.#uncopied);
+    } finally {
       this.#held.splice(0, this.segments.last + 1 - (this.#held[0]?.seq ?? 0));
-      if (fault && fault.code !== 'DiskFull') this.#around.broken(fault);
-      const commits = this.#commits;
-      this.#commits = [];
-      for (const commit of commits) {
-        if (commit.upTo <= this.segments.last) commit.resolve();
-        else if (fault) commit.reject(fault);
-        else this.#commits.push(commit);
-      }
+      this.#copying = undefined;
     }
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { CommandHandler, Content, EventHandler } from '../../domain/decider.ts';
 import type { Projection } from '../../projections/projection.ts';
-import { sha256 } from '../log/entry.ts';
+import { sha256Hex } from '../log/entry.ts';
 
 export type Application = {
   /** By `area.Name`. */
@@ -26,7 +26,7 @@ export function contentOf(parts: readonly (Uint8Array | undefined)[], lengths?: 
     bytes: (part) => parts[part],
     digest: (part) => {
       const bytes = parts[part];
-      return bytes && (digests[part] ??= sha256(bytes).toString('hex'));
+      return bytes && (digests[part] ??= sha256Hex(bytes));
     },
   };
 }

@@ -7,8 +7,15 @@
  */
 import type { Content, DomainEvent, Json } from '../../domain/decider.ts';
 import type { EntryFacts, Projection } from '../../projections/projection.ts';
-import { SPACE, type CellAddress, type CellContent, type CellStore, type CellWrite } from '../cells/cells.ts';
-import { decodeHead, sha256, type EntryHead, type LogRecord } from '../log/entry.ts';
+import {
+  SPACE,
+  type Cell,
+  type CellAddress,
+  type CellContent,
+  type CellStore,
+  type CellWrite,
+} from '../cells/cells.ts';
+import { decodeHead, sha256Hex, type EntryHead, type LogRecord } from '../log/entry.ts';
 import type { Seq, TabletId } from '../words.ts';
 import { contentOf, EPOCH_OPENED, REACTION_SETTLED, type Application } from './application.ts';
 import {
@@ -22,7 +29,6 @@ import {
   LAST_ENTRY,
   reactionAddress,
   stateAddress,
-  streamEntryAddress,
   streamHeadAddress,
   TIME_INDEX_EVERY,
   timeAddress,
@@ -39,11 +45,19 @@ export type Applied = {
   /** Rows or streams whose cells changed. */
   readonly streams: ReadonlySet<string>;
   readonly reactions: readonly { seq: Seq; n: number; reaction: PendingReaction }[];
+  /** There is much on the way to the disk: wait before more is applied. */
+  readonly written: Promise<void> | undefined;
+};
+
+type Gathered = {
+  readonly streams: Set<string>;
+  readonly reactions: Applied['reactions'][number][];
 };
 
 type Decoded = {
   readonly head: EntryHead;
-  readonly hash: Buffer;
+  /** Hex. */
+  readonly hash: string;
   readonly content: Content;
   readonly facts: EntryFacts;
   /** Keys of the cells that its events and projections said they read. */
@@ -71,37 +85,43 @@ export class Applier {
 
   /** Requires records that continue the applied index. */
   async apply(records: readonly LogRecord[]): Promise<Applied> {
-    const streams = new Set<string>();
-    const reactions: Applied['reactions'][number][] = [];
+    const gathered: Gathered = { streams: new Set(), reactions: [] };
     let start = 0;
     // An entry that forgets expired commands starts a batch of its own, so that it sees all before it.
     for (let i = 1; i <= records.length; i++) {
-      if (i < records.length && records[i]!.seq % FORGET_COMMANDS_EVERY !== 0) continue;
-      await this.#applyBatch(records.slice(start, i), streams, reactions);
+      if (i < records.length && !forgets(records[i]!)) continue;
+      const entries = records.slice(start, i).map(decode);
+      const wanted = this.#wanted(entries);
+      const cells = await this.#cells.get(this.#tablet, wanted);
+      const batch = new Batch(found(wanted, cells));
+      if (forgets(records[start]!)) await this.#forgetCommands(batch, entries[0]!);
+      await this.#applyBatch(batch, entries, gathered);
       start = i;
     }
-    return { upTo: this.#cells.applied(this.#tablet), streams, reactions };
+    return { upTo: this.#cells.applied(this.#tablet), ...gathered, written: undefined };
   }
 
-  async #applyBatch(
-    records: readonly LogRecord[],
-    streams: Set<string>,
-    reactions: Applied['reactions'][number][],
-  ): Promise<void> {
-    const first = records[0];
-    if (!first) return;
+  /** As `apply`, at once; undefined if what it reads is not all in memory: nothing is changed then. */
+  applyInMemory(records: readonly LogRecord[]): Applied | undefined {
+    if (records.some(forgets)) return undefined;
     const entries = records.map(decode);
-    const batch = new Batch(await this.#prefetch(entries));
-    if (first.seq % FORGET_COMMANDS_EVERY === 0) await this.#forgetCommands(batch, entries[0]!);
-    for (const entry of entries) this.#applyEntry(batch, entry, streams, reactions);
-    const last = entries.at(-1)!;
-    batch.put(LAST_ENTRY, last.head.seq, {
-      bytes: encodeJson({ seq: last.head.seq, hash: last.hash.toString('hex'), time: last.head.time }),
-    });
-    await this.#cells.write(this.#tablet, last.head.seq, batch.writes());
+    const wanted = this.#wanted(entries);
+    const cells = wanted.length > 0 ? this.#cells.peek(this.#tablet, wanted) : [];
+    if (!cells) return undefined;
+    const gathered: Gathered = { streams: new Set(), reactions: [] };
+    const written = this.#applyBatch(new Batch(found(wanted, cells)), entries, gathered);
+    return { upTo: this.#cells.applied(this.#tablet), ...gathered, written };
   }
 
-  async #prefetch(entries: readonly Decoded[]): Promise<Map<string, Uint8Array>> {
+  #applyBatch(batch: Batch, entries: readonly Decoded[], gathered: Gathered): Promise<void> | undefined {
+    for (const entry of entries) this.#applyEntry(batch, entry, gathered);
+    const { head, hash } = entries.at(-1)!;
+    batch.put(LAST_ENTRY, head.seq, { bytes: encodeJson({ seq: head.seq, hash, time: head.time }) });
+    return this.#cells.write(this.#tablet, head.seq, batch.writes());
+  }
+
+  /** The cells that the entries' events and projections read. */
+  #wanted(entries: readonly Decoded[]): CellAddress[] {
     const wanted = new Map<string, CellAddress>();
     for (const { head, content, facts, reads } of entries) {
       const want = (address: CellAddress) => {
@@ -110,38 +130,25 @@ export class Applier {
         wanted.set(key, address);
       };
       for (const event of head.events as DomainEvent[]) {
-        for (const key of this.#application.events[event.type]?.touches(event, content) ?? [])
-          want(stateAddress(head.stream, key));
+        const handler = this.#application.events[event.type];
+        if (handler && !handler.isBlind)
+          for (const key of handler.touches(event, content)) want(stateAddress(head.stream, key));
         for (const projection of this.#listeners.get(event.type) ?? []) {
           for (const prior of projection.priors(event, facts, content))
             want({ space: SPACE.table, ...prior });
         }
       }
     }
-    const addresses = [...wanted.values()];
-    const cells = await this.#cells.get(this.#tablet, addresses);
-    const found = new Map<string, Uint8Array>();
-    for (const [i, cell] of cells.entries()) {
-      if (cell && 'bytes' in cell.content) found.set(addressKey(addresses[i]!), cell.content.bytes);
-    }
-    return found;
+    return [...wanted.values()];
   }
 
-  #applyEntry(
-    batch: Batch,
-    entry: Decoded,
-    streams: Set<string>,
-    reactions: Applied['reactions'][number][],
-  ): void {
+  #applyEntry(batch: Batch, entry: Decoded, { streams, reactions }: Gathered): void {
     const { head, hash, content } = entry;
     if (head.stream !== '') {
       streams.add(head.stream);
       const headAddress = streamHeadAddress(head.stream);
       batch.put(headAddress, head.seq, {
-        bytes: encodeJson({ streamSeq: head.streamSeq, hash: hash.toString('hex') } satisfies StreamHead),
-      });
-      batch.put(streamEntryAddress(head.stream, head.streamSeq), head.seq, {
-        bytes: encodeJson({ seq: head.seq }),
+        bytes: encodeJson({ streamSeq: head.streamSeq, seq: head.seq, hash } satisfies StreamHead),
       });
     }
     if (head.seq % TIME_INDEX_EVERY === 0)
@@ -186,7 +193,7 @@ export class Applier {
     };
     for (const key of handler.touches(event, content)) {
       const address = stateAddress(head.stream, key);
-      const before = read(address);
+      const before = handler.isBlind ? undefined : read(address);
       const after = handler.evolve(
         key,
         before && (JSON.parse(Buffer.from(before).toString('utf8')) as Json),
@@ -233,6 +240,19 @@ export class Applier {
   }
 }
 
+const forgets = ({ seq }: LogRecord): boolean => seq % FORGET_COMMANDS_EVERY === 0;
+
+function found(
+  addresses: readonly CellAddress[],
+  cells: readonly (Cell | undefined)[],
+): Map<string, Uint8Array> {
+  const found = new Map<string, Uint8Array>();
+  for (const [i, cell] of cells.entries()) {
+    if (cell && 'bytes' in cell.content) found.set(addressKey(addresses[i]!), cell.content.bytes);
+  }
+  return found;
+}
+
 function partValue(part: number, head: EntryHead, content: Content): CellContent {
   const bytes = content.bytes(part);
   const length = content.length(part);
@@ -244,7 +264,7 @@ function decode(record: LogRecord): Decoded {
   const head = decodeHead(record.head);
   return {
     head,
-    hash: sha256(record.head),
+    hash: sha256Hex(record.head),
     content: contentOf(
       record.parts,
       head.parts.map((p) => p.length),

@@ -1,7 +1,12 @@
 /**
- * Applies committed entries in order, a batch at a time, as soon as they are in the segments.
+ * Applies committed entries in order, a batch at a time, a moment after they are committed: entries that
+ * are committed together are applied together, and a write is answered without waiting for it. Whoever
+ * needs it sooner (a read) has it done at once (`untilApplied`).
  *
  *   applied <= readable <= committed;   recent = appended and not applied yet, as far as memory allows
+ *
+ * If all that a batch reads is in memory, it is applied in one go; if not, or if somebody is reading a
+ * bundle between two batches, it takes its turn.
  *
  * What is not in memory any more is read back from the log, so a copy that applies slowly, or catches up
  * from far behind, needs no more memory than others. A failure stops the loop: whoever waits is told, and
@@ -11,11 +16,14 @@ import type { CellStore } from '../cells/cells.ts';
 import { Fault } from '../faults.ts';
 import type { LogRecord } from '../log/entry.ts';
 import type { NodeLog } from '../log/log.ts';
+import type { Timers } from '../timers.ts';
 import type { Seq, TabletId } from '../words.ts';
 import { Applier, type Applied } from './applier.ts';
 import type { Application } from './application.ts';
 import { SeqWaits } from './seq-waits.ts';
 
+/** How long an entry that is committed waits for others, unless a read wants it. */
+const APPLY_MS = 2;
 const APPLY_RECORDS = 256;
 const APPLY_BYTES = 4 * 1024 * 1024;
 /** Readable but unapplied records kept in memory; beyond this they are read back from the log. */
@@ -33,6 +41,7 @@ export type ApplyLoopOptions = {
   readonly cells: CellStore;
   readonly log: NodeLog;
   readonly application: Application;
+  readonly timers: Timers;
   /** Up to here the segments can be read. */
   readonly readable: Seq;
   readonly onApplied: (from: Seq, applied: Applied) => void;
@@ -47,8 +56,10 @@ export class ApplyLoop {
   #recentBytes = 0;
   #readable: Seq;
   #running: Promise<void> | undefined;
-  /** Batches and bundles of reads take turns here. */
+  #cancelTimer: (() => void) | undefined;
+  /** Batches that must wait for a disk, and bundles of reads, take turns here. */
   #turn: Promise<unknown> = Promise.resolve();
+  #turns = 0;
   #paused = true;
   #failure: Error | undefined;
 
@@ -74,7 +85,7 @@ export class ApplyLoop {
 
   start(): void {
     this.#paused = false;
-    this.#wake();
+    this.#go();
   }
 
   remember(record: LogRecord): void {
@@ -99,11 +110,19 @@ export class ApplyLoop {
 
   readable(upTo: Seq): void {
     if (upTo > this.#readable) this.#readable = upTo;
-    this.#wake();
+    if (this.#running || this.#paused || this.#failure) return;
+    if (this.#readable - this.applied >= APPLY_RECORDS) this.#go();
+    else this.#cancelTimer ??= this.#options.timers.after(APPLY_MS, () => this.#go());
+  }
+
+  /** Applies what is readable, if it can be done without waiting for anything. */
+  now(): void {
+    if (this.applied < this.#readable) this.#go();
   }
 
   /** Rejects with a Fault when the loop stops before. */
   untilApplied(seq: Seq): Promise<void> {
+    this.now();
     if (seq <= this.applied) return Promise.resolve();
     if (this.#failure) return Promise.reject(this.#failure);
     return this.#waits.until(seq);
@@ -111,14 +130,20 @@ export class ApplyLoop {
 
   /** Runs `work` while no batch is being applied. */
   between<T>(work: () => Promise<T>): Promise<T> {
+    this.#turns++;
     const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
+    this.#turn = done.then(
+      () => void this.#turns--,
+      () => void this.#turns--,
+    );
     return done;
   }
 
   /** Stops between two batches and tells whoever waits. `start` goes on. */
   async pause(reason: Fault): Promise<void> {
     this.#paused = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
     this.#waits.fail(reason);
     await this.#running;
     this.#failure = undefined;
@@ -131,25 +156,52 @@ export class ApplyLoop {
     this.#readable = 0 as Seq;
   }
 
-  #wake(): void {
+  #go(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
     // Cells may be ahead of a log that was opened again: what they hold is not applied twice.
     const { applied } = this;
     for (const [seq] of this.#recent) {
       if (seq > this.#readable || seq > applied) break;
       this.#forget(seq);
     }
-    if (this.#running || this.#paused || this.#failure || applied >= this.#readable) return;
-    this.#running = this.#applyAll().finally(() => {
+    if (this.#running) return;
+    while (this.#mayGoOn() && !this.#running && this.#turns === 0) if (!this.#applyInOneGo()) break;
+    if (this.#running || !this.#mayGoOn()) return;
+    this.#runAfter(this.#applyAll());
+  }
+
+  #runAfter(work: Promise<void>): void {
+    this.#running = work.finally(() => {
       this.#running = undefined;
       // What became readable while the last batch was being finished.
-      this.#wake();
+      this.#go();
     });
   }
 
+  #mayGoOn(): boolean {
+    return !this.#paused && !this.#failure && this.applied < this.#readable;
+  }
+
   async #applyAll(): Promise<void> {
-    while (!this.#paused && !this.#failure && this.applied < this.#readable) {
-      await this.between(() => this.#applyNext());
+    while (this.#mayGoOn()) await this.between(() => this.#applyNext());
+  }
+
+  /** False: it must wait for something, and nothing was changed. */
+  #applyInOneGo(): boolean {
+    const from = (this.applied + 1) as Seq;
+    const records = this.#recentFrom(from);
+    if (records.length === 0) return false;
+    try {
+      const applied = this.#applier.applyInMemory(records);
+      if (!applied) return false;
+      this.#done(from, records, applied);
+      // There is more on the way to the disk than there should be.
+      if (applied.written) this.#runAfter(applied.written.catch((error) => this.#failed(error, 'cells')));
+    } catch (cause) {
+      this.#failed(cause, 'cells');
     }
+    return true;
   }
 
   async #applyNext(): Promise<void> {
@@ -158,39 +210,28 @@ export class ApplyLoop {
     try {
       const records = await this.#next(from);
       at = 'cells';
-      const applied = await this.#applier.apply(records);
-      for (const record of records) this.#forget(record.seq);
-      this.#waits.reached(applied.upTo);
-      this.#options.onApplied(from, applied);
+      this.#done(from, records, await this.#applier.apply(records));
     } catch (cause) {
-      if (this.#paused) return;
-      const error = cause instanceof Error ? cause : new Error(String(cause));
-      const { tablet } = this.#options;
-      this.#failure = new Fault(
-        'NotServing',
-        `tablet ${tablet} cannot apply entries here: ${error.message}`,
-        {
-          cause: error,
-        },
-      );
-      this.#waits.fail(this.#failure);
-      this.#options.onFailed({ error, at });
+      if (!this.#paused) this.#failed(cause, at);
     }
   }
 
+  #done(from: Seq, records: readonly LogRecord[], applied: Applied): void {
+    for (const record of records) this.#forget(record.seq);
+    this.#waits.reached(applied.upTo);
+    this.#options.onApplied(from, applied);
+  }
+
+  #failed(cause: unknown, at: ApplyFailure['at']): void {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    const reason = `tablet ${this.#options.tablet} cannot apply entries here: ${error.message}`;
+    this.#failure = new Fault('NotServing', reason, { cause: error });
+    this.#waits.fail(this.#failure);
+    this.#options.onFailed({ error, at });
+  }
+
   async #next(from: Seq): Promise<readonly LogRecord[]> {
-    const records: LogRecord[] = [];
-    let bytes = 0;
-    for (
-      let seq: number = from;
-      seq <= this.#readable && records.length < APPLY_RECORDS && bytes < APPLY_BYTES;
-      seq++
-    ) {
-      const record = this.#recent.get(seq);
-      if (!record) break;
-      records.push(record);
-      bytes += sizeOf(record);
-    }
+    const records = this.#recentFrom(from);
     if (records.length > 0) return records;
     const { log, tablet } = this.#options;
     const upTo = this.#readable;
@@ -199,6 +240,20 @@ export class ApplyLoop {
     if (usable[0]?.seq !== from)
       throw new Fault('Damaged', `entry ${from} of ${tablet} is committed but cannot be read`);
     return usable;
+  }
+
+  /** The next batch, as far as it is in memory. */
+  #recentFrom(from: Seq): LogRecord[] {
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    let seq: number = from;
+    while (seq <= this.#readable && records.length < APPLY_RECORDS && bytes < APPLY_BYTES) {
+      const record = this.#recent.get(seq++);
+      if (!record) break;
+      records.push(record);
+      bytes += sizeOf(record);
+    }
+    return records;
   }
 
   #forget(seq: number): void {

@@ -3,7 +3,7 @@
  * the index at its own moment; several of them may have a batch between them. So the index is compared
  * before and after; if entries keep coming in, the bundle is read between two batches.
  */
-import { SPACE, type Cell, type CellStore } from '../cells/cells.ts';
+import { SPACE, type Cell, type CellAddress, type CellStore } from '../cells/cells.ts';
 import type { Seq, TabletId } from '../words.ts';
 import type { ApplyLoop } from './apply-loop.ts';
 
@@ -28,6 +28,21 @@ export type Bundle = {
 };
 
 const TRIES = 3;
+
+/** The bundle, at once, if it is of lookups that are all in memory. */
+export function bundleInMemory(
+  cells: CellStore,
+  tablet: TabletId,
+  queries: readonly CellQuery[],
+): Bundle | undefined {
+  const addresses: CellAddress[] = [];
+  for (const query of queries) {
+    if (!('get' in query)) return undefined;
+    addresses.push({ space: SPACE.table, row: query.get.row, column: query.get.column });
+  }
+  const found = cells.peek(tablet, addresses);
+  return found && { applied: cells.applied(tablet), results: found.map((cell) => (cell ? [cell] : [])) };
+}
 
 export async function readBundle(
   cells: CellStore,

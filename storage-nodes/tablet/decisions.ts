@@ -14,15 +14,20 @@ import { type Cell, type CellAddress, type CellStore } from '../cells/cells.ts';
 import type { CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
 import {
+  commitmentTo,
   encodeHead,
-  sha256,
+  SALT_BYTES,
+  sha256Hex,
   ZERO_HASH,
   type EntryHead,
   type LogRecord,
   type PartCommitment,
 } from '../log/entry.ts';
+import type { Timers } from '../timers.ts';
 import { inRange, type Epoch, type RowRange, type Seq, type TabletId } from '../words.ts';
 import { contentOf, REACTION_SETTLED, type Application } from './application.ts';
+import { KnownCommands } from './known-commands.ts';
+import { replaced, type Outcome } from './outcome.ts';
 import { Overlay } from './overlay.ts';
 import {
   addressKey,
@@ -37,14 +42,6 @@ import {
   type StreamHead,
 } from './platform-cells.ts';
 import { parseSettlement, SETTLE_REACTION, type Settlement } from './settlement.ts';
-
-export type Outcome =
-  /** Entry `seq` answers this command: it was decided now, or is the first answer to the same id. */
-  | { readonly kind: 'entry'; readonly seq: Seq; readonly time: number; readonly reply: unknown }
-  | { readonly kind: 'earlier'; readonly seq: Seq }
-  /** Nothing to log. Valid once everything up to `seen` is committed. */
-  | { readonly kind: 'nothing'; readonly seen: Seq; readonly reply: unknown; readonly time: number }
-  | { readonly kind: 'rejected'; readonly seen: Seq; readonly rejection: Rejection };
 
 type Asked = {
   readonly command: CommandRequest;
@@ -82,6 +79,7 @@ export class Decisions {
   #running = false;
   #closed = false;
   readonly #overlay = new Overlay();
+  readonly #known: KnownCommands;
   #last: LastEntry | undefined;
 
   constructor(options: {
@@ -92,6 +90,7 @@ export class Decisions {
     application: Application;
     /** Wall clock, ms since 1970. */
     clock: () => number;
+    timers: Timers;
     /** Fills with random bytes: salts of parts. */
     random: (into: Uint8Array) => Uint8Array;
     propose: (records: readonly LogRecord[]) => void;
@@ -107,6 +106,7 @@ export class Decisions {
     this.#random = options.random;
     this.#propose = options.propose;
     this.#admit = options.admit;
+    this.#known = new KnownCommands(options);
   }
 
   decide(command: CommandRequest): Promise<Outcome> {
@@ -129,6 +129,7 @@ export class Decisions {
   /** Whoever waits for a decision hears "ask again". */
   close(): void {
     this.#closed = true;
+    this.#known.stop();
     for (const asked of this.#queue) asked.reject(replaced());
     this.#queue = [];
     this.#queueBytes = 0;
@@ -163,19 +164,23 @@ export class Decisions {
     const planned = round.flatMap((asked) => this.#plan(asked));
     const wanted = new Map<string, CellAddress>();
     if (!this.#last) wanted.set(addressKey(LAST_ENTRY), LAST_ENTRY);
-    for (const { addresses } of planned) {
+    const found = new Map<string, Cell | undefined>();
+    for (const { command, addresses } of planned) {
+      const known = addressKey(commandAddress(command.id));
+      // Most commands are new, and are known to be without a look.
+      if (!this.#known.mayHave(command.id)) found.set(known, undefined);
       for (const address of addresses) {
         const key = addressKey(address);
-        if (!this.#overlay.has(key)) wanted.set(key, address);
+        if (!this.#overlay.has(key) && !found.has(key)) wanted.set(key, address);
       }
     }
     const addresses = [...wanted.values()];
-    const cells = addresses.length > 0 ? await this.#cells.get(this.#tablet, addresses) : [];
+    const cells =
+      this.#cells.peek(this.#tablet, addresses) ?? (await this.#cells.get(this.#tablet, addresses));
     if (this.#closed) {
       for (const asked of round) asked.reject(replaced());
       return;
     }
-    const found = new Map<string, Cell | undefined>();
     for (const [i, cell] of cells.entries()) found.set(addressKey(addresses[i]!), cell);
     this.#last ??= decodeJson<LastEntry>(found.get(addressKey(LAST_ENTRY))) ?? { seq: 0, hash: '', time: 0 };
 
@@ -242,7 +247,7 @@ export class Decisions {
       const keys = handler
         .reads(parsed.data, content, command.id)
         .map((key) => stateAddress(command.stream, key));
-      // Requires: what the decision's events touch is among what the command reads.
+      // Requires: what the decision's events touch, unless they are blind, is among what the command reads.
       return [{ ...asked, content, data: parsed.data, handler, addresses: [...own, ...keys] }];
     } catch (error) {
       asked.reject(error instanceof Error ? error : new Error(String(error)));
@@ -254,6 +259,7 @@ export class Decisions {
     const { command, content } = plan;
     const last = this.#last!;
     const time = Math.max(last.time, this.#clock());
+    this.#known.forget(time);
     const earlier = read(commandAddress(command.id)) as { seq: number } | undefined;
     if (earlier) return { kind: 'earlier', seq: earlier.seq as Seq };
     if (command.expiresAt !== 0 && command.expiresAt <= time) {
@@ -318,6 +324,7 @@ export class Decisions {
       time,
       stream: command.stream,
       streamSeq: (streamHead?.streamSeq ?? 0) + 1,
+      streamPrevious: (streamHead?.seq ?? 0) as Seq,
       previousHash: last.hash ? Buffer.from(last.hash, 'hex') : ZERO_HASH,
       previousStreamHash: streamHead ? Buffer.from(streamHead.hash, 'hex') : ZERO_HASH,
       commandId: command.id,
@@ -328,16 +335,18 @@ export class Decisions {
       causation: command.causation,
       events: decision.events,
       reply: decision.reply ?? null,
-      parts: command.parts.map((_part, i) => commit(content, i, this.#random(new Uint8Array(16)))),
+      parts: command.parts.map((_part, i) => commit(content, i, this.#random(new Uint8Array(SALT_BYTES)))),
     };
     const bytes = encodeHead(head);
-    const hash = sha256(bytes).toString('hex');
+    const hash = sha256Hex(bytes);
     this.#last = { seq, hash, time };
     this.#overlay.set(streamHeadAddress(command.stream), seq, {
       streamSeq: head.streamSeq,
+      seq,
       hash,
     } satisfies StreamHead);
     this.#overlay.set(commandAddress(command.id), seq, { seq });
+    this.#known.add(command.id, command.expiresAt);
     return { seq, epoch: this.#epoch, head: bytes, parts: command.parts };
   }
 
@@ -360,7 +369,9 @@ export class Decisions {
       for (const key of handler.touches(event, content)) {
         const address = stateAddress(stream, key);
         const before = changed.get(addressKey(address));
-        const slice = (before ? before[1] : read(address)) as Json | undefined;
+        const slice = handler.isBlind
+          ? undefined
+          : ((before ? before[1] : read(address)) as Json | undefined);
         changed.set(addressKey(address), [address, handler.evolve(key, slice, event, content, time)]);
       }
     }
@@ -378,11 +389,5 @@ function bytesOf({ parts }: CommandRequest): number {
 
 /** The digest may be known already: a decision that asked for it has read all the bytes. */
 function commit(content: Content, part: number, salt: Uint8Array): PartCommitment {
-  const commitment = sha256(salt, Buffer.from(content.digest(part)!, 'hex'));
-  return { length: content.length(part), salt, commitment };
-}
-
-/** The caller asks again, with the same command id, whoever is primary then. */
-export function replaced(): Fault {
-  return new Fault('NotServing', 'this node is no longer the primary; ask again with the same command id');
+  return { length: content.length(part), salt, commitment: commitmentTo(salt, content.digest(part)!) };
 }

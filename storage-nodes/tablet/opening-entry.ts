@@ -22,6 +22,7 @@ export function openingEntry(options: {
     time: before ? decodeHead(before).time : now,
     stream: '',
     streamSeq: 0,
+    streamPrevious: 0 as Seq,
     previousHash: before ? sha256(before) : ZERO_HASH,
     previousStreamHash: ZERO_HASH,
     commandId: '',

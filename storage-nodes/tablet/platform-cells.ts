@@ -4,8 +4,7 @@
  *
  *   commands   row ''      column <command id>                    {seq, expiresAt}   expiresAt 0: for good
  *   reactions  row ''      column <seq, 14 digits>.<n>               {stream, command, data, parts, origin}
- *   index      row stream  column head                               {streamSeq, hash}
- *   index      row stream  column e<streamSeq, 14 digits>            {seq}
+ *   index      row stream  column head                               {streamSeq, seq, hash}: of its newest entry
  *   index      row ''      column forget                          {after}: how far forgetting has come in its round
  *   index      row ''      column last                               {seq, hash, time}
  *   index      row ''      column t<time, 14 digits>.<seq, 14 digits>  {}           every 64th entry
@@ -14,7 +13,7 @@ import type { Json } from '../../domain/decider.ts';
 import { SPACE, type Cell, type CellAddress } from '../cells/cells.ts';
 import type { Seq } from '../words.ts';
 
-export type StreamHead = { readonly streamSeq: number; readonly hash: string };
+export type StreamHead = { readonly streamSeq: number; readonly seq: number; readonly hash: string };
 export type LastEntry = { readonly seq: number; readonly hash: string; readonly time: number };
 export type PendingReaction = {
   readonly stream: string;
@@ -56,10 +55,6 @@ export function reactionOfColumn(column: string): { seq: Seq; n: number } {
 
 export function streamHeadAddress(stream: string): CellAddress {
   return { space: SPACE.index, row: stream, column: 'head' };
-}
-
-export function streamEntryAddress(stream: string, streamSeq: number): CellAddress {
-  return { space: SPACE.index, row: stream, column: `e${digits(streamSeq)}` };
 }
 
 export const LAST_ENTRY: CellAddress = { space: SPACE.index, row: '', column: 'last' };

@@ -11,7 +11,9 @@ import { pause } from '../timers.ts';
 import type { Epoch, RowRange, Seq, TabletId } from '../words.ts';
 import type { Applied } from './applier.ts';
 import type { ApplyLoop } from './apply-loop.ts';
-import { Decisions, replaced, type Outcome } from './decisions.ts';
+import { bundleInMemory, readBundle, type Bundle, type CellQuery } from './bundle.ts';
+import { Decisions } from './decisions.ts';
+import { replaced, type Outcome } from './outcome.ts';
 import { Reactor } from './reactor.ts';
 import { SeqWaits } from './seq-waits.ts';
 import type { TabletHost } from './tablet-host.ts';
@@ -59,6 +61,7 @@ export class Serving {
       cells,
       application,
       clock,
+      timers: host.timers,
       random: (into) => host.random(into),
       propose,
       admit: () => this.#admit(),
@@ -90,11 +93,28 @@ export class Serving {
     return this.#answer(outcome);
   }
 
+  /** Cells of one applied index, not older than anything committed before the call (rule 7). */
+  async read(queries: readonly CellQuery[]): Promise<Bundle> {
+    const { apply, host, tablet } = this.#options;
+    return this.#readNow(queries) ?? this.linearizable(() => readBundle(host.cells, apply, tablet, queries));
+  }
+
+  /** As `linearizable`, if nothing has to be waited for: the usual case. */
+  #readNow(queries: readonly CellQuery[]): Bundle | undefined {
+    const { apply, committed, host, leaseUntil, tablet } = this.#options;
+    if (committed() > apply.applied) apply.now();
+    if (this.#closed || this.#handedOver || committed() > apply.applied) return undefined;
+    const bundle = bundleInMemory(host.cells, tablet, queries);
+    // The lease is checked after the value was read.
+    return bundle && leaseUntil() > host.now() ? bundle : undefined;
+  }
+
   /** Runs `read` on cells not older than anything committed before the call, under the lease (rule 7). */
   async linearizable<T>(read: () => Promise<T>): Promise<T> {
     this.#mustBeOpen();
     if (this.#handedOver) throw this.#handedOver;
     const committed = this.#options.committed();
+    if (committed > this.#options.apply.applied) this.#options.apply.now();
     if (committed > this.#options.apply.applied) await this.#forApply.until(committed);
     const result = await this.#noticing(read());
     await this.#untilLeased();
@@ -175,6 +195,8 @@ export class Serving {
   async #admit(): Promise<void> {
     const { apply } = this.#options;
     while (apply.bytes > IN_FLIGHT_BYTES_MAX && !this.#closed) {
+      apply.now();
+      if (apply.bytes <= IN_FLIGHT_BYTES_MAX) return;
       await this.#forApply.until((apply.applied + 1) as Seq);
     }
   }

@@ -4,7 +4,7 @@
  * (apply-loop.ts), and, while it is the serving primary, decides commands and answers reads (serving.ts).
  *
  *   applied <= committed <= last
- *   an entry is in the segments before it is applied, and applied before it is read or noticed
+ *   an entry is committed before it is applied, and applied before it is read or noticed
  *
  * What cannot be trusted: cells are thrown away and built again from this copy's own log; a damaged log
  * makes the core give up this copy, unless it is the only one, which goes on with what it can read.
@@ -21,7 +21,7 @@ import type { Seq, TabletId } from '../words.ts';
 import type { Applied } from './applier.ts';
 import { ApplyLoop, type ApplyFailure } from './apply-loop.ts';
 import { CellMending } from './cell-mending.ts';
-import { readBundle, type Bundle, type CellQuery } from './bundle.ts';
+import type { Bundle, CellQuery } from './bundle.ts';
 import { CellSnapshots } from './cell-snapshots.ts';
 import { CoreRequests } from './core-requests.ts';
 import { Serving } from './serving.ts';
@@ -95,6 +95,7 @@ export class Tablet {
       cells,
       log,
       application,
+      timers,
       readable: this.#committed,
       onApplied: (from, applied) => this.#applied(from, applied),
       onFailed: (failure) => this.#cannotApply(failure),
@@ -172,7 +173,7 @@ export class Tablet {
   /** Cells of one applied index, not older than anything committed before the call (rule 7). */
   async read(queries: readonly CellQuery[]): Promise<Bundle> {
     const serving = this.#servingNow ?? (await this.#untilServing());
-    return serving.linearizable(() => readBundle(this.#host.cells, this.#apply, this.id, queries));
+    return serving.read(queries);
   }
 
   /** For what reads this copy's log at a caller's wish: damage there is this copy's affair too. */

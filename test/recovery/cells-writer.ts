@@ -1,4 +1,4 @@
-/** A process that writes the history of cells-history.ts until it is killed. Prints each applied index that it was told is written. */
+/** A process that writes the history of cells-history.ts until it is killed. Prints each applied index that it knows to be in RocksDB. */
 import { RocksCells } from '../../storage-nodes/cells/rocks-cells.ts';
 import { seq } from '../../storage-nodes/words.ts';
 import { TABLETS, writesOf } from './cells-history.ts';
@@ -8,9 +8,10 @@ await cells.open();
 await Promise.all(
   TABLETS.map(async (tablet) => {
     for (let n = cells.applied(tablet) + 1; ; n++) {
-      const written = cells.write(tablet, seq(n), writesOf(tablet, n));
-      if (n % 3 === 0) await written;
-      if (n % 30 === 0) process.stdout.write(`${tablet} ${n}\n`);
+      await cells.write(tablet, seq(n), writesOf(tablet, n));
+      if (n % 30 !== 0) continue;
+      await cells.flush();
+      process.stdout.write(`${tablet} ${n}\n`);
     }
   }),
 );

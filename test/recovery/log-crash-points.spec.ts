@@ -99,7 +99,11 @@ function perform(
     const upTo = expected.commitAsked + 1 + (amount % (expected.durable - expected.commitAsked));
     expected.commitAsked = upTo;
     const done = log.commit(tablet, seq(upTo));
-    expected.pending.push(done.then(() => (expected.commitDone = Math.max(expected.commitDone, upTo))));
+    // Copied a moment later, unless somebody wants it now.
+    const copied = done.then(() => log.copied(tablet));
+    const noted = copied.then(() => void (expected.commitDone = Math.max(expected.commitDone, upTo)));
+    expected.pending.push(amount % 2 === 0 ? noted : done);
+    noted.catch(() => undefined);
   } else if (act === 'drop') {
     return Promise.all(expected.pending).then(() => {
       expected.durable = expected.commitAsked = expected.commitDone = 0;
@@ -220,6 +224,7 @@ test('what a killed process had written but not synced is synced by the next one
     await log.open();
     await log.append(T1, records);
     await log.commit(T1, seq(15));
+    await log.copied(T1);
     await first.bury(folder);
     const second = disk.run('power');
     await new DiskLog({ folder, ...SMALL, files: second }).open();

@@ -184,6 +184,7 @@ describe('a torn tail', () => {
         records = chain.many(4, { parts: [30] });
         await log.append(T1, records);
         await log.commit(T1, seq(4));
+        await log.copied(T1);
       });
       const [segment] = segmentsOf(folder);
       await atPlaces({ from: 0, to: statSync(segment!).size, step: 7 }, folder, async (length, copy) => {

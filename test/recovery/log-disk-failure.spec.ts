@@ -152,12 +152,16 @@ test('no room for the next journal file: appends are refused until there is room
   });
 });
 
-test('no room in the segments: the commit is refused, its records stay prepared, and it can be asked for again', async () => {
+test('no room in the segments: the next commit is refused, the records stay in the journal, and it can be asked for again', async () => {
   await withUnreliable(async ({ log, disk, chain }) => {
     const records = chain.many(6);
     await log.append(T1, records);
     await log.commit(T1, seq(1));
+    await log.copied(T1);
     disk.fails = noRoom('.segment');
+    await log.commit(T1, seq(3));
+    await expect(log.copied(T1)).rejects.toMatchObject(full);
+    await expect(log.read(T1, seq(2), 1e9)).rejects.toMatchObject(full);
     await expect(log.commit(T1, seq(4))).rejects.toMatchObject(full);
     expect((await log.read(T1, seq(1), 1e9)).length).toBe(1);
     disk.fails = () => undefined;

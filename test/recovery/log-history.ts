@@ -53,6 +53,7 @@ export class EntryChain {
       time: 1_700_000_000_000 + number,
       stream: text,
       streamSeq: number,
+      streamPrevious: seq(number - 1),
       previousHash: this.#hash,
       previousStreamHash: this.#hash,
       commandId: `${text}-${number}`,

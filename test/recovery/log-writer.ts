@@ -1,4 +1,4 @@
-/** A process that appends and commits to three tablets until it is killed. Prints what it was told is durable and committed. */
+/** A process that appends and commits to three tablets until it is killed. Prints what it was told is durable, and what is committed and in the files. */
 import { DiskLog } from '../../storage-nodes/log/disk-log.ts';
 import { seq, tabletId } from '../../storage-nodes/words.ts';
 import { EntryChain, SMALL } from './log-history.ts';
@@ -21,6 +21,7 @@ await Promise.all(
       const upTo = seq(to - Math.floor(Math.random() * 3));
       if (upTo < 1) continue;
       await log.commit(tablet, upTo);
+      await log.copied(tablet);
       process.stdout.write(`committed ${tablet} ${upTo}\n`);
     }
   }),

@@ -113,6 +113,7 @@ export function watchedLog(log: NodeLog, { copyOf, onCut, onCommit }: LogWatch):
       copy.lossy = true;
       return log.drop(tablet);
     },
+    copied: (tablet) => log.copied(tablet),
     read: (tablet, from, maxBytes) => log.read(tablet, from, maxBytes),
     readHeads: (tablet, from, countMax) => log.readHeads(tablet, from, countMax),
     readPart: (tablet, seq, part, offset, length) => log.readPart(tablet, seq, part, offset, length),

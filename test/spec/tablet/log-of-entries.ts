@@ -1,4 +1,5 @@
 /** A tablet's log made by the real decisions over cells in memory: what a primary alone would write. */
+import { realTimers } from '../../../storage-nodes/timers.ts';
 import { randomFillSync } from 'node:crypto';
 import type { CellStore } from '../../../storage-nodes/cells/cells.ts';
 import { MemoryCells } from '../../../storage-nodes/cells/memory-cells.ts';
@@ -6,7 +7,8 @@ import type { CommandRequest } from '../../../storage-nodes/client/client.ts';
 import type { LogRecord } from '../../../storage-nodes/log/entry.ts';
 import { Applier } from '../../../storage-nodes/tablet/applier.ts';
 import type { Application } from '../../../storage-nodes/tablet/application.ts';
-import { Decisions, type Outcome } from '../../../storage-nodes/tablet/decisions.ts';
+import { Decisions } from '../../../storage-nodes/tablet/decisions.ts';
+import type { Outcome } from '../../../storage-nodes/tablet/outcome.ts';
 import { epoch, tabletId } from '../../../storage-nodes/words.ts';
 import { createApplication } from '../../../ops/processes/platform.ts';
 
@@ -40,6 +42,7 @@ export class Primary {
       range: { from: '', to: null },
       cells,
       application: APPLICATION,
+      timers: realTimers,
       clock: () => this.time,
       random: (into) => randomFillSync(into),
       propose: (records) => this.log.push(...records),

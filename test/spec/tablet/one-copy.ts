@@ -37,9 +37,15 @@ export class Trouble {
     this.#gates.get(operation)?.open();
     this.#gates.delete(operation);
   }
-  async pass(operation: Operation): Promise<void> {
+  isIn(operation: Operation): boolean {
+    return this.faults.has(operation) || this.#gates.has(operation);
+  }
+  check(operation: Operation): void {
     const fault = this.faults.get(operation);
     if (fault) throw new Fault(fault, `${operation} failed as the test wanted it`);
+  }
+  async pass(operation: Operation): Promise<void> {
+    this.check(operation);
     await this.#gates.get(operation)?.promise;
   }
 }
@@ -92,13 +98,15 @@ function troubled(cells: CellStore, trouble: Trouble): CellStore {
   const through = new Map<unknown, Operation>([
     ['get', 'get'],
     ['scan', 'scan'],
-    ['write', 'write'],
     ['drop', 'drop'],
   ]);
   return new Proxy(cells, {
     get(target, name) {
       const value = Reflect.get(target, name) as unknown;
       if (typeof value !== 'function') return value;
+      // With lookups in trouble nothing is in memory.
+      if (name === 'peek' && trouble.isIn('get')) return () => undefined;
+      if (name === 'write') trouble.check('write');
       const operation = through.get(name);
       const call = (...args: unknown[]): unknown =>
         (value as (...a: unknown[]) => unknown).apply(target, args);

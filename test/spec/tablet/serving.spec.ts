@@ -48,6 +48,7 @@ function entry(at: number, inEpoch: number, more: Partial<EntryHead>): LogRecord
     time: 1_800_000_000_000,
     stream: '',
     streamSeq: 0,
+    streamPrevious: seq(0),
     previousHash: ZERO_HASH,
     previousStreamHash: ZERO_HASH,
     commandId: '',
