@@ -43,6 +43,8 @@ async function startFilled(
     timing: {
       ...DEFAULT_TIMING,
       snapshotEntries: 500,
+      // The log comes in small pieces, so that it is not all applied before anybody asks how far it is.
+      catchUpBytes: 4 * 1024,
       snapshotChunkBytes: 16 * 1024,
       snapshotBytesPerSecond: bytesPerSecond,
     },
