@@ -93,19 +93,19 @@ async function wish(
   await withBeats(surroundings, async (beats, notices) => {
     const deadline = performance.now() + PATIENCE_MS;
     let wishAt = 0;
-    let firstWishAt = Infinity;
+    let drains = false;
     while (performance.now() < deadline) {
       const beat = beats.get(id);
       if (beat && cameTrue(beat)) return;
+      if (wishAt > 0 && beat?.status === 'draining') drains = true;
       const refusal = beat?.alarms.find((alarm) => alarm.startsWith('cannot be drained'));
-      // An older refusal may still be on its way.
-      if (refusal && performance.now() > firstWishAt + 2 * WISH_AGAIN_MS)
-        throw new Failed(`${id} ${refusal}`);
+      // It tried and gave up; an older refusal was taken back when draining began.
+      if (refusal && drains && beat?.status !== 'draining') throw new Failed(`${id} ${refusal}`);
       // Not before it was heard: what it was before tells when it has changed.
       if (beat && performance.now() >= wishAt) {
         notices.control(id, { wish: wanted });
-        firstWishAt = Math.min(firstWishAt, performance.now());
-        wishAt = performance.now() + WISH_AGAIN_MS;
+        // Wished again while it drains, it would begin anew as soon as it has given up.
+        wishAt = performance.now() + (drains ? PATIENCE_MS : WISH_AGAIN_MS);
       }
       await sleep(LOOK_MS);
     }
