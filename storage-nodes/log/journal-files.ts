@@ -5,7 +5,7 @@
  * (what is left in it carries older generations) and its first bytes zeroed.
  */
 import { join } from 'node:path';
-import { syncForGood } from './files.ts';
+import { diskFault, syncForGood } from './files.ts';
 import type { FilePort, OpenFile } from './files.ts';
 
 const ZEROS = Buffer.alloc(1024 * 1024);
@@ -81,19 +81,32 @@ export class JournalFiles {
       const generation = this.#newest + 1;
       const fresh = join(this.#folder, journalName(generation));
       if (old !== generation) await this.#files.rename(path, fresh);
-      const file = await this.#files.open(fresh, 'write');
-      if ((await file.size()) !== this.segmentBytes) {
-        await file.close();
-        await this.#files.remove(fresh);
-        continue;
-      }
-      await file.writeAll([ZEROS.subarray(0, Math.min(CLEAN_START_BYTES, this.segmentBytes))], 0);
-      await file.datasync();
-      // Under its old name it would not be read: it must not be written before the new one is durable.
-      await this.#files.syncFolder(this.#folder);
+      const file = await this.#cleaned(fresh);
+      if (file === undefined) continue;
       this.#newest = generation;
       this.#spares.push({ generation, file });
     }
+  }
+
+  /** The file, ready for use. Undefined: it has another length, or there is no room; then it is gone. */
+  async #cleaned(path: string): Promise<OpenFile | undefined> {
+    let file: OpenFile | undefined;
+    try {
+      file = await this.#files.open(path, 'write');
+      if ((await file.size()) === this.segmentBytes) {
+        await file.writeAll([ZEROS.subarray(0, Math.min(CLEAN_START_BYTES, this.segmentBytes))], 0);
+        await file.datasync();
+        // Under its old name it would not be read: it must not be written before the new one is durable.
+        await this.#files.syncFolder(this.#folder);
+        return file;
+      }
+    } catch (error) {
+      // It has its new name already, and would not be found under the old one by another attempt.
+      if (diskFault(error, 'recycling a journal file').code !== 'DiskFull') throw error;
+    }
+    await file?.close();
+    await this.#files.remove(path);
+    return undefined;
   }
 
   /** Nothing in this generation is needed any more. */

@@ -74,6 +74,29 @@ const noRoom =
   (done: Operation, path: string) =>
     done === operation && path.includes(part) ? 'ENOSPC' : undefined;
 
+test('no room to make a used journal file ready again: it is given back, and another is made once there is', async () => {
+  await withUnreliable(async ({ log, disk, chain }) => {
+    const written = chain.many(3);
+    await log.append(T1, written);
+    for (let round = 0; round < 40; round++) {
+      disk.fails = round % 4 === 3 ? () => undefined : noRoom('/journal/', 'create');
+      const records = chain.many(3, { parts: [2000] });
+      for (;;) {
+        try {
+          await log.append(T1, records);
+          break;
+        } catch (error) {
+          expect(error).toMatchObject(full);
+          disk.fails = () => undefined;
+        }
+      }
+      written.push(...records);
+      await log.commit(T1, seq(written.length));
+    }
+    expect((await log.read(T1, seq(1), 1e9)).map(plain)).toEqual(written.map(plain));
+  });
+});
+
 for (const [where, part, sizes] of [
   ['in the journal', '/journal/', [300]],
   ['among the large parts', '.parts', [300, 70_000]],
