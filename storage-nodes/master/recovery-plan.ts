@@ -6,7 +6,8 @@
  *   restore  it is: put back the newest configuration that nodes hold (rule 9). Every node that this
  *            configuration names must have answered: then none of them acts on a newer one
  *   force    go on from a copy that the operator chose, in a new lineage (rule 10): a successor with
- *            lineage, epoch and version one higher, the copy its primary and only in-sync member
+ *            the next lineage, epoch and version higher than any known, the copy its primary and only
+ *            in-sync member
  *   blocked  neither can be done: why, and which copies could be forced, with what would be lost
  *
  * A configuration in a new lineage outranks all of the old one, whatever their versions; copies that hold
@@ -65,6 +66,10 @@ export function planRecovery(evidence: Evidence, forced: ReadonlyMap<string, Nod
 function stepFor(tablet: TabletId, evidence: Evidence, forced: NodeId | undefined): Step {
   const current = evidence.stored.find((configuration) => configuration.tablet === tablet);
   const newest = newestHeld(tablet, evidence);
+  const known = [
+    ...evidence.stored,
+    ...evidence.reports.flatMap(({ configurations }) => configurations),
+  ].filter((one) => one.tablet === tablet);
   const isServed = evidence.reports.some(({ copies }) =>
     copies.some((c) => c.tablet === tablet && c.serving),
   );
@@ -77,7 +82,7 @@ function stepFor(tablet: TabletId, evidence: Evidence, forced: NodeId | undefine
     const choice = choices.find(({ node }) => node === forced);
     if (isServed) return blocked(`it is being served: there is nothing to force`);
     if (!choice) return blocked(`${forced} has no copy that can be forced`);
-    return { tablet, kind: 'force', choice, current, next: inNewLineage(base, forced) };
+    return { tablet, kind: 'force', choice, current, next: inNewLineage(base, forced, [...known, base]) };
   }
   const isBehind = base !== current && !(current && newest.every((one) => isEqual(one, current)));
   if (!isBehind) {
@@ -130,11 +135,12 @@ function choicesFor(tablet: TabletId, base: Configuration, { reports, silent }: 
     .sort((a, b) => b.last - a.last);
 }
 
-function inNewLineage(base: Configuration, node: NodeId): Configuration {
+/** Version and epoch are higher than any that is known, in whatever lineage: a log's epochs only grow. */
+function inNewLineage(base: Configuration, node: NodeId, known: readonly Configuration[]): Configuration {
   return {
     ...base,
-    version: version(base.version + 1),
-    epoch: epoch(base.epoch + 1),
+    version: version(Math.max(...known.map((one) => one.version)) + 1),
+    epoch: epoch(Math.max(...known.map((one) => one.epoch)) + 1),
     lineage: base.lineage + 1,
     primary: node,
     inSync: [node],

@@ -10,7 +10,7 @@ import { acknowledge, considerMended, introduce, tailRestored } from './member.t
 import { ask, isOvertaken, mayAsk, successor } from './membership.ts';
 import type { EpochEnd, Role } from './messages.ts';
 import { advanceCommit, newPeer, probe } from './primary.ts';
-import { stopSending } from './snapshot.ts';
+import { giveUp, stopSending } from './snapshot.ts';
 import { isBehind, isInSync, lastOf, others, send, type ReplicaState } from './state.ts';
 
 /** A configuration that is newer than what we have: make it durable before acting on it (rule 2). */
@@ -21,6 +21,11 @@ export function learn(state: ReplicaState, configuration: Configuration, fromSto
     // Nothing was written yet, so an empty disk lacks nothing; but a peer may be behind the store.
     if (!fromStore) return;
     state.trusted = true;
+  }
+  if (known && known.lineage !== configuration.lineage) {
+    // Before it is saved: a restart that found the new lineage on the disk would doubt nothing any more.
+    doubt(state, known, configuration);
+    giveUp(state);
   }
   // A copy that takes part in nothing has nothing to keep.
   if (!state.trusted || state.quarantine) return enact(state, configuration);
@@ -43,7 +48,6 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
   state.offer = undefined;
   if (state.pending && isOvertaken(state.pending.next, configuration)) state.pending = undefined;
   distrust(state);
-  if (before && before.lineage !== configuration.lineage) doubt(state, before, configuration);
   const wasPrimary = state.role === 'primary';
   state.role = roleIn(state, configuration);
   if (state.quarantine) wipeIfReleased(state, configuration);
@@ -55,12 +59,13 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
     state.handingOver = false;
     state.wish = undefined;
     state.queryReplies.clear();
+    state.lastQuery = -Infinity;
   }
   state.out.push({ kind: 'role', role: state.role, configuration });
 
   if (state.role === 'primary') {
-    if (newEpoch && asked) openEpoch(state, configuration);
-    else if (newEpoch) mustReopen(state, configuration);
+    if (newEpoch && asked && !mustHearAgain(state, before)) openEpoch(state, configuration);
+    else if (newEpoch) mustReopen(state, configuration, asked);
     forgetRemoved(state, before, configuration);
     announce(state, configuration);
     // Who left may have been all that was waited for (rule 4).
@@ -81,12 +86,14 @@ export function distrust(state: ReplicaState): void {
 /**
  * A forced recovery goes on from one copy, which may not have seen the last epochs of the old lineage and
  * gives their numbers away again. What another copy has of such epochs cannot be told from the new (rule
- * 6 compares epochs), so that copy is fetched anew (rule 10).
+ * 6 compares epochs), so that copy is fetched anew (rule 10). Where the new lineage began is known only
+ * to who holds the very configuration that it was forced from: no epoch up to that one is given again.
  */
 function doubt(state: ReplicaState, before: Configuration, configuration: Configuration): void {
   const { lastEpoch } = state.log;
-  const isUnknown = lastEpoch >= configuration.epoch || configuration.lineage > before.lineage + 1;
-  if (!isUnknown || configuration.primary === state.self || state.log.last === 0) return;
+  const isFirst = configuration.predecessor === state.hash(before);
+  if (isFirst && lastEpoch < configuration.epoch) return;
+  if (configuration.primary === state.self || state.log.last === 0) return;
   state.quarantine ??= `its entries of epoch ${lastEpoch} are of lineage ${before.lineage}, the tablet is in lineage ${configuration.lineage}`;
   state.out.push({ kind: 'alarm', text: `this copy is quarantined: ${state.quarantine}` });
 }
@@ -96,10 +103,19 @@ function doubt(state: ReplicaState, before: Configuration, configuration: Config
  * earlier run that took effect late. Since that run this copy may have cut its tail (rule 5) or answered
  * beacons (rule 7): it asks anew, under the conditions of today.
  */
-function mustReopen(state: ReplicaState, configuration: Configuration): void {
+function mustReopen(state: ReplicaState, configuration: Configuration, asked: boolean): void {
   state.mustReopen = true;
   state.waitingSince = state.now;
-  state.reopenAfter = configuration.version === 1 ? state.now : state.graceUntil;
+  state.reopenAfter = asked || configuration.version === 1 ? state.now : state.graceUntil;
+}
+
+/**
+ * A copy with a cut tail asked to replace another primary. That one may have gone on until now, counting
+ * what this copy acknowledged before its tail was lost, while the others took more than they had said. In
+ * this copy's own epoch nobody takes anything: what they say in it holds (rule 5), and it asks once more.
+ */
+function mustHearAgain(state: ReplicaState, before: Configuration | undefined): boolean {
+  return state.cutTail && before?.primary !== state.self;
 }
 
 /** A member that left may be wiped: what it acknowledged does not count when it comes back (rule 11). */

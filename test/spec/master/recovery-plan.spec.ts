@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { planRecovery, type Evidence, type NodeReport } from '../../../storage-nodes/master/recovery-plan.ts';
 import { configurationHash } from '../../../storage-nodes/master/configuration-hash.ts';
 import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
-import type { NodeId } from '../../../storage-nodes/words.ts';
+import { epoch, version, type NodeId } from '../../../storage-nodes/words.ts';
 import { after, first, NODES } from '../../contract/configurations.ts';
 
 const [n1, n2, n3] = NODES;
@@ -106,6 +106,15 @@ describe('forcing a copy', () => {
         predecessor: configurationHash(three),
       },
     });
+  });
+
+  test('gives no epoch away that anybody holds, also in an older lineage', () => {
+    const forced = { ...after(two), lineage: 2 };
+    const strayed = { ...after(three), version: version(40), epoch: epoch(30) };
+    const nodes = [holding(n2, [forced], { last: 7 }), holding(n3, [strayed], { last: 9 })];
+    expect(plan([forced], nodes, { t01: n3 })).toMatchObject([
+      { kind: 'force', next: { lineage: 3, epoch: 31, version: 41 } },
+    ]);
   });
 
   test('lists the entries that others have and it has not', () => {

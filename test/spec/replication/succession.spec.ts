@@ -68,6 +68,30 @@ describe('a copy that cut its tail', () => {
     expect(asks(b.waits(50))).toEqual(['ask for v4 e3 b [b c]']);
   });
 
+  it('hears them once more in its own epoch, in which nobody takes entries any more, before it opens one', () => {
+    const b = cut();
+    reply(b, 'a', 2);
+    reply(b, 'c', 2);
+    b.waits(TIMING.graceMs);
+    // Meanwhile c took entry 3, and a committed it: it counted on what b had acknowledged before its tail was lost.
+    const said = [...b.wins('v4 e3 b [b c]'), ...b.waits(50)];
+    expect(said).toContain('to c in e3 v4: query');
+    b.hears('c', { type: 'queryReply', last: { epoch: 2 as Epoch, end: 3 as Seq } });
+    said.push(...b.waits(2 * TIMING.graceMs));
+    expect(said.filter((line) => line.startsWith('open') || line.startsWith('ask for'))).toEqual([]);
+  });
+
+  it('opens an epoch when nobody reached further then', () => {
+    const b = cut();
+    reply(b, 'a', 2);
+    reply(b, 'c', 2);
+    b.waits(TIMING.graceMs);
+    b.wins('v4 e3 b [b c]');
+    reply(b, 'c', 2);
+    expect(asks(b.waits(50))).toEqual(['ask for v5 e4 b [b c]']);
+    expect(b.wins('v5 e4 b [b c]')).toContain('open e4 at 3');
+  });
+
   it('leaves the lead to one that reaches further', () => {
     const b = cut();
     reply(b, 'a', 2);
