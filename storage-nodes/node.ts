@@ -211,6 +211,7 @@ export class StorageNode {
   }
 
   #tick(): void {
+    this.#all({ kind: 'store', answers: this.#config.connected });
     this.#all({ kind: 'tick' });
     this.#drain.tick();
   }

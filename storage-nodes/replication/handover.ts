@@ -58,12 +58,13 @@ export function considerHandOver(state: ReplicaState): void {
 
 /**
  * Placement names first who should lead, so that leads lie evenly on the nodes. After failovers and
- * restarts the lead goes back there, once that copy has kept up for a while.
+ * restarts the lead goes back there, once that copy has kept up for a while; never at the price of an
+ * outage: a request that the store does not answer would keep this copy from serving (rule 8).
  */
 function considerPreferred(state: ReplicaState): void {
   const { configuration, serving, wish, offer, now, timing } = state;
   const preferred = configuration!.replicas[0]!;
-  if (!serving || wish || offer || !configuration!.inSync.includes(preferred)) return;
+  if (!serving || wish || offer || !state.storeAnswers || !configuration!.inSync.includes(preferred)) return;
   const peer = state.peers.get(preferred);
   if (preferred === state.self || peer?.keepsUpSince === undefined) return;
   if (now - Math.max(peer.keepsUpSince, peer.declinedUntil) >= timing.preferredAfterMs)
@@ -124,6 +125,8 @@ export function onOfferAnswer(state: ReplicaState, from: NodeId, offer: string, 
 export function resume(state: ReplicaState): void {
   if (!state.handingOver) return;
   state.handingOver = false;
+  // Each attempt is a gap for writers: nobody is given the lead back before another while.
+  for (const peer of state.peers.values()) peer.declinedUntil = state.now;
   if (state.mustReopen || state.openingSeq === undefined) return;
   // Decisions start anew from cells: entries that are not committed yet must not be missed by them.
   state.openingSeq = state.log.last;

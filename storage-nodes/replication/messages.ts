@@ -78,6 +78,8 @@ export type Input =
   | { readonly kind: 'peerDisconnected'; readonly peer: NodeId }
   /** The master has not heard that node: hastens only what silence allows anyway (rule 7). */
   | { readonly kind: 'suspected'; readonly node: NodeId }
+  /** Whether the config store answers, as far as is known: nothing is begun without it that can wait (rule 8). */
+  | { readonly kind: 'store'; readonly answers: boolean }
   /** Let another in-sync member lead (rule 16); a copy that is not primary does nothing. Give it again if need be. */
   | { readonly kind: 'handOver'; readonly to?: NodeId }
   /** Lead no more, and leave the in-sync set if two remain. Holds for `suspectMs`: give it again while it is meant. */

@@ -73,6 +73,7 @@ export class Replica {
       reopenAfter: now,
       pending: undefined,
       askAfter: -Infinity,
+      storeAnswers: true,
       wish: undefined,
       offer: undefined,
       handingOver: false,
@@ -129,8 +130,7 @@ export class Replica {
       case 'tick':
         return this.#tick();
       case 'applied':
-        state.applied = input.upTo;
-        return;
+        return void (state.applied = input.upTo);
       case 'message':
         return this.#message(input.from, input.message);
       case 'peerConnected':
@@ -147,6 +147,8 @@ export class Replica {
         return primary.onSuspected(state, input.peer);
       case 'suspected':
         return primary.onSuspected(state, input.node);
+      case 'store':
+        return void (state.storeAnswers = input.answers);
       case 'handOver':
         return handover.wishHandOver(state, input.to);
       case 'standDown':
@@ -155,8 +157,7 @@ export class Replica {
         state.unable = input.reason;
         return handover.considerHandOver(state);
       case 'roomOnDisk':
-        state.full = false;
-        return;
+        return void (state.full = false);
       case 'propose':
         return primary.propose(state, input.records);
       case 'stored':

@@ -175,6 +175,7 @@ export type ReplicaState = {
   pending: PendingChange | undefined;
   /** A refused change is not asked for again before this. */
   askAfter: number;
+  storeAnswers: boolean;
 
   /** As primary: the lead is to be handed over (rule 16), and to whom it was offered. */
   wish: { readonly to: NodeId | undefined; readonly until: number } | undefined;

@@ -272,6 +272,23 @@ describe('a primary in another’s place', () => {
     expect(waitsHearing(a, 1000)[0]).toBe('to b in e2 v3: offer v4 e3 b [a b c]');
   });
 
+  it('asks again only after as long a while when the store was not there: each attempt is a gap', () => {
+    const a = inPlaceOfB();
+    expect(waitsHearing(a, TIMING.preferredAfterMs + 200)).toHaveLength(1);
+    a.hears('b', answer(true));
+    const next = configuration(`${NEXT} of b a c`);
+    expect(a.step({ kind: 'compareAndSetRefused', next, current: undefined })).toEqual(['serve e2']);
+    expect(waitsHearing(a, TIMING.preferredAfterMs / 2)).toEqual([]);
+  });
+
+  it('stays where it is while the store does not answer: it would serve nothing until it does', () => {
+    const a = inPlaceOfB();
+    a.step({ kind: 'store', answers: false });
+    expect(waitsHearing(a, 2 * TIMING.preferredAfterMs)).toEqual([]);
+    a.step({ kind: 'store', answers: true });
+    expect(waitsHearing(a, 500)).toHaveLength(1);
+  });
+
   it('asks again only after as long a while when that copy declines', () => {
     const a = inPlaceOfB();
     expect(waitsHearing(a, TIMING.preferredAfterMs + 200)).toHaveLength(1);
