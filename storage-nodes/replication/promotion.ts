@@ -48,6 +48,8 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
   state.offer = undefined;
   if (state.pending && isOvertaken(state.pending.next, configuration)) state.pending = undefined;
   distrust(state);
+  // What the old lineage committed, the new one may not have (rule 10).
+  if (before && before.lineage !== configuration.lineage) state.heardCommit = state.log.committed;
   const wasPrimary = state.role === 'primary';
   state.role = roleIn(state, configuration);
   if (state.quarantine) wipeIfReleased(state, configuration);

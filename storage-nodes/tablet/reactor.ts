@@ -2,7 +2,8 @@
  * Carries out the reactions of one tablet while its primary serves: each pending reaction is a command
  * to another stream, with an id derived from the entry that asked for it, remembered there for good; so
  * it is delivered at least once and in effect once, over any failover. Its outcome, accepted or refused,
- * becomes an event of the asking stream, which removes it.
+ * becomes an event of the asking stream, which removes it. The id holds a hash of the entry: its seq may
+ * have been another's, of which a forced recovery knows nothing, and whose mail was delivered (rule 10).
  *
  * Reactions to one stream are delivered in the order in which they were asked for: each target stream
  * has a *lane*, one delivery at a time. A stream that cannot be reached holds up its own lane only.
@@ -12,7 +13,7 @@ import type { DomainEvent } from '../../domain/decider.ts';
 import { SPACE, type CellStore } from '../cells/cells.ts';
 import { Rejected, type Accepted, type CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
-import { decodeHead, type LogRecord } from '../log/entry.ts';
+import { decodeHead, sha256, type LogRecord } from '../log/entry.ts';
 import type { NodeLog } from '../log/log.ts';
 import { pause, type Timers } from '../timers.ts';
 import type { Seq, TabletId } from '../words.ts';
@@ -174,7 +175,7 @@ export class Reactor {
       if (record?.seq !== seq) throw unreadable(tablet, seq);
       this.#mustGoOn();
       await execute({
-        id: `reaction:${tablet}:${seq}:${n}`,
+        id: `reaction:${tablet}:${seq}:${n}:${sha256(head.head).toString('hex', 0, 8)}`,
         expiresAt: 0,
         stream: reaction.stream,
         type: reaction.command,

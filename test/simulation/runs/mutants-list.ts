@@ -91,14 +91,14 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: replication('promotion'),
-        find: "  if (state.role === 'primary') {\n    if (newEpoch && asked)",
+        find: "  if (state.role === 'primary') {\n    if (newEpoch && asked",
         put: `  if (newEpoch && state.role === 'replica' && state.log.last > state.log.committed) {
     const from = (state.log.committed + 1) as Seq;
     state.log.truncate(from);
     state.out.push({ kind: 'truncate', from });
   }
   if (state.role === 'primary') {
-    if (newEpoch && asked)`,
+    if (newEpoch && asked`,
       },
     ],
   },

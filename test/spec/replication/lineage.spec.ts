@@ -1,6 +1,7 @@
 /** Rule 10: what copies make of a configuration that an operator forced. */
 import { describe, expect, it } from 'vitest';
 import type { MessageBody } from '../../../storage-nodes/replication/messages.ts';
+import type { Seq } from '../../../storage-nodes/words.ts';
 import { configuration, Copy, servingPrimary, TIMING } from './dialogue.ts';
 
 const asks = (said: readonly string[]) => said.filter((line) => line.startsWith('ask for'));
@@ -27,6 +28,15 @@ describe('a configuration of a higher lineage', () => {
     c.learns('l1 v4 e3 c [c]');
     expect(asks(c.waits(TIMING.graceMs + 50))).toEqual(['ask for l1 v5 e4 c [c]']);
     expect(c.wins('l1 v5 e4 c [c]')).toContain('open e4 at 3');
+  });
+
+  it('makes nothing committed by what the old one said was', () => {
+    const c = new Copy('c', { configuration: 'v3 e2 a [a b]', log: '1@2', committed: 1 }).in(2, 3);
+    c.hears('a', { type: 'beacon', sentAt: 7, commit: 9 as Seq });
+    c.learns('l1 v4 e3 b [b]');
+    c.in(4, 5).learns('l1 v5 e4 b [b]');
+    c.hearsAppend('b', '1@2', '2@4', 1);
+    expect(c.stored('2@4')).toEqual(['to b in e4 v5: ack 2']);
   });
 
   it('is told to whoever still speaks for the old one', () => {
