@@ -5,7 +5,7 @@
  */
 import type { Version, NodeId } from '../words.ts';
 import { isNewer, type Configuration } from './configuration.ts';
-import { hasRecovered, noteEjections, slowMembers } from './slowness.ts';
+import { hasRecovered, slowMembers } from './slowness.ts';
 import { isPrimary, type PendingChange, type ReplicaState } from './state.ts';
 
 export function successor(
@@ -20,10 +20,15 @@ export function mayAsk(state: ReplicaState): boolean {
   return !state.pending && !state.saving && state.now >= state.askAfter;
 }
 
-/** Starts a change. Requires mayAsk. */
-export function ask(state: ReplicaState, purpose: PendingChange['purpose'], next: Configuration): void {
+/** Starts a change, which ejects `slow`. Requires mayAsk. */
+export function ask(
+  state: ReplicaState,
+  purpose: PendingChange['purpose'],
+  next: Configuration,
+  slow: readonly NodeId[] = [],
+): void {
   const { now } = state;
-  state.pending = { next, purpose, askedAt: now, sentAt: now, inFlight: true, ambiguous: false };
+  state.pending = { next, purpose, slow, askedAt: now, sentAt: now, inFlight: true, ambiguous: false };
   state.out.push({ kind: 'compareAndSet', next });
 }
 
@@ -77,14 +82,13 @@ export function considerRemoving(state: ReplicaState): void {
   const slow = slowMembers(state, inSync);
   inSync = inSync.filter((node) => !slow.includes(node));
   if (inSync.length === configuration.inSync.length) return;
-  noteEjections(state, slow);
   const why = [
     ...gone.map((node) => `${node} ${state.peers.get(node)?.full ? 'has no room' : 'is silent'}`),
     ...wishing.map((node) => `${node} asks to leave`),
     ...slow.map((node) => `${node} is slow`),
   ];
   state.out.push({ kind: 'alarm', text: `${why.join(', ')}: removing from the in-sync set` });
-  ask(state, 'remove', successor(configuration, { inSync }, state.hash(configuration)));
+  ask(state, 'remove', successor(configuration, { inSync }, state.hash(configuration)), slow);
 }
 
 /** A suspicion, the master's or of a broken link, halves the time of silence and does nothing by itself. */

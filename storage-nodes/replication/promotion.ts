@@ -10,6 +10,7 @@ import { acknowledge, considerMended, introduce, tailRestored } from './member.t
 import { ask, isOvertaken, mayAsk, successor } from './membership.ts';
 import type { EpochEnd, Role } from './messages.ts';
 import { advanceCommit, newPeer, probe } from './primary.ts';
+import { noteEjections } from './slowness.ts';
 import { giveUp, stopSending } from './snapshot.ts';
 import { isBehind, isInSync, lastOf, others, send, type ReplicaState } from './state.ts';
 
@@ -43,6 +44,7 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
     !before || before.epoch !== configuration.epoch || before.lineage !== configuration.lineage;
   // Accepted in this run is as good as asked for: whoever offered it had given up its lease (rule 16).
   const asked = isSame(state.pending?.next, configuration) || isSame(state.accepted?.next, configuration);
+  if (state.pending && isSame(state.pending.next, configuration)) noteEjections(state, state.pending.slow);
   state.configuration = configuration;
   state.accepted = undefined;
   state.offer = undefined;

@@ -100,6 +100,8 @@ export type Peer = {
 export type PendingChange = {
   readonly next: Configuration;
   readonly purpose: 'campaign' | 'reopen' | 'remove' | 'admit' | 'handOver';
+  /** Who is left out for slowness. */
+  readonly slow: readonly NodeId[];
   readonly askedAt: number;
   /** The newest attempt. */
   sentAt: number;

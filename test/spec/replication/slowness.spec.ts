@@ -1,7 +1,7 @@
 /** Rules 7 and 15: who leaves the in-sync set for being slow or silent, and when it comes back. */
 import { describe, expect, it } from 'vitest';
 import type { NodeId } from '../../../storage-nodes/words.ts';
-import { type Copy, servingPrimary, TIMING } from './dialogue.ts';
+import { configuration, type Copy, servingPrimary, TIMING } from './dialogue.ts';
 
 const asks = (said: readonly string[]) => said.filter((line) => line.startsWith('ask for'));
 
@@ -69,6 +69,17 @@ describe('a slow member', () => {
       said.push(...a.waits(100));
     }
     expect(asks(said)).toEqual([]);
+  });
+
+  it('is ejected once, however often the store has to be asked', () => {
+    const a = servingPrimary();
+    const next = configuration('v4 e2 a [a b]');
+    for (let tries = 0; tries < 5; tries++) {
+      expect(asks(writes(a, 3 * TIMING.slowForMs, ['b']))).toEqual(['ask for v4 e2 a [a b]']);
+      a.step({ kind: 'compareAndSetRefused', next, current: undefined });
+    }
+    ejects(a, 3);
+    expect(Math.round(admittedAfter(a, 4) / TIMING.slowForMs)).toBe(1);
   });
 
   it('comes back once it has kept up for a while, which doubles with each ejection, up to a bound', () => {
