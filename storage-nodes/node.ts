@@ -16,6 +16,7 @@ import { Fault } from './faults.ts';
 import type { NodeLog, RecoveredTablet } from './log/log.ts';
 import { ConfigClient } from './master/config-client.ts';
 import { dialMaster } from './master/dial-master.ts';
+import { NodeClock } from './node-clock.ts';
 import { requestHandlers } from './node-requests.ts';
 import type { Configuration } from './replication/configuration.ts';
 import { randomPool } from './random-pool.ts';
@@ -47,6 +48,8 @@ export type StorageNodeOptions = {
   readonly application: Application;
   readonly logger: Logger;
   readonly timing?: Timing;
+  /** This node's wall clock, ms since 1970; the system's, if it is left out. */
+  readonly wallClock?: () => number;
   /** How long after one tablet's scrub the next one's begins; each is scrubbed in its turn. */
   readonly scrubEveryMs?: number;
   /** Carries out a command wherever its stream lives (reactions). */
@@ -76,6 +79,7 @@ export class StorageNode {
   readonly #scrubber: Scrubber;
   readonly #drain: Drain;
   readonly #random = randomPool();
+  readonly #clock: NodeClock;
   #inFlight = 0;
   #stopping = false;
   /** How to close what is open, in the order of opening. */
@@ -86,10 +90,19 @@ export class StorageNode {
     this.#self = nodeId(options.self.id);
     this.#logger = options.logger;
     const { masters, secret, logger, peers } = options;
+    this.#clock = new NodeClock({
+      peerCount: peers.length,
+      wall: options.wallClock ?? Date.now,
+      now: () => performance.now(),
+      tell: (wall) => this.#links.forEach((link) => link.sendClock(wall)),
+      timers: realTimers,
+      logger,
+    });
     this.#incoming = new IncomingLinks(
       peers.map((peer) => peer.id),
       logger,
       (from, message) => this.#tablets.get(message.tablet)?.input({ kind: 'message', from, message }),
+      (from, wall) => this.#clock.heard(from, wall),
     );
     this.#server = createServer((socket) => this.#accept(socket));
     this.#requests = requestHandlers({
@@ -196,7 +209,10 @@ export class StorageNode {
           port: peer.port,
           secret,
           logger: this.#logger,
-          onConnected: () => this.#all({ kind: 'peerConnected', peer: id }),
+          onConnected: () => {
+            this.#links.get(id)?.sendClock(this.#clock.wall());
+            this.#all({ kind: 'peerConnected', peer: id });
+          },
           onDisconnected: () => this.#all({ kind: 'peerDisconnected', peer: id }),
         }),
       );
@@ -213,6 +229,7 @@ export class StorageNode {
   #tick(): void {
     this.#all({ kind: 'store', answers: this.#config.connected });
     this.#all({ kind: 'tick' });
+    this.#clock.tick();
     this.#drain.tick();
   }
 
@@ -235,6 +252,7 @@ export class StorageNode {
         alarms.push(`${id}: the last in-sync copy serves alone`);
       }
     }
+    if (this.#clock.alarm) alarms.push(this.#clock.alarm);
     if (!this.#config.connected) alarms.push('the config store is not reachable');
     return alarms;
   }
@@ -295,7 +313,8 @@ export class StorageNode {
       timing: this.#options.timing ?? DEFAULT_TIMING,
       logger: this.#logger,
       now: () => performance.now(),
-      clock: () => Date.now(),
+      clock: () => this.#clock.time(),
+      clockSettled: () => this.#clock.settled(),
       timers: realTimers,
       random: this.#random,
       send: (to, message) => this.#links.get(to)?.send(message),

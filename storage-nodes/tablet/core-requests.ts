@@ -49,6 +49,7 @@ export class CoreRequests {
       // Always later, also for the first entry: what stands behind 'openEpoch' is performed before it is proposed.
       await Promise.resolve();
       if (seq > 1) before = await this.headAt((seq - 1) as Seq);
+      else await host.clockSettled(); // Log time begins here.
     } catch (error) {
       return damaged(error);
     }

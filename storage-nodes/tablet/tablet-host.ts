@@ -19,8 +19,10 @@ export type TabletHost = {
   readonly logger: Logger;
   /** Monotonic, ms. */
   now(): number;
-  /** Wall clock, ms since 1970. */
+  /** Wall clock that the nodes agree on, ms since 1970: the time of entries. */
   clock(): number;
+  /** Resolves when enough clocks were heard for `clock` not to be this node's alone, or after a while. */
+  clockSettled(): Promise<void>;
   readonly timers: Timers;
   /** Fills with random bytes: salts of parts. */
   readonly random: (into: Uint8Array) => Uint8Array;

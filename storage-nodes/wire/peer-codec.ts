@@ -19,6 +19,10 @@
  *     snapshotGone      snapshot
  *     askConfiguration, query, full, leave
  *
+ * Of a node, not of a tablet, on the control connection:
+ *
+ *   ['clock', wall]     what the sender's wall clock shows, ms since 1970
+ *
  * The core relies on numbers that are numbers and records that follow one another. What is not so is
  * refused here with Fault Malformed.
  */
@@ -94,6 +98,15 @@ export function encodeAppend(
   });
   const { prevSeq, prevEpoch, commit } = append;
   return { fields: ['append', tablet, epoch, version, prevSeq, prevEpoch, commit, records], blobs };
+}
+
+export function encodeClock(wall: number): unknown[] {
+  return ['clock', wall];
+}
+
+/** ms since 1970; undefined if it is another message. Throws Malformed. */
+export function decodeClock({ fields }: Message): number | undefined {
+  return fields[0] === 'clock' ? time(fields[1]) : undefined;
 }
 
 /** The numbers of the parts that an append needs from the parts connection. Throws Malformed. */

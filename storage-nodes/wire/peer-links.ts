@@ -1,6 +1,6 @@
 /**
  * Links between storage nodes. A link goes one way, from the node that dialled it, over three
- * connections, so that none waits behind another: control (beacons, configurations), entries, and
+ * connections, so that none waits behind another: control (beacons, configurations, clocks), entries, and
  * parts (payloads of 64 KiB and more). The three live and die together: when one breaks, all are closed
  * and dialled again, and the core is told ('peerDisconnected', 'peerConnected'), so that it never counts on
  * what was lost.
@@ -17,7 +17,15 @@ import type { NodeId, Seq, TabletId } from '../words.ts';
 import { dial, type Connection, type Purpose } from './connection.ts';
 import { Fault } from '../faults.ts';
 import type { Message } from './frame.ts';
-import { decodeMessage, encodeAppend, encodeMessage, partsNeeded, type Append } from './peer-codec.ts';
+import {
+  decodeClock,
+  decodeMessage,
+  encodeAppend,
+  encodeClock,
+  encodeMessage,
+  partsNeeded,
+  type Append,
+} from './peer-codec.ts';
 
 const LARGE_PART_BYTES = 64 * 1024;
 /** One append carries about this much beside its large parts; more becomes several, in order. */
@@ -87,6 +95,11 @@ export class PeerLink {
       this.#sendAcks(entries);
       entries.send(encodeMessage(message));
     } else control.send(encodeMessage(message));
+  }
+
+  /** What this node's wall clock shows. Behind `onConnected` it comes before anything else on its connection. */
+  sendClock(wall: number): void {
+    this.#connections?.control.send(encodeClock(wall));
   }
 
   close(): void {
@@ -203,6 +216,7 @@ export class IncomingLinks {
   readonly #peers: ReadonlySet<string>;
   readonly #logger: Logger;
   readonly #onMessage: (from: NodeId, message: PeerMessage) => void;
+  readonly #onClock: (from: NodeId, wall: number) => void;
   /** The newest link of each peer. */
   readonly #links = new Map<string, { readonly link: string; readonly incoming: IncomingLink }>();
 
@@ -210,10 +224,12 @@ export class IncomingLinks {
     peers: readonly string[],
     logger: Logger,
     onMessage: (from: NodeId, message: PeerMessage) => void,
+    onClock: (from: NodeId, wall: number) => void = () => {},
   ) {
     this.#peers = new Set(peers);
     this.#logger = logger;
     this.#onMessage = onMessage;
+    this.#onClock = onClock;
   }
 
   add(connection: Connection): void {
@@ -225,6 +241,7 @@ export class IncomingLinks {
     known?.incoming.close('the peer dialled again');
     const incoming = new IncomingLink(
       (message) => this.#onMessage(id as NodeId, message),
+      (wall) => this.#onClock(id as NodeId, wall),
       (reason) => this.#logger.debug({ peer: id, reason }, 'incoming link closed'),
     );
     this.#links.set(id, { link, incoming });
@@ -241,6 +258,7 @@ type Held = { readonly message: Message; readonly needs: readonly number[]; read
 
 class IncomingLink {
   readonly #deliver: (message: PeerMessage) => void;
+  readonly #onClock: (wall: number) => void;
   readonly #onClose: (reason: string) => void;
   readonly #connections = new Map<string, Connection>();
   readonly #parts = new Map<number, Uint8Array>();
@@ -249,8 +267,13 @@ class IncomingLink {
   #heldBytes = 0;
   #closed = false;
 
-  constructor(deliver: (message: PeerMessage) => void, onClose: (reason: string) => void) {
+  constructor(
+    deliver: (message: PeerMessage) => void,
+    onClock: (wall: number) => void,
+    onClose: (reason: string) => void,
+  ) {
     this.#deliver = deliver;
+    this.#onClock = onClock;
     this.#onClose = onClose;
   }
 
@@ -280,7 +303,13 @@ class IncomingLink {
     else if (purpose === 'entries') this.#gotEntry(message);
     else if (message.fields[0] === 'append')
       throw new Fault('Malformed', 'entries come on their own connection');
-    else this.#deliver(decodeMessage(message, this.#parts));
+    else this.#gotControl(message);
+  }
+
+  #gotControl(message: Message): void {
+    const wall = decodeClock(message);
+    if (wall === undefined) this.#deliver(decodeMessage(message, this.#parts));
+    else this.#onClock(wall);
   }
 
   #gotPart({ fields, blobs }: Message): void {

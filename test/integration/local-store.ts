@@ -31,6 +31,7 @@ export type LocalStore = {
   readonly master: Address;
   stopNode(id: string): Promise<void>;
   startNode(id: string): Promise<void>;
+  alarms(id: string): readonly string[];
   drainNode(id: string, withinMs?: number): Promise<void>;
   stopMaster(): Promise<void>;
   startMaster(): Promise<void>;
@@ -46,6 +47,8 @@ export type LocalStoreOptions = {
   readonly files?: (id: string) => FilePort;
   readonly scrubEveryMs?: number;
   readonly timing?: Timing;
+  /** A node's wall clock. */
+  readonly wallClock?: (id: string) => number;
   /** Hears every log line of a node, and of the master. */
   readonly onLine?: (node: string, line: string) => void;
 };
@@ -55,6 +58,7 @@ export async function startLocalStore({
   files,
   scrubEveryMs,
   timing,
+  wallClock,
   onLine,
 }: LocalStoreOptions = {}): Promise<LocalStore> {
   const folder = await mkdtemp(join(tmpdir(), 'penncloud-store-'));
@@ -113,6 +117,7 @@ export async function startLocalStore({
         execute: (command) => client.execute(command),
         ...(scrubEveryMs !== undefined && { scrubEveryMs }),
         ...(timing && { timing }),
+        ...(wallClock && { wallClock: () => wallClock(id) }),
         onCommitted: () => {},
         onConfiguration: () => {},
         onFatal: (error) => fatal.push(error),
@@ -120,6 +125,7 @@ export async function startLocalStore({
       await node.start();
       running.set(id, node);
     },
+    alarms: (id) => running.get(id)!.alarms,
     async drainNode(id, withinMs) {
       await running.get(id)!.drain(withinMs);
     },

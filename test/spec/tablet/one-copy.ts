@@ -146,6 +146,7 @@ export class OneCopy {
         logger: pino({ level: 'silent' }),
         now: () => this.now,
         clock: () => 1_700_000_000_000 + this.now,
+        clockSettled: async () => {},
         timers: realTimers,
         random: (into) => randomFillSync(into),
         send: (_to, message) => this.sent.push(message),

@@ -3,7 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeCommand, decodeQueries } from '../../../storage-nodes/client/codec.ts';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import { FrameReader, type Message } from '../../../storage-nodes/wire/frame.ts';
-import { decodeConfiguration, decodeMessage, partsNeeded } from '../../../storage-nodes/wire/peer-codec.ts';
+import {
+  decodeClock,
+  decodeConfiguration,
+  decodeMessage,
+  partsNeeded,
+} from '../../../storage-nodes/wire/peer-codec.ts';
 import { Hostile, SAMPLES } from './hostile.ts';
 
 const seed = Number(process.env['PENNCLOUD_SEED'] ?? Date.now() % 2 ** 31);
@@ -24,6 +29,8 @@ function parse(message: Message): unknown {
       return decodeQueries(fields[5]);
     case 'config.cas':
       return decodeConfiguration(fields[3]);
+    case 'clock':
+      return decodeClock(message);
     default:
       return [partsNeeded(message), decodeMessage(message, new Map([[7, Buffer.from('part 7')]]))];
   }

@@ -67,9 +67,20 @@ export const SAMPLES: readonly Sample[] = [
       ['query', 't-01', 0, 0],
       ['queryReply', 't-01', 0, 0, 0, 9],
       ['full', 't-01', 0, 0],
+      ['leave', 't-01', 0, 0],
+      ['offer', 't-01', 0, 0, configuration],
+      ['offerAnswer', 't-01', 0, 0, 'hash of the offer', true],
+      ['snapshotAsk', 't-01', 0, 0, 'node-2 1', 3],
+      ['snapshotGone', 't-01', 0, 0, 'node-2 1'],
+      ['clock', 1.8e12],
     ] as const
   ).map((fields) => ({ purpose: 'control' as const, fields, blobs: [] })),
   { purpose: 'parts', fields: ['part', 7], blobs: [bytes('a large part')] },
+  {
+    purpose: 'parts',
+    fields: ['snapshotChunk', 't-01', 0, 0, 'node-2 1', 3, 12, false, 0x1234],
+    blobs: [bytes('some cells')],
+  },
   ...(
     [
       ['execute', 't-01', command],
@@ -163,8 +174,10 @@ export class Hostile {
   /** A message between nodes of an epoch that has passed, its body bent. */
   bentBody(purpose: 'control' | 'entries' | 'parts'): Buffer {
     const { fields, blobs } = this.sample(purpose);
-    if (purpose === 'parts') return Buffer.concat(encodeFrame(['part', this.random.pick(NONSENSE)], blobs));
-    return this.bentFields({ purpose, fields: fields.slice(4), blobs }, fields.slice(0, 4));
+    if (fields[0] === 'part') return Buffer.concat(encodeFrame(['part', this.random.pick(NONSENSE)], blobs));
+    // Not of a tablet.
+    const before = fields[0] === 'clock' ? 1 : 4;
+    return this.bentFields({ purpose, fields: fields.slice(before), blobs }, fields.slice(0, before));
   }
 
   /** `before` stays as it is. */

@@ -20,6 +20,7 @@ const logger = pino({ level: 'silent' });
 let server: Server;
 let port: number;
 let got: { from: string; message: PeerMessage }[];
+let clocks: { from: string; wall: number }[];
 let sockets: Set<Socket>;
 let incoming: IncomingLinks;
 let closing: { close(): void }[];
@@ -28,9 +29,15 @@ let onReady: (connection: Connection) => void;
 
 beforeEach(async () => {
   got = [];
+  clocks = [];
   sockets = new Set();
   closing = [];
-  incoming = new IncomingLinks(['node-1', 'node-2'], logger, (from, message) => got.push({ from, message }));
+  incoming = new IncomingLinks(
+    ['node-1', 'node-2'],
+    logger,
+    (from, message) => got.push({ from, message }),
+    (from, wall) => clocks.push({ from, wall }),
+  );
   onReady = (connection) => incoming.add(connection);
   server = createServer((socket) => {
     sockets.add(socket);
@@ -148,6 +155,19 @@ describe('a link between nodes', () => {
       ['t-01', 2, 'withdraw', false],
       ['t-01', 2, 'ack', 0],
     ]);
+  });
+
+  it('tells what the wall clock of the node shows, on the control connection alone', async () => {
+    const out = await connectedLink();
+    out.sendClock(1_800_000_000_000.5);
+    await vi.waitUntil(() => clocks.length === 1);
+    expect(clocks).toEqual([{ from: 'node-1', wall: 1_800_000_000_000.5 }]);
+    for (const purpose of ['entries', 'parts'] as const) {
+      const wrong = await dialled(purpose, 'node-1', `clock on ${purpose}`);
+      wrong.send(['clock', 5]);
+      await vi.waitUntil(() => !wrong.open);
+    }
+    expect(clocks).toHaveLength(1);
   });
 
   it('splits an append that is longer than a frame may be', async () => {
