@@ -24,6 +24,7 @@ import type { EpochEnd, Input } from './replication/messages.ts';
 import { DEFAULT_TIMING, type Timing } from './replication/state.ts';
 import { Scrubber } from './scrubber.ts';
 import type { Application } from './tablet/application.ts';
+import { judged } from './tablet/log-trust.ts';
 import type { TabletHost } from './tablet/tablet-host.ts';
 import { Tablet } from './tablet/tablet.ts';
 import { accept } from './wire/connection.ts';
@@ -285,9 +286,10 @@ export class StorageNode {
     return this.#drain.run(withinMs);
   }
 
-  /** `recovered` undefined: placed here for the first time. */
-  async #openTablet(id: TabletId, recovered: RecoveredTablet | undefined): Promise<Tablet> {
+  /** `found` undefined: placed here for the first time. */
+  async #openTablet(id: TabletId, found: RecoveredTablet | undefined): Promise<Tablet> {
     const { log, cells } = this.#options;
+    const recovered = found && judged(found, this.#self);
     for (const damage of recovered?.damage ?? [])
       this.#logger.error({ tablet: id, ...damage }, 'the log is damaged here');
     const last = recovered?.prepared.at(-1)?.seq ?? recovered?.committed ?? 0;

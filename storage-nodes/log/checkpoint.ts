@@ -20,6 +20,8 @@ export type CheckpointTablet = SegmentsState & {
   readonly cutTail: boolean;
   /** Found when the log was opened; stays until the tablet is dropped (rule 11). */
   readonly damage: readonly Damage[];
+  /** An fsync failed while the tablet was there (rule 12); stays likewise. */
+  readonly failedSync?: Damage | undefined;
 };
 
 export type Checkpoint = {

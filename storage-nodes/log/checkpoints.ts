@@ -61,9 +61,9 @@ export class Checkpoints {
   async noteFindings(journal: JournalEnd, known: Checkpoint | undefined): Promise<void> {
     const tablets: Record<string, CheckpointTablet> = {};
     let changed = journal.torn !== undefined || known?.journal.closedBefore !== undefined;
-    for (const [tablet, { cutTail, damage }] of this.#options.tablets) {
-      tablets[tablet] = { ...NOTHING_SYNCED, ...known?.tablets[tablet], cutTail, damage };
-      changed ||= damage.length > 0;
+    for (const [tablet, { cutTail, damage, failedSync }] of this.#options.tablets) {
+      tablets[tablet] = { ...NOTHING_SYNCED, ...known?.tablets[tablet], cutTail, damage, failedSync };
+      changed ||= damage.length > 0 || failedSync !== undefined;
     }
     const { closedBefore: _, ...start } = journal.start;
     if (changed) await this.#save({ format: 1, journal: start, tablets });
@@ -181,7 +181,8 @@ export class Checkpoints {
   async #syncTablets(): Promise<Record<string, CheckpointTablet>> {
     const states: Record<string, CheckpointTablet> = {};
     for (const [tablet, log] of this.#options.tablets) {
-      states[tablet] = { ...(await log.segments.sync()), cutTail: log.cutTail, damage: log.damage };
+      const { cutTail, damage, failedSync } = log;
+      states[tablet] = { ...(await log.segments.sync()), cutTail, damage, failedSync };
     }
     return states;
   }

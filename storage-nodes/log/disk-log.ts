@@ -24,6 +24,7 @@ import { Journal } from './journal.ts';
 import type { Damage, NodeLog, RecoveredTablet } from './log.ts';
 import { recover } from './recovery.ts';
 import { scrubTablet } from './scrub.ts';
+import { SyncGuard } from './sync-guard.ts';
 import { TabletFolders } from './tablet-folders.ts';
 import { TabletLog } from './tablet-log.ts';
 
@@ -48,6 +49,7 @@ export class DiskLog implements NodeLog {
   readonly #folder: string;
   readonly #logger: Logger | undefined;
   readonly #files: FilePort;
+  readonly #guard: SyncGuard;
   readonly #lock: Pick<FolderLock, 'take' | 'release'>;
   readonly #timers: Timers;
   readonly #folders: TabletFolders;
@@ -63,14 +65,15 @@ export class DiskLog implements NodeLog {
   constructor(options: DiskLogOptions) {
     this.#folder = options.folder;
     this.#logger = options.logger;
-    this.#files = options.files ?? realFiles;
+    this.#timers = options.timers ?? realTimers;
+    this.#guard = new SyncGuard(options.files ?? realFiles, this.#folder, this.#timers, this.#logger);
+    this.#files = this.#guard.files;
     this.#journalCountMax = Math.max(2, options.journalSegmentCountMax ?? 16);
     this.#tabletSegmentBytes = options.tabletSegmentBytes ?? 64 * MIB;
     const segmentBytes = Math.max(16 * 1024, options.journalSegmentBytes ?? 64 * MIB);
     this.#lock = options.lock ?? new FolderLock(this.#files, this.#folder);
     this.#folders = new TabletFolders(this.#files, this.#folder);
     this.#journalFiles = new JournalFiles(this.#files, journalFolder(this.#folder), segmentBytes);
-    this.#timers = options.timers ?? realTimers;
     this.#journal = new Journal(this.#journalFiles, this.#timers, (generation) =>
       this.#checkpoints.generationBegun(generation),
     );
@@ -235,6 +238,7 @@ export class DiskLog implements NodeLog {
         this.#tablets.set(tablet, this.#newTablet(tablet));
     }
     for (const tablet of this.#tablets.keys()) await this.#folders.make(tablet);
+    const suspicion = await this.#guard.mark();
     const { journal, prepared, configurations } = await recover(
       this.#files,
       this.#folder,
@@ -242,10 +246,12 @@ export class DiskLog implements NodeLog {
       this.#tablets,
       dropped,
       (tablet) => this.#newTablet(tablet),
+      suspicion,
     );
     this.#report(journal);
     await this.#files.syncFolder(this.#folder);
     await this.#checkpoints.noteFindings(journal, known);
+    if (suspicion) await this.#guard.clear();
     // Numbers go on behind what was read: were it lost after all, its place would look like damage.
     if (!journal.damage) await this.#journalFiles.sync(journal.read);
     await this.#journalFiles.start(journal.lastGeneration, journal.read);
@@ -260,6 +266,7 @@ export class DiskLog implements NodeLog {
       prepared: prepared.get(tablet) ?? [],
       cutTail: log.cutTail,
       damage: log.damage,
+      failedSync: log.failedSync,
       configuration: configurations.get(tablet),
     }));
   }
@@ -271,6 +278,8 @@ export class DiskLog implements NodeLog {
     for (const [tablet, log] of this.#tablets) {
       for (const damage of log.damage)
         this.#logger?.error({ tablet, ...damage }, 'this copy of a tablet is damaged');
+      if (log.failedSync)
+        this.#logger?.error({ tablet, ...log.failedSync }, 'this copy of a tablet is suspect');
     }
   }
 

@@ -15,6 +15,8 @@ export interface OpenFile {
   /** Writes all buffers, one after the other, from `position` on, with as few calls as possible. */
   writeAll(buffers: Uint8Array[], position: number): Promise<void>;
   datasync(): Promise<void>;
+  /** Told of a failed sync after which what is in the file cannot be relied on any more. */
+  distrust?(error: unknown): Promise<void>;
   truncate(length: number): Promise<void>;
   size(): Promise<number>;
   close(): Promise<void>;
@@ -93,6 +95,8 @@ function remaining(buffers: readonly Uint8Array[], written: number): Uint8Array[
 const isCode = (error: unknown, ...codes: string[]): boolean =>
   codes.includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
 
+export const isNoRoom = (error: unknown): boolean => isCode(error, 'ENOSPC', 'EDQUOT');
+
 export const realFiles: FilePort = {
   async open(path, mode) {
     const flags = mode === 'read' ? constants.O_RDONLY : constants.O_RDWR | constants.O_CREAT;
@@ -165,6 +169,7 @@ export async function syncForGood(file: OpenFile, what: string): Promise<void> {
   try {
     await file.datasync();
   } catch (error) {
+    await file.distrust?.(error);
     const reason = error instanceof Error ? error.message : String(error);
     const advice = 'Check the disk, then restart the node.';
     throw new Fault('DiskFailed', `fsync of ${what} failed: ${reason}. ${advice}`, { cause: error });
@@ -179,7 +184,7 @@ export function diskFault(error: unknown, doing: string): Fault {
   if (error instanceof Fault) return error;
   if (typeof (error as NodeJS.ErrnoException).code !== 'string') throw error;
   const reason = error instanceof Error ? error.message : String(error);
-  if (isCode(error, 'ENOSPC', 'EDQUOT')) {
+  if (isNoRoom(error)) {
     return new Fault('DiskFull', `No room on the disk while ${doing}: free some space. (${reason})`, {
       cause: error,
     });

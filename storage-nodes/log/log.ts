@@ -30,6 +30,8 @@ export type RecoveredTablet = {
   readonly cutTail: boolean;
   /** Bytes that can't be trusted. Not empty: this copy must not serve (rule 11). */
   readonly damage: readonly Damage[];
+  /** An fsync failed in an earlier run: what reads well may not be on the disk (rule 12). Reported until the tablet is dropped. */
+  readonly failedSync?: Damage | undefined;
   /** The last configuration saved with `saveConfiguration`. */
   readonly configuration: Uint8Array | undefined;
 };

@@ -73,6 +73,7 @@ export type Recovered = {
 /**
  * Sets up `tablets` from their files. `unfinishedDrops` are tablets whose removal a crash interrupted:
  * what the journal still has of them is ignored. `makeTablet` is asked for those only the journal knows.
+ * `suspicion`: what makes all of them suspect, whatever they say.
  */
 export async function recover(
   files: FilePort,
@@ -81,6 +82,7 @@ export async function recover(
   tablets: Map<string, TabletLog>,
   unfinishedDrops: ReadonlySet<string>,
   makeTablet: (tablet: string) => TabletLog,
+  suspicion: Damage | undefined,
 ): Promise<Recovered> {
   const torn = new Map<string, Damage & { readonly synced: boolean }>();
   for (const [tablet, log] of tablets) {
@@ -119,6 +121,7 @@ export async function recover(
     // What was found may have been renamed into place by a process killed before it could sync the name.
     await files.syncFolder(log.segments.folder);
     log.damage = distinct(damage);
+    log.failedSync = suspicion ?? noted?.failedSync;
     log.cutTail = tailUnknown || noted?.cutTail === true;
   }
   return { journal, prepared, configurations };

@@ -88,6 +88,7 @@ export class TabletLog {
   readonly reader: CommittedReader;
   readonly configuration: ConfigurationFile;
   cutTail = false;
+  failedSync: Damage | undefined;
   damage: readonly Damage[] = [];
   readonly #around: TabletSurroundings;
   readonly #id: Buffer;

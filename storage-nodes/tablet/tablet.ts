@@ -13,7 +13,6 @@ import type { Accepted, CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
 import type { RecoveredTablet } from '../log/log.ts';
 import { configurationHash } from '../master/configuration-hash.ts';
-import { parseConfiguration } from '../replication/configuration.ts';
 import type { EpochEnd, Input, Output } from '../replication/messages.ts';
 import { Replica } from '../replication/replica.ts';
 import { pause } from '../timers.ts';
@@ -24,6 +23,7 @@ import { CellMending } from './cell-mending.ts';
 import type { Bundle, CellQuery } from './bundle.ts';
 import { CellSnapshots } from './cell-snapshots.ts';
 import { CoreRequests } from './core-requests.ts';
+import { LogTrust, placed, savedConfiguration } from './log-trust.ts';
 import { Serving } from './serving.ts';
 import { TabletDisk } from './tablet-disk.ts';
 import type { TabletHost } from './tablet-host.ts';
@@ -48,6 +48,7 @@ export class Tablet {
   /** Being done to the cells or the whole copy: one after the other. */
   #turn: Promise<void> = Promise.resolve();
   readonly #mending: CellMending;
+  readonly #trust: LogTrust;
   readonly #alarms = new Map<'disk' | 'cells' | 'log', string>();
 
   /** `ends`: where the epochs of the committed entries end, oldest first. */
@@ -60,10 +61,9 @@ export class Tablet {
     this.id = id;
     this.#host = host;
     const { log, cells, application, timers } = host;
-    const configuration =
-      recovered?.configuration && parseConfiguration(Buffer.from(recovered.configuration).toString('utf8'));
+    const configuration = recovered?.configuration && savedConfiguration(recovered.configuration);
     this.#committed = recovered?.committed ?? (0 as Seq);
-    const damage = recovered?.damage.map((d) => `${d.file} at ${d.offset}: ${d.reason}`).join('; ');
+    const damage = recovered?.damage.map(placed).join('; ');
     this.#replica = new Replica({
       self: host.self,
       timing: host.timing,
@@ -129,6 +129,16 @@ export class Tablet {
       report: (input) => this.input(input),
       damaged: (error) => this.logDamaged(error),
     });
+    this.#trust = new LogTrust({
+      tablet: id,
+      self: host.self,
+      logger: host.logger,
+      alarms: this.#alarms,
+      view: () => this.#replica.view,
+      now: () => host.now(),
+      report: (input) => this.input(input),
+    });
+    if (recovered?.failedSync && !damage) this.#trust.lost('suspect', placed(recovered.failedSync));
     for (const record of recovered?.prepared ?? []) this.#apply.remember(record);
     // A log that is damaged is not read for cells: the copy is fetched anew.
     if (!damage && !cells.imported(id)) this.#apply.start();
@@ -156,6 +166,7 @@ export class Tablet {
     let outputs: Output[];
     try {
       const now = this.#host.now();
+      if (input.kind === 'tick') this.#trust.tick();
       // What a restart found to do comes out of the first step, whichever that is.
       const more: Input[] = input.kind === 'tick' ? [{ kind: 'applied', upTo: this.#apply.applied }] : [];
       outputs = [...more, input].flatMap((one) => this.#replica.step(one, now));
@@ -356,6 +367,7 @@ export class Tablet {
     this.#apply.reset();
     this.#committed = 0 as Seq;
     this.#alarms.clear();
+    this.#trust.reset();
     this.#apply.start();
     this.input({ kind: 'wiped' });
   }
@@ -376,14 +388,8 @@ export class Tablet {
     );
   }
 
-  /** The core gives this copy up (rule 11), unless no other has all of its entries. */
   logDamaged(error: unknown): void {
-    if (this.#stopped) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    const isOnly = this.#replica.view.configuration?.inSync.every((node) => node === this.#host.self);
-    if (!this.#alarms.has('log')) this.#host.logger.error({ tablet: this.id, reason }, 'the log is damaged');
-    this.#alarms.set('log', `${this.id}: the log is damaged: ${reason}`);
-    if (!isOnly) this.input({ kind: 'damaged', reason });
+    if (!this.#stopped) this.#trust.lost('damaged', error instanceof Error ? error.message : String(error));
   }
 
   #fatal(error: Error): void {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { realFiles } from '../../storage-nodes/log/files.ts';
 import type { FilePort, OpenFile } from '../../storage-nodes/log/files.ts';
 import { seq } from '../../storage-nodes/words.ts';
-import { EntryChain, SMALL, T1, T2, plain, withFolder, withLog } from './log-history.ts';
+import { EntryChain, SMALL, T1, T2, openLog, plain, withFolder, withLog } from './log-history.ts';
 import type { Opened } from './log-history.ts';
 
 type Operation = 'write' | 'fsync' | 'create';
@@ -246,3 +246,94 @@ for (const [what, part, operation, code] of [
     });
   });
 }
+
+for (const [what, part, operation, code, isSuspect] of [
+  ['an fsync of the journal', '/journal/', 'fsync', 'EIO', true],
+  ['an fsync of the journal, for want of room', '/journal/', 'fsync', 'ENOSPC', true],
+  ['an fsync of a large part', '.parts', 'fsync', 'EIO', true],
+  ['a write to the journal', '/journal/', 'write', 'EIO', false],
+] as const) {
+  test(`${what} failed: what is opened next is ${isSuspect ? 'suspect, until it is dropped' : 'as good as it was'}`, async () => {
+    await withUnreliable(async ({ log, disk, folder, chain }) => {
+      await log.append(T1, chain.many(2));
+      await log.append(T2, new EntryChain().many(1));
+      disk.fails = (done, path) => (done === operation && path.includes(part) ? code : undefined);
+      await expect(log.append(T1, [chain.next({ parts: [100_000] })])).rejects.toMatchObject(failed);
+      await log.close();
+      const suspect = isSuspect && {
+        file: join(folder, 'fsync-failed'),
+        offset: 0,
+        reason: expect.stringMatching(`an fsync failed in an earlier run .*${part}.*${code}`) as string,
+      };
+      const found = async (): Promise<unknown[]> => {
+        const reopened = await openLog(folder);
+        await reopened.log.close();
+        return [T1, T2].map((id) => reopened.tablets.get(id)?.failedSync);
+      };
+      expect(await found()).toEqual(isSuspect ? [suspect, suspect] : [undefined, undefined]);
+      if (!isSuspect) return;
+      expect(readdirSync(folder)).not.toContain('fsync-failed');
+      // Also where the process was killed at once, and never made another checkpoint.
+      expect(await found()).toEqual([suspect, suspect]);
+      await withLog(folder, async ({ log, tablets }) => {
+        expect(tablets.get(T1)!.damage).toEqual([]);
+        expect((await log.read(T1, seq(1), 1e9)).length + tablets.get(T1)!.prepared.length).toBeGreaterThan(
+          1,
+        );
+        await log.drop(T1);
+        await log.append(T1, new EntryChain().many(3));
+      });
+      expect(await found()).toEqual([undefined, suspect]);
+    });
+  });
+}
+
+test('an fsync of the segments fails as the log is closed: what is opened next is suspect', async () => {
+  await withFolder(async (folder) => {
+    const disk = new UnreliableFiles();
+    const { log } = await openLog(folder, { ...SMALL, files: disk.port });
+    const records = new EntryChain().many(3);
+    await log.append(T1, records);
+    await log.commit(T1, seq(3));
+    disk.fails = (done, path) => (done === 'fsync' && path.includes('.segment') ? 'EIO' : undefined);
+    await expect(log.close()).rejects.toMatchObject(failed);
+    await withLog(folder, async ({ log, tablets }) => {
+      const { failedSync, prepared } = tablets.get(T1)!;
+      expect(failedSync?.reason).toContain('.segment');
+      const all = [...(await log.read(T1, seq(1), 1e9)), ...prepared];
+      expect(all.map(plain)).toEqual(records.map(plain));
+    });
+  });
+});
+
+test('no room, and no failed fsync: no mark is left', async () => {
+  await withUnreliable(async ({ log, disk, folder, chain }) => {
+    disk.fails = noRoom('/journal/');
+    const records = chain.many(2);
+    await expect(log.append(T1, records)).rejects.toMatchObject(full);
+    disk.fails = () => undefined;
+    await log.append(T1, records);
+    await log.close();
+    expect(readdirSync(folder)).not.toContain('fsync-failed');
+  });
+});
+
+test('the mark cannot be written: the failure is reported all the same', async () => {
+  await withFolder(async (folder) => {
+    const disk = new UnreliableFiles();
+    const readOnly = Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
+    const files: FilePort = {
+      ...disk.port,
+      createNew: async (path, content) => {
+        if (path.endsWith('fsync-failed')) throw readOnly;
+        return realFiles.createNew(path, content);
+      },
+    };
+    const { log } = await openLog(folder, { ...SMALL, files });
+    await log.append(T1, new EntryChain().many(2));
+    disk.fails = (done) => (done === 'fsync' ? 'EIO' : undefined);
+    await expect(log.append(T2, new EntryChain().many(1))).rejects.toMatchObject(failed);
+    await log.close();
+    await withLog(folder, async ({ tablets }) => expect(tablets.get(T1)!.prepared).toHaveLength(2));
+  });
+});
