@@ -31,8 +31,13 @@ export class SyncGuard {
     this.#timers = timers;
     this.#logger = logger;
     this.files = {
-      ...real,
       open: async (path, mode) => this.#guarded(await real.open(path, mode), path),
+      list: (name) => real.list(name),
+      readWhole: (path) => real.readWhole(path),
+      createNew: (path, content) => real.createNew(path, content),
+      makeFolder: (name) => real.makeFolder(name),
+      rename: (from, to) => real.rename(from, to),
+      remove: (path) => real.remove(path),
       syncFolder: (name) => this.#watched(real.syncFolder(name), name),
     };
   }
