@@ -15,6 +15,7 @@ import type { Configuration } from '../../../storage-nodes/replication/configura
 import type { EpochEnd, Input, PeerMessage } from '../../../storage-nodes/replication/messages.ts';
 import type { Timing } from '../../../storage-nodes/replication/state.ts';
 import type { Application } from '../../../storage-nodes/tablet/application.ts';
+import { judged } from '../../../storage-nodes/tablet/log-trust.ts';
 import type { TabletHost } from '../../../storage-nodes/tablet/tablet-host.ts';
 import { Tablet } from '../../../storage-nodes/tablet/tablet.ts';
 import type { Handler } from '../../../storage-nodes/wire/requests.ts';
@@ -186,7 +187,7 @@ export class SimNode {
       tabletSegmentBytes,
       logger,
     });
-    const recovered = await disk.open();
+    const recovered = (await disk.open()).map((one) => judged(one, this.id));
     onRecovered(this, recovered);
     const log = watchedLog(disk, {
       copyOf: (tablet) => copyOf(this, tablet),
@@ -262,6 +263,7 @@ export class SimNode {
       logger,
       now: () => process.now,
       clock: () => process.clock,
+      clockSettled: async () => undefined,
       timers: process.timers,
       random: (into) => random.fill(into),
       send: (to, message) => this.#send(process, to, message),
