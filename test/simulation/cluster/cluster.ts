@@ -76,6 +76,7 @@ export class Cluster {
         timing: {
           ...DEFAULT_TIMING,
           streamCountMax: 20,
+          slowForMs: profile.slowForMs,
           catchUpBytes: 4096,
           snapshotEntries: profile.snapshotEntries,
           snapshotChunkBytes: 2048,
@@ -199,11 +200,7 @@ export class Cluster {
     this.world.after(1, () => {
       for (const peer of this.nodes) if (peer !== node) peer.disconnected(node.id);
     });
-    for (const client of this.clients) {
-      this.network.reset(client.id, node.id);
-      this.network.reset(node.id, client.id);
-      this.world.after(1, () => client.disconnected(node.id));
-    }
+    this.disconnectClients(node);
   }
 
   #fails(what: string): void {
@@ -227,6 +224,9 @@ export class Cluster {
   }
 
   #stored(next: Configuration, before: Configuration | undefined): void {
+    for (const { id, machine } of this.nodes)
+      if (machine.slowMs > 0 && before?.inSync.includes(id) && !next.inSync.includes(id))
+        this.world.count('slow replica left out');
     this.world.note(
       () =>
         `store: ${next.tablet} v${next.version} e${next.epoch} ${next.primary} [${next.inSync.join(' ')}]`,
@@ -242,6 +242,15 @@ export class Cluster {
     const node = this.nodes.find(({ id }) => id === from);
     const peer = this.nodes.find(({ id }) => id === to);
     if (node && peer?.up) node.connected(peer.id);
+  }
+
+  /** The connections of clients to a node break; both live on. */
+  disconnectClients(node: SimNode): void {
+    for (const client of this.clients) {
+      this.network.reset(client.id, node.id);
+      this.network.reset(node.id, client.id);
+      this.world.after(1, () => client.disconnected(node.id));
+    }
   }
 
   #request(client: string, node: NodeId, bytes: Uint8Array): void {

@@ -1,17 +1,16 @@
 /**
- * What goes wrong in a run, and what never does: what was acknowledged is lost (a wiped or damaged disk,
- * a failed fsync) only while another in-sync copy of each tablet that lost nothing remains, whatever
- * becomes of changes under way: that one copy is the promise's premise (rule 10). A power cut that tears what was
- * not synced may meet any number of nodes, but not while another's loss already needs their word (rule 5).
+ * What goes wrong in a run, one fault after another until peace, within the premise (premise.ts). Faults are
+ * numbered as they come, and each draws from a generator of its own, so that a run can be repeated with some
+ * of them left out (runs/minimise.ts).
  */
-import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
-import type { TabletId } from '../../../storage-nodes/words.ts';
+import { Random } from '../engine/random.ts';
 import type { World } from '../engine/world.ts';
 import type { Inode } from '../machines/disk.ts';
 import type { Network } from '../machines/network.ts';
 import type { Checkers } from './checkers.ts';
 import type { SimMaster } from './master.ts';
 import type { SimNode } from './node.ts';
+import { Premise } from './premise.ts';
 import type { FaultKind, Profile } from './profile.ts';
 
 /** What can be broken. */
@@ -25,6 +24,7 @@ export interface Breakable {
   readonly peace: boolean;
   onAllLinks(node: string, what: (from: string, to: string) => void): void;
   disconnect(node: SimNode): void;
+  disconnectClients(node: SimNode): void;
 }
 
 export class Faults {
@@ -33,14 +33,21 @@ export class Faults {
   /** What the config store's disk held a while ago. */
   #storeBefore: Map<string, Buffer> | undefined;
   readonly #cluster: Breakable;
+  readonly #premise: Premise;
+  readonly #gaps: Random;
+  /** The numbers of those that were inflicted. */
+  readonly inflicted: number[] = [];
+  #number = 0;
   /** How each node that is to die will die. */
   readonly #byPower = new Set<SimNode>();
 
   constructor(cluster: Breakable) {
     this.#cluster = cluster;
+    this.#premise = new Premise(cluster);
+    this.#gaps = new Random(Math.imul(cluster.world.seed + 1, 0x9e3779b1));
     for (const node of cluster.nodes) {
-      node.machine.disk.mayLose = () => this.#mayLose(node);
-      node.machine.disk.mayTear = () => this.#mayTear();
+      node.machine.disk.mayLose = () => this.#premise.mayLose(node);
+      node.machine.disk.mayTear = () => this.#premise.mayTear();
       node.machine.disk.onLost = () => {
         for (const copy of cluster.checkers.copiesOn(node)) copy.lossy = true;
       };
@@ -50,16 +57,17 @@ export class Faults {
   start(): void {
     const { world, profile } = this.#cluster;
     if (profile.kinds.length === 0) return;
-    world.after(world.random.between(0, profile.everyMs * 2), () => {
+    const number = this.#number++;
+    world.after(this.#gaps.between(0, profile.everyMs * 2), () => {
       if (this.#cluster.peace) return;
-      this.#inflict(world.random.pick(profile.kinds));
+      if (profile.faults?.includes(number) ?? true) this.#inflict(number);
       this.start();
     });
   }
 
   /** Peace: everything that was broken is mended; what was lost stays lost. */
   end(): void {
-    const { network, nodes, world, master } = this.#cluster;
+    const { network, nodes, world, master, profile } = this.#cluster;
     world.note(() => 'peace');
     network.heal();
     if (!master.up) master.boot();
@@ -68,9 +76,12 @@ export class Faults {
     for (const node of nodes) {
       const { disk } = node.machine;
       disk.full = disk.failSyncs = disk.misdirect = false;
+      disk.fullAtBeginning = node.machine.slowMs = 0;
       node.machine.pausedUntil = 0;
       if (!node.up && node.process) node.boot();
     }
+    // What is on the disks must be enough to go on with (rule 10).
+    if (profile.restartsAll) for (const node of nodes) node.process?.die();
     this.#scrubAll();
     world.after(500, () => this.#recoverStore());
   }
@@ -80,7 +91,7 @@ export class Faults {
     const { world } = this.#cluster;
     const { random } = world;
     const byPower = this.#byPower.delete(node) || (random.chance(0.5) && !this.#cluster.peace);
-    const power = byPower && this.#mayTear();
+    const power = byPower && this.#premise.mayTear();
     world.count(power ? 'power cut' : 'kill');
     world.note(() => `${node.id} dies${power ? ' with its power' : ''}`);
     this.#cluster.disconnect(node);
@@ -96,15 +107,17 @@ export class Faults {
     });
   }
 
-  #inflict(kind: FaultKind): void {
-    const { world, nodes, network, master } = this.#cluster;
-    const { random } = world;
-    const node = this.#victim();
+  #inflict(number: number): void {
+    const { world, profile, nodes, network, master } = this.#cluster;
+    const random = new Random(Math.imul(world.seed + 1, 0x85ebca6b) ^ Math.imul(number + 1, 0xc2b2ae35));
+    const kind: FaultKind = random.pick(profile.kinds);
+    const node = this.#victim(random);
     const other = random.pick(nodes);
     const lasting = random.pick([100, 900, 1500, 3000]) * random.between(0.5, 1.5);
     const { machine } = node;
     const { disk } = machine;
-    world.note(() => `fault: ${kind} ${node.id}`);
+    this.inflicted.push(number);
+    world.note(() => `fault ${number}: ${kind} ${node.id}`);
     const counted = (): void => world.count(kind);
     switch (kind) {
       case 'kill':
@@ -139,7 +152,7 @@ export class Faults {
         return world.after(lasting, () => network.unblock(node.id, other.id));
       case 'isolate':
         counted();
-        return this.#isolate(node, random.pick([900, 1500, 3000]) * random.between(0.7, 1.5));
+        return this.#isolate(random, node, random.pick([900, 1500, 3000]) * random.between(0.7, 1.5));
       case 'reset':
         counted();
         if (node !== other) network.reset(node.id, other.id);
@@ -167,6 +180,7 @@ export class Faults {
         return this.#rollBackStore(lasting);
       case 'disk full':
         counted();
+        if (random.chance(0.4)) return void (disk.fullAtBeginning = lasting);
         disk.full = true;
         disk.fullForAll = random.chance(0.5);
         return world.after(lasting, () => void (disk.full = false));
@@ -174,15 +188,15 @@ export class Faults {
         disk.failSyncs = true;
         return world.after(lasting, () => void (disk.failSyncs = false));
       case 'wipe':
-        if (!this.#mayLose(node) || !node.process) return;
+        if (!this.#premise.mayLose(node) || !node.process) return;
         counted();
         return this.#wipe(node);
       case 'flipped byte':
       case 'hole':
-        if (this.#mayLose(node)) this.#damage(node, kind);
+        if (this.#premise.mayLose(node)) this.#damage(random, node, kind);
         return;
       case 'lost tail':
-        if (node.up && this.#mayLose(node)) this.#loseTail(node);
+        if (node.up && this.#premise.mayLose(node)) this.#loseTail(random, node);
         return;
       case 'misdirected write':
         disk.misdirect = true;
@@ -198,29 +212,85 @@ export class Faults {
         counted();
         this.slowDisk = true;
         return world.after(lasting, () => void (this.slowDisk = false));
+      case 'slow replica':
+        counted();
+        machine.slowMs = random.pick([50, 600, 1200]);
+        return world.after(3 * lasting, () => void (machine.slowMs = 0));
+      case 'slow link':
+        counted();
+        return this.#slowLink(node, random.pick([50, 300, 1000]), 2 * lasting);
+      case 'late answers':
+        counted();
+        return this.#lateAnswers(random, node);
+      case 'client reset':
+        counted();
+        return this.#resetClients(node, world.now + lasting);
     }
   }
 
-  /** Half of the time somebody who leads: there most is at stake. */
-  #victim(): SimNode {
-    const { world, nodes, master } = this.#cluster;
-    const leaders = [...master.current.values()].map(({ primary }) => primary);
-    const found = nodes.find(
-      ({ id }) => id === (leaders.length > 0 ? world.random.pick(leaders) : undefined),
-    );
-    return found && world.random.chance(0.5) ? found : world.random.pick(nodes);
+  /** Most often somebody who leads, where most is at stake; sometimes somebody who does not count now. */
+  #victim(random: Random): SimNode {
+    const { nodes, master } = this.#cluster;
+    const [draw, pick] = [random.next(), random.next()];
+    const current = [...master.current.values()];
+    const found = nodes.filter(({ id }) => {
+      if (draw < 0.5) return current.some(({ primary }) => primary === id);
+      return draw < 0.65 && current.some(({ inSync }) => !inSync.includes(id));
+    });
+    const from = found.length > 0 ? found : nodes;
+    return from[Math.floor(pick * from.length)]!;
   }
 
   /** Cut off from the other nodes, and perhaps from the config store; clients still reach it. */
-  #isolate(node: SimNode, lastingMs: number): void {
-    const { world, network } = this.#cluster;
+  #isolate(random: Random, node: SimNode, lastingMs: number): void {
+    const { network } = this.#cluster;
     const links: [string, string][] = [];
     this.#cluster.onAllLinks(node.id, (from, to) => links.push([from, to]));
-    if (world.random.chance(0.6)) links.push([node.id, 'master'], ['master', node.id]);
+    if (random.chance(0.6)) links.push([node.id, 'master'], ['master', node.id]);
     for (const [from, to] of links) {
       network.block(from, to);
-      world.after(lastingMs * world.random.between(1, 1.1), () => network.unblock(from, to));
+      this.#cluster.world.after(lastingMs * random.between(1, 1.1), () => network.unblock(from, to));
     }
+  }
+
+  /** All that its peers send it takes long. */
+  #slowLink(node: SimNode, byMs: number, lastingMs: number): void {
+    const { world, network } = this.#cluster;
+    this.#cluster.onAllLinks(node.id, (from, to) => {
+      if (to !== node.id) return;
+      network.slowDown(from, to, byMs);
+      world.after(lastingMs, () => network.slowDown(from, to, 0));
+    });
+  }
+
+  /**
+   * Its peers' answers take long; then what it says reaches nobody but clients any more, while answers of
+   * before go on arriving. Who counted a lease from their arrival would serve reads too long (rule 7).
+   */
+  #lateAnswers(random: Random, node: SimNode): void {
+    const { world, network } = this.#cluster;
+    const lateMs = random.between(600, 1500);
+    const lastingMs = random.between(2000, 3500);
+    this.#slowLink(node, lateMs, lateMs + lastingMs);
+    world.after(lateMs + random.between(0, 300), () => {
+      const links: [string, string][] = [
+        [node.id, 'master'],
+        ['master', node.id],
+      ];
+      this.#cluster.onAllLinks(node.id, (from, to) => from === node.id && links.push([from, to]));
+      for (const [from, to] of links) {
+        network.block(from, to);
+        world.after(lastingMs, () => network.unblock(from, to));
+      }
+    });
+  }
+
+  /** Connections of clients to it break again and again: they repeat what is under way. */
+  #resetClients(node: SimNode, until: number): void {
+    const { world } = this.#cluster;
+    if (this.#cluster.peace || world.now > until) return;
+    this.#cluster.disconnectClients(node);
+    world.after(world.random.between(20, 200), () => this.#resetClients(node, until));
   }
 
   /**
@@ -271,9 +341,8 @@ export class Faults {
     });
   }
 
-  #damage(node: SimNode, kind: 'flipped byte' | 'hole'): void {
+  #damage(random: Random, node: SimNode, kind: 'flipped byte' | 'hole'): void {
     const { world } = this.#cluster;
-    const { random } = world;
     const files = [...node.machine.disk.files].filter(([, { size }]) => size > 0);
     if (files.length === 0) return;
     const [path, inode] = random.pick(files);
@@ -292,9 +361,8 @@ export class Faults {
   }
 
   /** The end of what was written last is gone although it was synced, and the node dies of it. */
-  #loseTail(node: SimNode): void {
+  #loseTail(random: Random, node: SimNode): void {
     const { world } = this.#cluster;
-    const { random } = world;
     const { disk } = node.machine;
     const journals = [...disk.files].filter(
       ([path, inode]) => path.includes('/journal/') && usedBytes(inode) > 0,
@@ -313,35 +381,6 @@ export class Faults {
     const { world, nodes } = this.#cluster;
     for (const node of nodes) node.scrub();
     world.after(2000, () => this.#scrubAll());
-  }
-
-  #mayTear(): boolean {
-    const { profile, nodes, checkers } = this.#cluster;
-    const isWhole = (node: SimNode): boolean =>
-      !node.machine.disk.damaged && checkers.copiesOn(node).every((copy) => !copy.lossy);
-    return profile.tears && nodes.every(isWhole);
-  }
-
-  /** Whatever the store says now or may yet be asked, somebody who lost nothing stays in sync. */
-  #mayLose(node: SimNode): boolean {
-    const { master, nodes, checkers } = this.#cluster;
-    for (const one of nodes) checkers.forgive(one);
-    const survives = (tablet: TabletId, configuration: Configuration): boolean =>
-      nodes.some((other) => {
-        const copy = checkers.copyOf(other, tablet);
-        const { disk } = other.machine;
-        return (
-          other !== node &&
-          !copy.lossy &&
-          !disk.damaged &&
-          !copy.cut &&
-          configuration.inSync.includes(other.id) &&
-          (copy.configuration?.version ?? 0) > 1
-        );
-      });
-    return [...master.current].every(([tablet, current]) =>
-      [current, ...master.proposed(tablet)].every((configuration) => survives(tablet, configuration)),
-    );
   }
 }
 

@@ -226,8 +226,12 @@ export class SimNode {
     this.joined = true;
     for (const peer of this.#around.peers()) {
       if (peer === this || !peer.up) continue;
-      this.connected(peer.id);
-      process.later(1, () => peer.connected(this.id));
+      // Ticks may come first: dialling takes its time.
+      process.later(this.machine.world.random.between(0, 60), () => {
+        if (!peer.up) return;
+        this.connected(peer.id);
+        peer.connected(this.id);
+      });
     }
     config.start();
     this.#tick(process);

@@ -31,6 +31,10 @@ export const FAULT_KINDS = [
   'damaged cell',
   'clock jump',
   'slow disk',
+  'slow replica',
+  'slow link',
+  'late answers',
+  'client reset',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -62,7 +66,15 @@ export type Profile = {
   readonly tabletSegmentBytes: number;
   /** A learner so far behind copies cells instead of projecting. */
   readonly snapshotEntries: number;
+  /** After how long a slow copy is left out (rule 15). */
+  readonly slowForMs: number;
+  /** How much of what the first client does is reading. */
+  readonly readerShare: number;
+  /** Peace begins with a start of all nodes. */
+  readonly restartsAll: boolean;
   readonly kinds: readonly FaultKind[];
+  /** Of the faults, which are numbered as they come, only these; undefined: all. */
+  readonly faults?: readonly number[] | undefined;
 };
 
 export function profileFor(random: Random): Profile {
@@ -90,6 +102,9 @@ export function profileFor(random: Random): Profile {
     journalSegmentBytes: random.pick([16, 32, 64]) * 1024,
     tabletSegmentBytes: random.pick([4, 32]) * 1024,
     snapshotEntries: random.pick([5, 40, 50_000]),
+    slowForMs: random.pick([700, 2000, 5000]),
+    restartsAll: random.chance(0.3),
+    readerShare: random.pick([0.8, 1]),
     // What a repeated or overtaken message says of a copy that lost its disk is believed: TCP has none.
     kinds: unordered ? kinds.filter((kind) => !DAMAGE.has(kind)) : kinds,
   };
@@ -106,5 +121,14 @@ const DAMAGE: ReadonlySet<FaultKind> = new Set([
 /** Only delays and drifting clocks are left. */
 export function calmed(profile: Profile): Profile {
   const network = { ...profile.network, unordered: false };
-  return { ...profile, network, skewMs: 0, ambiguity: 0, lifeOperations: Infinity, tears: false, kinds: [] };
+  return {
+    ...profile,
+    network,
+    skewMs: 0,
+    ambiguity: 0,
+    lifeOperations: Infinity,
+    tears: false,
+    restartsAll: false,
+    kinds: [],
+  };
 }

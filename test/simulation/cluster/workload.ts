@@ -59,7 +59,8 @@ export class Workload {
     const row = random.pick(ROWS);
     const column = random.pick(COLUMNS);
     // One of them hardly does anything but look: it stays where it is answered.
-    const kind = client === this.#clients[0] && random.chance(0.8) ? 0.5 : random.next();
+    const kind =
+      client === this.#clients[0] && random.chance(this.#profile.readerShare) ? 0.5 : random.next();
     if (kind < 0.35) return client.put(row, column, this.#value());
     if (kind < 0.65) return client.get(row, column);
     if (kind < 0.9) return client.compareAndPut(row, column, this.#value());

@@ -20,6 +20,7 @@ const ASK_MS = 20;
 
 export class World {
   readonly random: Random;
+  readonly seed: number;
   /** Milliseconds since the start of the run: the time that no machine can see. */
   now = 0;
   /** The first promise that was broken. */
@@ -35,6 +36,7 @@ export class World {
   #order = 0;
 
   constructor(seed: number, tracing = false) {
+    this.seed = seed;
     this.random = new Random(seed);
     this.tracing = tracing;
   }

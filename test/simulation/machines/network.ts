@@ -21,6 +21,8 @@ export class Network {
   readonly #generation = new Map<string, number>();
   readonly #lastArrival = new Map<string, number>();
   readonly #blocks = new Map<string, Block>();
+  /** Ways that take so much longer, ms. */
+  readonly #slow = new Map<string, number>();
   /** After healing, nothing is lost any more. */
   calm = false;
 
@@ -72,8 +74,15 @@ export class Network {
     else this.reset(from, to);
   }
 
+  /** What goes from one to the other now takes so much longer; order is kept. 0: as before. */
+  slowDown(from: string, to: string, byMs: number): void {
+    if (byMs > 0) this.#slow.set(`${from}>${to}`, byMs);
+    else this.#slow.delete(`${from}>${to}`);
+  }
+
   heal(): void {
     this.calm = true;
+    this.#slow.clear();
     for (const link of [...this.#blocks.keys()]) {
       const [from, to] = link.split('>');
       this.unblock(from!, to!);
@@ -87,9 +96,10 @@ export class Network {
     if (unordered && random.chance(loss)) return this.#world.count('lost message');
     const copies = unordered && random.chance(loss) ? 2 : 1;
     if (copies === 2) this.#world.count('doubled message');
+    const late = this.#slow.get(link) ?? 0;
     for (let i = 0; i < copies; i++) {
       const slow = random.chance(0.03);
-      let arrival = this.#world.now + latencyMs * random.between(0.5, slow ? 20 : 2);
+      let arrival = this.#world.now + late + latencyMs * random.between(0.5, slow ? 20 : 2);
       const name = `${link}${channel}`;
       const last = this.#lastArrival.get(name) ?? 0;
       if (!unordered) arrival = Math.max(arrival, last);

@@ -15,6 +15,8 @@ export type Delays = { readonly syncMs: () => number; readonly writeMs: () => nu
 /** What outlives a process. */
 export class Machine {
   pausedUntil = 0;
+  /** Its disk takes so much longer, ms. */
+  slowMs = 0;
   /** Wall clock minus the world's time, ms. */
   wallOffset: number;
   /** Seconds of its clocks in one of the world's: drift, within what grace and lease allow. */
@@ -155,7 +157,9 @@ export class Process {
       if (this.#dead) return NEVER;
     },
     syncFolder: (folder) =>
-      this.#takes(this.machine.delays.syncMs() / 4, () => this.machine.disk.syncFolder(folder)),
+      this.#takes(this.machine.slowMs + this.machine.delays.syncMs() / 4, () =>
+        this.machine.disk.syncFolder(folder),
+      ),
   };
 
   #opened(path: string, inode: Inode): OpenFile {
@@ -175,7 +179,7 @@ export class Process {
       },
       datasync: () => {
         const count = inode.unsynced.length;
-        return this.#takes(delays.syncMs(), () => {
+        return this.#takes(this.machine.slowMs + delays.syncMs(), () => {
           if (!disk.failSyncs || !disk.mayLose()) return inode.synced(count);
           this.diskFailed = true;
           this.#world.count('failed fsync');
@@ -205,6 +209,11 @@ export class Process {
       if (end > inode.size) inode.truncate(end);
       inode.damage(position, end, () => undefined);
       return;
+    }
+    if (disk.fullAtBeginning > 0 && position === 0 && inode.size > 0 && !disk.full) {
+      disk.full = disk.fullForAll = true;
+      this.#world.after(disk.fullAtBeginning, () => void (disk.full = false));
+      disk.fullAtBeginning = 0;
     }
     const grows = position + bytes.length > inode.size;
     if (disk.full && (grows || disk.fullForAll)) {
