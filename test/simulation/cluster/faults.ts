@@ -4,28 +4,12 @@
  * of them left out (runs/minimise.ts).
  */
 import { Random } from '../engine/random.ts';
-import type { World } from '../engine/world.ts';
 import type { Inode } from '../machines/disk.ts';
-import type { Network } from '../machines/network.ts';
-import type { Checkers } from './checkers.ts';
-import type { SimMaster } from './master.ts';
+import { LinkFaults } from './link-faults.ts';
 import type { SimNode } from './node.ts';
+import type { Breakable } from './breakable.ts';
 import { Premise } from './premise.ts';
-import type { FaultKind, Profile } from './profile.ts';
-
-/** What can be broken. */
-export interface Breakable {
-  readonly world: World;
-  readonly profile: Profile;
-  readonly nodes: readonly SimNode[];
-  readonly network: Network;
-  readonly master: SimMaster;
-  readonly checkers: Checkers;
-  readonly peace: boolean;
-  onAllLinks(node: string, what: (from: string, to: string) => void): void;
-  disconnect(node: SimNode): void;
-  disconnectClients(node: SimNode): void;
-}
+import type { FaultKind } from './profile.ts';
 
 export class Faults {
   /** Some disk is slow. */
@@ -34,6 +18,7 @@ export class Faults {
   #storeBefore: Map<string, Buffer> | undefined;
   readonly #cluster: Breakable;
   readonly #premise: Premise;
+  readonly #links: LinkFaults;
   readonly #gaps: Random;
   /** The numbers of those that were inflicted. */
   readonly inflicted: number[] = [];
@@ -44,6 +29,7 @@ export class Faults {
   constructor(cluster: Breakable) {
     this.#cluster = cluster;
     this.#premise = new Premise(cluster);
+    this.#links = new LinkFaults(cluster);
     this.#gaps = new Random(Math.imul(cluster.world.seed + 1, 0x9e3779b1));
     for (const node of cluster.nodes) {
       node.machine.disk.mayLose = () => this.#premise.mayLose(node);
@@ -111,7 +97,7 @@ export class Faults {
     const { world, profile, nodes, network, master } = this.#cluster;
     const random = new Random(Math.imul(world.seed + 1, 0x85ebca6b) ^ Math.imul(number + 1, 0xc2b2ae35));
     const kind: FaultKind = random.pick(profile.kinds);
-    const node = this.#victim(random);
+    const node = this.#victim(random, kind);
     const other = random.pick(nodes);
     const lasting = random.pick([100, 900, 1500, 3000]) * random.between(0.5, 1.5);
     const { machine } = node;
@@ -152,7 +138,7 @@ export class Faults {
         return world.after(lasting, () => network.unblock(node.id, other.id));
       case 'isolate':
         counted();
-        return this.#isolate(random, node, random.pick([900, 1500, 3000]) * random.between(0.7, 1.5));
+        return this.#links.isolate(random, node, random.pick([900, 1500, 3000]) * random.between(0.7, 1.5));
       case 'reset':
         counted();
         if (node !== other) network.reset(node.id, other.id);
@@ -193,6 +179,7 @@ export class Faults {
         return this.#wipe(node);
       case 'flipped byte':
       case 'hole':
+        if (random.chance(0.4)) return this.#damageAtRest(random, node, kind);
         if (this.#premise.mayLose(node)) this.#damage(random, node, kind);
         return;
       case 'lost tail':
@@ -218,20 +205,20 @@ export class Faults {
         return world.after(3 * lasting, () => void (machine.slowMs = 0));
       case 'slow link':
         counted();
-        return this.#slowLink(node, random.pick([50, 300, 1000]), 2 * lasting);
+        return this.#links.slowDown(node, random.pick([50, 300, 1000]), 2 * lasting);
       case 'late answers':
         counted();
-        return this.#lateAnswers(random, node);
+        return this.#links.lateAnswers(random, node);
       case 'client reset':
         counted();
-        return this.#resetClients(node, world.now + lasting);
+        return this.#links.resetClients(node, world.now + lasting);
     }
   }
 
   /** Most often somebody who leads, where most is at stake; sometimes somebody who does not count now. */
-  #victim(random: Random): SimNode {
+  #victim(random: Random, kind: FaultKind): SimNode {
     const { nodes, master } = this.#cluster;
-    const [draw, pick] = [random.next(), random.next()];
+    const [draw, pick] = [kind === 'late answers' ? 0 : random.next(), random.next()];
     const current = [...master.current.values()];
     const found = nodes.filter(({ id }) => {
       if (draw < 0.5) return current.some(({ primary }) => primary === id);
@@ -239,58 +226,6 @@ export class Faults {
     });
     const from = found.length > 0 ? found : nodes;
     return from[Math.floor(pick * from.length)]!;
-  }
-
-  /** Cut off from the other nodes, and perhaps from the config store; clients still reach it. */
-  #isolate(random: Random, node: SimNode, lastingMs: number): void {
-    const { network } = this.#cluster;
-    const links: [string, string][] = [];
-    this.#cluster.onAllLinks(node.id, (from, to) => links.push([from, to]));
-    if (random.chance(0.6)) links.push([node.id, 'master'], ['master', node.id]);
-    for (const [from, to] of links) {
-      network.block(from, to);
-      this.#cluster.world.after(lastingMs * random.between(1, 1.1), () => network.unblock(from, to));
-    }
-  }
-
-  /** All that its peers send it takes long. */
-  #slowLink(node: SimNode, byMs: number, lastingMs: number): void {
-    const { world, network } = this.#cluster;
-    this.#cluster.onAllLinks(node.id, (from, to) => {
-      if (to !== node.id) return;
-      network.slowDown(from, to, byMs);
-      world.after(lastingMs, () => network.slowDown(from, to, 0));
-    });
-  }
-
-  /**
-   * Its peers' answers take long; then what it says reaches nobody but clients any more, while answers of
-   * before go on arriving. Who counted a lease from their arrival would serve reads too long (rule 7).
-   */
-  #lateAnswers(random: Random, node: SimNode): void {
-    const { world, network } = this.#cluster;
-    const lateMs = random.between(600, 1500);
-    const lastingMs = random.between(2000, 3500);
-    this.#slowLink(node, lateMs, lateMs + lastingMs);
-    world.after(lateMs + random.between(0, 300), () => {
-      const links: [string, string][] = [
-        [node.id, 'master'],
-        ['master', node.id],
-      ];
-      this.#cluster.onAllLinks(node.id, (from, to) => from === node.id && links.push([from, to]));
-      for (const [from, to] of links) {
-        network.block(from, to);
-        world.after(lastingMs, () => network.unblock(from, to));
-      }
-    });
-  }
-
-  /** Connections of clients to it break again and again: they repeat what is under way. */
-  #resetClients(node: SimNode, until: number): void {
-    const { world } = this.#cluster;
-    if (this.#cluster.peace || world.now > until) return;
-    this.#cluster.disconnectClients(node);
-    world.after(world.random.between(20, 200), () => this.#resetClients(node, until));
   }
 
   /**
@@ -358,6 +293,19 @@ export class Faults {
       if (kind === 'hole') bytes.fill(0);
       else bytes[0]! ^= 1 << random.below(8);
     });
+  }
+
+  /** A node that took its leave, so that nobody counts on it, finds the damage when it starts again. */
+  #damageAtRest(random: Random, node: SimNode, kind: 'flipped byte' | 'hole'): void {
+    const { world } = this.#cluster;
+    const until = world.now + 3000;
+    node.restart();
+    const look = (): void => {
+      if (this.#cluster.peace || world.now > until) return;
+      if (node.up) return world.after(20, look);
+      if (this.#premise.mayLose(node)) this.#damage(random, node, kind);
+    };
+    look();
   }
 
   /** The end of what was written last is gone although it was synced, and the node dies of it. */

@@ -23,6 +23,8 @@ export type Operation = {
 
 export class History {
   readonly operations: Operation[] = [];
+  /** Also those that were forgotten. */
+  asked = 0;
   acknowledged = 0;
   readonly #onAcknowledged: (operation: Operation, seq: number | undefined) => void;
   #moment = 0;
@@ -33,6 +35,7 @@ export class History {
 
   called(client: string, row: string, column: string, action: Action): Operation {
     const called = ++this.#moment;
+    this.asked++;
     const operation: Operation = {
       client,
       row,

@@ -6,22 +6,13 @@
  */
 import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
 import type { TabletId } from '../../../storage-nodes/words.ts';
-import type { Checkers } from './checkers.ts';
-import type { SimMaster } from './master.ts';
+import type { Breakable } from './breakable.ts';
 import type { SimNode } from './node.ts';
-import type { Profile } from './profile.ts';
-
-export type Judged = {
-  readonly nodes: readonly SimNode[];
-  readonly master: SimMaster;
-  readonly checkers: Checkers;
-  readonly profile: Profile;
-};
 
 export class Premise {
-  readonly #cluster: Judged;
+  readonly #cluster: Breakable;
 
-  constructor(cluster: Judged) {
+  constructor(cluster: Breakable) {
     this.#cluster = cluster;
   }
 

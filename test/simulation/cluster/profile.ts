@@ -79,14 +79,14 @@ export type Profile = {
 
 export function profileFor(random: Random): Profile {
   const unordered = random.chance(0.25);
-  const share = random.pick([0.15, 0.3, 0.5]);
+  const share = random.pick([0.06, 0.15, 0.3, 0.5]);
   const kinds = FAULT_KINDS.filter(() => random.chance(share));
   return {
     nodes: random.chance(0.75) ? 3 : 3 + random.below(3),
     tablets: random.chance(0.6) ? 1 : 2,
-    clients: 2 + random.below(4),
-    operations: 150 + random.below(100),
-    thinkMs: random.pick([5, 30, 80]),
+    clients: 3 + random.below(5),
+    operations: 200 + random.below(100),
+    thinkMs: random.pick([5, 20, 60]),
     longValues: random.pick([0, 0, 0.1]),
     largeValues: random.pick([0, 0, 0, 0.02]),
     faultMs: random.between(3000, 12_000),

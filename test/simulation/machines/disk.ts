@@ -126,7 +126,7 @@ export class Disk {
   /** A full disk that refuses also to write over what is there (copy on write). */
   fullForAll = false;
   failSyncs = false;
-  /** It gets full, and stays so for so many ms, at the next write to the beginning of a file. */
+  /** It gets full, and stays so for so many ms, at the next write of something to the beginning of a file. */
   fullAtBeginning = 0;
   /** The next write lands elsewhere in its file. */
   misdirect = false;

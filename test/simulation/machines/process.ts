@@ -210,7 +210,12 @@ export class Process {
       inode.damage(position, end, () => undefined);
       return;
     }
-    if (disk.fullAtBeginning > 0 && position === 0 && inode.size > 0 && !disk.full) {
+    if (
+      disk.fullAtBeginning > 0 &&
+      position === 0 &&
+      !disk.full &&
+      bytes.subarray(0, 64).some((byte) => byte !== 0)
+    ) {
       disk.full = disk.fullForAll = true;
       this.#world.after(disk.fullAtBeginning, () => void (disk.full = false));
       disk.fullAtBeginning = 0;

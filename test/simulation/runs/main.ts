@@ -1,16 +1,22 @@
 /**
- * Runs simulations: `npm run sim -- [--seed N] [--count M] [--json] [--trace] [--stop]`. Each seed that
+ * Runs simulations: `npm run sim -- [--seed N] [--count M] [--json] [--trace] [--stop] [--minimise]`. Each seed that
  * breaks a promise is printed with the command that repeats it. Exit code 1 if there was one, 2 for bad
- * arguments. `--json` ends with one object; `--trace` tells all that happened; `--stop` ends at the first.
+ * arguments. `--json` ends with one object; `--trace` tells all that happened; `--stop` ends at the first;
+ * `--minimise` makes the first as small as is cheap, and prints it as a case that can be kept; `--kept NAME`
+ * runs one that was kept.
  */
 import { parseArgs } from 'node:util';
+import type { Profile } from '../cluster/profile.ts';
 import { inMacrotask } from '../engine/world.ts';
+import { checkerOf } from './checker-names.ts';
+import { keptRuns } from './kept.ts';
+import { minimise } from './minimise.ts';
 import { simulate } from './simulate.ts';
 import { Totals } from './totals.ts';
 
 const WHOLE = /^\d{1,15}$/;
 
-function argumentsOf(): { first: number; count: number; json: boolean; trace: boolean; stop: boolean } {
+function argumentsOf() {
   try {
     const { values } = parseArgs({
       options: {
@@ -19,30 +25,42 @@ function argumentsOf(): { first: number; count: number; json: boolean; trace: bo
         json: { type: 'boolean', default: false },
         trace: { type: 'boolean', default: false },
         stop: { type: 'boolean', default: false },
+        minimise: { type: 'boolean', default: false },
+        kept: { type: 'string' },
       },
     });
     const { seed, count, json, trace, stop } = values;
+    const kept = keptRuns().find(({ name }) => name === values.kept);
+    if (values.kept !== undefined && !kept)
+      throw new Error(`no run ${values.kept} is kept in test/simulation/seeds`);
     if (!WHOLE.test(seed) || !WHOLE.test(count) || Number(count) < 1)
       throw new Error('--seed and --count are whole numbers, --count at least 1');
-    return { first: Number(seed), count: Number(count), json, trace, stop };
+    const change: Partial<Profile> = kept?.change ?? {};
+    const first = kept?.seed ?? Number(seed);
+    return { first, count: kept ? 1 : Number(count), json, trace, stop, change, minimising: values.minimise };
   } catch (error) {
     console.error(`sim: ${(error as Error).message}`);
     process.exit(2);
   }
 }
 
-const { first, count, json, trace, stop } = argumentsOf();
+const { first, count, json, trace, stop, change, minimising } = argumentsOf();
 const totals = new Totals();
 const tell = (text: string): void => (json ? console.error(text) : console.log(text));
 const before = process.cpuUsage();
 
 for (let seed = first; seed < first + count; seed++) {
-  const outcome = await inMacrotask(() => simulate(seed, { tracing: trace }));
+  const outcome = await inMacrotask(() => simulate(seed, { tracing: trace, change }));
   totals.add(outcome);
   if (trace) tell(outcome.trace.join('\n'));
   if (outcome.violation === undefined) continue;
   tell(`seed ${seed}: ${outcome.violation}`);
+  tell(`  seen by: ${checkerOf(outcome.violation)}`);
   tell(`  again: npm run sim -- --seed ${seed} --trace`);
+  if (minimising) {
+    tell(JSON.stringify(await minimise(seed, change), null, 2));
+    break;
+  }
   if (stop) break;
 }
 
@@ -60,6 +78,7 @@ const summary = {
   epochs: totals.count('epoch'),
   failovers: totals.count('failover'),
   catchUps: totals.count('catch-up'),
+  slowReplicasLeftOut: totals.count('slow replica left out'),
   clientRetries: totals.count('client retry'),
   outsideThePremise: totals.count('run outside the premise'),
   violations: totals.failed.length,

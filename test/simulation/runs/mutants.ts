@@ -1,22 +1,33 @@
 /**
- * Shows that the simulator can fail: `npm run sim:mutants [-- --mutant NAME] [--seeds N]`. Each mutant
- * is production code with one safety rule disabled (mutants-list.ts); simulations run on it until a checker
- * sees a promise broken. Exit code 1 if some mutant is never caught.
+ * Shows that the simulator can fail: `npm run sim:mutants [-- --mutant NAME] [--seed N] [--seeds N]`. Each
+ * mutant is production code with one safety rule disabled (mutants-list.ts); simulations run on it until a
+ * checker sees a promise broken. Prints a table: mutant, rule, the seed that caught it, how many it took,
+ * which checker saw it. Exit code 1 if some mutant is never caught.
+ *
+ *   --kept         runs those that are kept in seeds/ on the mutants that they belong to: each must fail
+ *   --minimise     makes the run that catches the mutant as small as is cheap
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { checkerOf } from './checker-names.ts';
+import { keptRuns } from './kept.ts';
 import { MUTANTS, type Mutant } from './mutants-list.ts';
 
 const LOADER = fileURLToPath(new URL('./mutant-loader.mjs', import.meta.url));
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const FIRST_SEED = 1;
 
 type Summary = { readonly seeds: number; readonly failed: readonly { violation: string }[] };
 
 const { values } = parseArgs({
-  options: { mutant: { type: 'string' }, seeds: { type: 'string', default: '2000' } },
+  options: {
+    mutant: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    seeds: { type: 'string', default: '2000' },
+    kept: { type: 'boolean', default: false },
+    minimise: { type: 'boolean', default: false },
+  },
 });
 const chosen = MUTANTS.filter(({ name }) => values.mutant === undefined || name === values.mutant);
 if (chosen.length === 0) {
@@ -25,18 +36,17 @@ if (chosen.length === 0) {
   process.exit(2);
 }
 
-function run({ edits }: Mutant): Promise<Summary> {
-  const args = ['--import', 'tsx', '--import', LOADER, MAIN];
-  const seeds = ['--seed', String(FIRST_SEED), '--count', values.seeds, '--stop', '--json'];
-  const child = spawn(process.execPath, ['--max-semi-space-size=64', ...args, ...seeds], {
+function run({ edits }: Mutant, args: readonly string[]): Promise<Summary> {
+  const program = ['--max-semi-space-size=64', '--import', 'tsx', '--import', LOADER, MAIN];
+  const child = spawn(process.execPath, [...program, ...args, '--stop', '--json'], {
     cwd: ROOT,
     env: { ...process.env, PENNCLOUD_MUTANT: JSON.stringify(edits) },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', values.minimise ? 'inherit' : 'pipe'],
   });
   let output = '';
   let errors = '';
-  child.stdout.on('data', (piece: Buffer) => (output += piece.toString()));
-  child.stderr.on('data', (piece: Buffer) => (errors += piece.toString()));
+  child.stdout!.on('data', (piece: Buffer) => (output += piece.toString()));
+  child.stderr?.on('data', (piece: Buffer) => (errors += piece.toString()));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', () => {
@@ -49,15 +59,40 @@ function run({ edits }: Mutant): Promise<Summary> {
   });
 }
 
+function row(cells: readonly string[]): void {
+  console.log(`| ${cells.join(' | ')} |`);
+}
+
+async function untilCaught(mutant: Mutant): Promise<boolean> {
+  const range = ['--seed', values.seed, '--count', values.seeds];
+  const { seeds, failed } = await run(mutant, values.minimise ? [...range, '--minimise'] : range);
+  const [first] = failed;
+  const caught = first
+    ? [String(Number(values.seed) + seeds - 1), String(seeds), checkerOf(first.violation)]
+    : ['NOT CAUGHT', String(seeds), ''];
+  row([mutant.name, mutant.rule, ...caught]);
+  return first !== undefined;
+}
+
+async function onKeptRuns(mutant: Mutant): Promise<boolean> {
+  let all = true;
+  for (const kept of keptRuns()) {
+    if (kept.mutant !== mutant.name) continue;
+    const { failed } = await run(mutant, ['--kept', kept.name]);
+    const [first] = failed;
+    if (!first) all = false;
+    const caught = first ? [String(kept.seed), '1', checkerOf(first.violation)] : ['NOT CAUGHT', '1', ''];
+    row([mutant.name, kept.name, ...caught]);
+  }
+  return all;
+}
+
+row(['mutant', values.kept ? 'kept run' : 'rule', 'caught by seed', 'seeds it took', 'checker']);
+row(['---', '---', '---', '---', '---']);
 let missed = 0;
 for (const mutant of chosen) {
-  const { seeds, failed } = await run(mutant);
-  const [first] = failed;
-  if (!first) missed++;
-  const verdict = first ? `caught by seed ${FIRST_SEED + seeds - 1}` : `NOT CAUGHT in ${seeds} seeds`;
-  console.log(`${mutant.name.padEnd(38)} ${verdict}`);
-  console.log(`  ${mutant.rule}`);
-  if (first) console.log(`  ${first.violation.split('\n')[0]!.slice(0, 160)}`);
+  const caught = values.kept ? await onKeptRuns(mutant) : await untilCaught(mutant);
+  if (!caught) missed++;
 }
 console.log(`${chosen.length - missed} of ${chosen.length} mutants were caught`);
 process.exitCode = missed > 0 ? 1 : 0;

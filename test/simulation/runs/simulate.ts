@@ -3,12 +3,19 @@ import { World } from '../engine/world.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { calmed, profileFor, type Profile } from '../cluster/profile.ts';
 
-export type Options = { readonly tracing?: boolean; readonly calm?: boolean };
+export type Options = {
+  readonly tracing?: boolean;
+  readonly calm?: boolean;
+  /** What differs from the profile that the seed draws. */
+  readonly change?: Partial<Profile>;
+};
 
 export type Outcome = {
   readonly seed: number;
   readonly violation: string | undefined;
   readonly profile: Profile;
+  /** The numbers of the faults that came. */
+  readonly inflicted: readonly number[];
   readonly operations: number;
   readonly acknowledged: number;
   readonly events: number;
@@ -21,7 +28,7 @@ export type Outcome = {
 export function simulate(seed: number, options: Options = {}): Outcome {
   const world = new World(seed, options.tracing);
   const drawn = profileFor(world.random);
-  const profile = options.calm ? calmed(drawn) : drawn;
+  const profile = { ...(options.calm ? calmed(drawn) : drawn), ...options.change };
   const cluster = new Cluster(world, profile);
   const onRejection = (error: unknown): void =>
     world.fail(`a promise was rejected and nobody looked: ${(error as Error)?.stack ?? String(error)}`);
@@ -39,7 +46,8 @@ export function simulate(seed: number, options: Options = {}): Outcome {
     seed,
     violation: world.violation,
     profile,
-    operations: cluster.history.operations.length,
+    inflicted: cluster.faults.inflicted,
+    operations: cluster.history.asked,
     acknowledged: cluster.history.acknowledged,
     events: world.events,
     simulatedMs: world.now,

@@ -37,5 +37,6 @@ const OUTCOMES: ReadonlySet<string> = new Set([
   'failover',
   'catch-up',
   'client retry',
+  'slow replica left out',
   'run outside the premise',
 ]);
