@@ -62,7 +62,8 @@ export class Faults {
     for (const node of nodes) {
       const { disk } = node.machine;
       disk.full = disk.failSyncs = disk.misdirect = false;
-      disk.fullAtBeginning = node.machine.slowMs = 0;
+      disk.fullAtBeginning = undefined;
+      node.machine.slowMs = 0;
       node.machine.pausedUntil = 0;
       if (!node.up && node.process) node.boot();
     }
@@ -166,7 +167,7 @@ export class Faults {
         return this.#rollBackStore(lasting);
       case 'disk full':
         counted();
-        if (random.chance(0.4)) return void (disk.fullAtBeginning = lasting);
+        if (random.chance(0.5)) return this.#fillAtBeginning(random, node);
         disk.full = true;
         disk.fullForAll = random.chance(0.5);
         return world.after(lasting, () => void (disk.full = false));
@@ -205,7 +206,7 @@ export class Faults {
         return world.after(3 * lasting, () => void (machine.slowMs = 0));
       case 'slow link':
         counted();
-        return this.#links.slowDown(node, random.pick([50, 300, 1000]), 2 * lasting);
+        return this.#links.slowDown(random, node);
       case 'late answers':
         counted();
         return this.#links.lateAnswers(random, node);
@@ -293,6 +294,15 @@ export class Faults {
       if (kind === 'hole') bytes.fill(0);
       else bytes[0]! ^= 1 << random.below(8);
     });
+  }
+
+  /** No room for the first record of a new file, as every start begins one; then room, and another start. */
+  #fillAtBeginning(random: Random, node: SimNode): void {
+    const { world } = this.#cluster;
+    node.machine.disk.fullAtBeginning = { of: random.pick(['/journal/', '/']), ms: random.between(50, 800) };
+    if (random.chance(0.7)) node.process?.die();
+    const again = random.between(1500, 4000);
+    world.after(again, () => !this.#cluster.peace && node.process?.die());
   }
 
   /** A node that took its leave, so that nobody counts on it, finds the damage when it starts again. */

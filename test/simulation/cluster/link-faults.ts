@@ -22,11 +22,14 @@ export class LinkFaults {
     }
   }
 
-  /** All that its peers send it takes long. */
-  slowDown(node: SimNode, byMs: number, lastingMs: number): void {
+  /** All that it sends its peers takes long, or all that they send: of an epoch that has passed by then, maybe. */
+  slowDown(random: Random, node: SimNode): void {
     const { world, network } = this.#cluster;
+    const outwards = random.chance(0.6);
+    const byMs = random.pick([50, 300, 1000, 2000]);
+    const lastingMs = random.between(200, 4000);
     this.#cluster.onAllLinks(node.id, (from, to) => {
-      if (to !== node.id) return;
+      if ((from === node.id) !== outwards) return;
       network.slowDown(from, to, byMs);
       world.after(lastingMs, () => network.slowDown(from, to, 0));
     });

@@ -126,8 +126,8 @@ export class Disk {
   /** A full disk that refuses also to write over what is there (copy on write). */
   fullForAll = false;
   failSyncs = false;
-  /** It gets full, and stays so for so many ms, at the next write of something to the beginning of a file. */
-  fullAtBeginning = 0;
+  /** It gets full, and stays so for so many ms, at the next write of something to the beginning of such a file. */
+  fullAtBeginning: { readonly of: string; readonly ms: number } | undefined;
   /** The next write lands elsewhere in its file. */
   misdirect = false;
   /** Asked before anything is lost that was, or may be, acknowledged. */

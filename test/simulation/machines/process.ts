@@ -210,15 +210,11 @@ export class Process {
       inode.damage(position, end, () => undefined);
       return;
     }
-    if (
-      disk.fullAtBeginning > 0 &&
-      position === 0 &&
-      !disk.full &&
-      bytes.subarray(0, 64).some((byte) => byte !== 0)
-    ) {
+    const begins = position === 0 && bytes.subarray(0, 64).some((byte) => byte !== 0);
+    if (begins && !disk.full && disk.fullAtBeginning && path.includes(disk.fullAtBeginning.of)) {
       disk.full = disk.fullForAll = true;
-      this.#world.after(disk.fullAtBeginning, () => void (disk.full = false));
-      disk.fullAtBeginning = 0;
+      this.#world.after(disk.fullAtBeginning.ms, () => void (disk.full = false));
+      disk.fullAtBeginning = undefined;
     }
     const grows = position + bytes.length > inode.size;
     if (disk.full && (grows || disk.fullForAll)) {
