@@ -330,7 +330,8 @@ export class Faults {
     world.count('lost tail');
     disk.onLost();
     const end = usedBytes(newest);
-    newest.bytes.fill(0, Math.max(0, end - 1 - random.below(800)), end - random.below(2));
+    // Something of the first record stays: a file emptied as a whole would look like one never written.
+    newest.bytes.fill(0, Math.max(Math.min(24, end), end - 1 - random.below(800)), end - random.below(2));
     this.#byPower.delete(node);
     node.process!.die();
   }
