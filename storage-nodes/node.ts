@@ -20,13 +20,14 @@ import { NodeClock } from './node-clock.ts';
 import { requestHandlers } from './node-requests.ts';
 import type { Configuration } from './replication/configuration.ts';
 import { randomPool } from './random-pool.ts';
-import type { EpochEnd, Input } from './replication/messages.ts';
+import type { Input } from './replication/messages.ts';
 import { DEFAULT_TIMING, type Timing } from './replication/state.ts';
 import { Scrubber } from './scrubber.ts';
 import type { Application } from './tablet/application.ts';
 import { judged } from './tablet/log-trust.ts';
 import type { TabletHost } from './tablet/tablet-host.ts';
-import { Tablet } from './tablet/tablet.ts';
+import { openTablet } from './tablet/open-tablet.ts';
+import type { Tablet } from './tablet/tablet.ts';
 import { accept } from './wire/connection.ts';
 import { IncomingLinks, PeerLink } from './wire/peer-links.ts';
 import { serve, type Handler } from './wire/requests.ts';
@@ -288,18 +289,10 @@ export class StorageNode {
 
   /** `found` undefined: placed here for the first time. */
   async #openTablet(id: TabletId, found: RecoveredTablet | undefined): Promise<Tablet> {
-    const { log, cells } = this.#options;
     const recovered = found && judged(found, this.#self);
     for (const damage of recovered?.damage ?? [])
       this.#logger.error({ tablet: id, ...damage }, 'the log is damaged here');
-    const last = recovered?.prepared.at(-1)?.seq ?? recovered?.committed ?? 0;
-    if (cells.applied(id) > last) {
-      this.#logger.warn({ tablet: id, last }, 'the cells are ahead of the log: building them again');
-      await cells.drop(id);
-    }
-    const damaged = (recovered?.damage.length ?? 0) > 0;
-    const ends = recovered && !damaged ? ((await log.epochEnds(id)) as EpochEnd[]) : [];
-    const tablet = new Tablet(id, this.#host(), recovered, ends);
+    const tablet = await openTablet(id, this.#host(), recovered);
     this.#tablets.set(id, tablet);
     return tablet;
   }

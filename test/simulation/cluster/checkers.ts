@@ -109,6 +109,7 @@ export class Checkers {
     copy.committed = damaged ? 0 : found.committed;
     copy.cut = found.cutTail;
     copy.damaged = damaged;
+    copy.suspect = found.failedSync !== undefined;
     copy.configuration = found.configuration
       ? parseConfiguration(Buffer.from(found.configuration).toString())
       : undefined;
@@ -264,7 +265,7 @@ export class Checkers {
   forgive(node: SimNode): void {
     if (node.machine.disk.damaged || !node.up || !node.joined) return;
     for (const copy of this.copiesOn(node)) {
-      if (!copy.lossy || copy.cut || copy.damaged || !copy.configuration) continue;
+      if (!copy.lossy || copy.cut || copy.damaged || copy.suspect || !copy.configuration) continue;
       if (node.tablets.get(copy.tablet)?.view.quarantine) continue;
       if (copy.holds(this.truthOf(copy.tablet).records)) copy.lossy = false;
     }

@@ -23,6 +23,8 @@ export class Copy {
   /** At its last opening. */
   cut = false;
   damaged = false;
+  /** An fsync failed before its last opening: it will be given up as soon as it is not the only one. */
+  suspect = false;
 
   constructor(node: NodeId, tablet: TabletId) {
     this.node = node;
@@ -37,6 +39,7 @@ export class Copy {
     this.configuration = undefined;
     this.cut = false;
     this.damaged = false;
+    this.suspect = false;
   }
 
   holds(truth: readonly LogRecord[]): boolean {

@@ -12,12 +12,13 @@ import { ConfigClient } from '../../../storage-nodes/master/config-client.ts';
 import { requestHandlers } from '../../../storage-nodes/node-requests.ts';
 import { Rejected } from '../../../storage-nodes/rejected.ts';
 import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
-import type { EpochEnd, Input, PeerMessage } from '../../../storage-nodes/replication/messages.ts';
+import type { Input, PeerMessage } from '../../../storage-nodes/replication/messages.ts';
 import type { Timing } from '../../../storage-nodes/replication/state.ts';
 import type { Application } from '../../../storage-nodes/tablet/application.ts';
 import { judged } from '../../../storage-nodes/tablet/log-trust.ts';
 import type { TabletHost } from '../../../storage-nodes/tablet/tablet-host.ts';
-import { Tablet } from '../../../storage-nodes/tablet/tablet.ts';
+import { openTablet } from '../../../storage-nodes/tablet/open-tablet.ts';
+import type { Tablet } from '../../../storage-nodes/tablet/tablet.ts';
 import type { Handler } from '../../../storage-nodes/wire/requests.ts';
 import type { NodeId, Seq, TabletId } from '../../../storage-nodes/words.ts';
 import { CellDisk, StoredCells } from '../machines/cells.ts';
@@ -246,11 +247,7 @@ export class SimNode {
   async #openTablet(process: Process, id: TabletId, recovered: RecoveredTablet | undefined): Promise<Tablet> {
     const log = this.log!;
     const cells = this.cells!;
-    const last = recovered?.prepared.at(-1)?.seq ?? recovered?.committed ?? 0;
-    if (cells.applied(id) > last) await cells.drop(id);
-    const damaged = (recovered?.damage.length ?? 0) > 0;
-    const ends = recovered && !damaged ? ((await log.epochEnds(id)) as EpochEnd[]) : [];
-    const tablet = new Tablet(id, this.#host(process, log, cells), recovered, ends);
+    const tablet = await openTablet(id, this.#host(process, log, cells), recovered);
     this.tablets.set(id, tablet);
     return tablet;
   }

@@ -33,6 +33,9 @@ export class Premise {
         const { disk } = other.machine;
         return (
           other !== node &&
+          // One that is down may find, when it opens, that a power cut has torn its tail.
+          other.up &&
+          other.joined &&
           !copy.lossy &&
           !disk.damaged &&
           !copy.cut &&

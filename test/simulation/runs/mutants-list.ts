@@ -339,4 +339,15 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'believe-leftovers',
+    rule: 'rule 5: a copy whose tail was cut asks the others; entries from before a lost truncation are none',
+    edits: [
+      {
+        file: tablet('open-tablet'),
+        find: '  if (!first) return found;\n',
+        put: '  if (!first || first) return found;\n',
+      },
+    ],
+  },
 ];
