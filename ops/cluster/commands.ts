@@ -1,6 +1,7 @@
 /** How each process of a cluster is started: our own as Node programs, nats-server and etcd as programs. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterFile } from '../processes/cluster-file.ts';
@@ -18,6 +19,16 @@ const MAIN_OF = {
 
 /** Young objects die young here: smaller halves cost little time and keep tens of megabytes per process. */
 const MEMORY_FLAGS = ['--max-semi-space-size=4'];
+/**
+ * A storage node's young objects live as long as a write is under way: with larger halves fewer of them
+ * grow old. On few cores V8's helper threads only take turns with us, and each turn costs a switch
+ * (measured on two cores: a fifth of the processor time of a put).
+ */
+const STORE_FLAGS = [
+  '--min-semi-space-size=16',
+  '--max-semi-space-size=16',
+  ...(availableParallelism() < 8 ? ['--single-threaded-gc'] : []),
+];
 
 export function commandOf(plan: ProcessPlan, settings: Settings, cluster: ClusterFile): Command {
   if (plan.kind === 'nats') return natsCommand(plan, settings, cluster);
@@ -29,7 +40,7 @@ function nodeCommand(plan: ProcessPlan, main: string, settings: Settings): Comma
   return {
     program: process.execPath,
     args: [
-      ...MEMORY_FLAGS,
+      ...(plan.kind === 'storage-node' ? STORE_FLAGS : MEMORY_FLAGS),
       '--enable-source-maps',
       fileURLToPath(new URL(`../processes/${main}.js`, import.meta.url)),
     ],

@@ -14,10 +14,12 @@ const ENTRY_OVERHEAD_BYTES = 250;
 
 /** A cell's encoded value (cell-value.ts), one object for the garbage collector; null: there is no such cell. */
 type Known = Buffer | null;
+/** By group (a generation of a tablet), and in it by name. */
+type Half = Map<number, Map<string, Known>>;
 
 export class CellCache {
-  private young = new Map<string, Known>();
-  private old = new Map<string, Known>();
+  private young: Half = new Map();
+  private old: Half = new Map();
   private readonly halfBytesMax: number;
   private youngBytes = 0;
   private youngRound = 0;
@@ -29,23 +31,23 @@ export class CellCache {
   }
 
   /** Undefined: not cached. */
-  find(key: string): Known | undefined {
-    const known = this.young.get(key);
+  find(group: number, name: string): Known | undefined {
+    const known = this.young.get(group)?.get(name);
     if (known !== undefined) return known;
-    const older = this.old.get(key);
-    if (older !== undefined) this.put(key, older, this.oldRound);
+    const older = this.old.get(group)?.get(name);
+    if (older !== undefined) this.put(group, name, older, this.oldRound);
     return older;
   }
 
   /** The key was left so by a write that is part of this round. */
-  wrote(key: string, value: Buffer | undefined, round: number): void {
-    this.put(key, value ?? null, round);
+  wrote(group: number, name: string, value: Buffer | undefined, round: number): void {
+    this.put(group, name, value ?? null, round);
   }
 
   /** A lookup whose snapshot had exactly the rounds up to `round` found the key so. */
-  read(key: string, value: Buffer | undefined, round: number): void {
-    if (this.forgottenRound <= round && !this.young.has(key) && !this.old.has(key))
-      this.put(key, value ?? null, 0);
+  read(group: number, name: string, value: Buffer | undefined, round: number): void {
+    const isKnown = this.young.get(group)?.has(name) || this.old.get(group)?.has(name);
+    if (this.forgottenRound <= round && !isKnown) this.put(group, name, value ?? null, 0);
   }
 
   clear(): void {
@@ -54,11 +56,13 @@ export class CellCache {
     this.youngBytes = 0;
   }
 
-  private put(key: string, known: Known, round: number): void {
+  private put(group: number, name: string, known: Known, round: number): void {
     // An entry that is replaced counts twice until the halves change: the bound is kept, a little early.
-    this.youngBytes += ENTRY_OVERHEAD_BYTES + 2 * key.length + (known?.length ?? 0);
+    this.youngBytes += ENTRY_OVERHEAD_BYTES + 2 * name.length + (known?.length ?? 0);
     if (round > this.youngRound) this.youngRound = round;
-    this.young.set(key, known);
+    let names = this.young.get(group);
+    if (!names) this.young.set(group, (names = new Map()));
+    names.set(name, known);
     if (this.youngBytes > this.halfBytesMax) this.turn();
   }
 

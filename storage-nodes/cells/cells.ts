@@ -35,7 +35,23 @@ export type Cell = {
   readonly content: CellContent;
 };
 
-export type CellAddress = { readonly space: Space; readonly row: string; readonly column: string };
+export type CellAddress = {
+  readonly space: Space;
+  readonly row: string;
+  readonly column: string;
+  /** What `cellName` says, where it is known already. */
+  readonly name?: string;
+};
+
+/** One string per address of a tablet, for maps: the row's length tells where the row ends. */
+export function cellName({ space, row, column, name }: CellAddress): string {
+  return name ?? `${space}/${row.length}/${row}${column}`;
+}
+
+/** With its name: for addresses that are looked up more than once. */
+export function namedAddress(space: Space, row: string, column: string): CellAddress {
+  return { space, row, column, name: `${space}/${row.length}/${row}${column}` };
+}
 
 export type CellWrite = CellAddress & {
   readonly content: CellContent | undefined /* undefined: delete */;

@@ -30,7 +30,7 @@ import { digestOfNothing, digestTablet } from './tablet-digest.ts';
 import { damagedRecord, decodeCell, encodeCell, encodeNumber, isSound, openCell } from './cell-value.ts';
 import { CellImports } from './cell-import.ts';
 import { CellViews } from './cell-views.ts';
-import { SPACE } from './cells.ts';
+import { cellName, SPACE } from './cells.ts';
 import type {
   Cell,
   CellAddress,
@@ -50,6 +50,8 @@ import type { Put } from './rocksdb-binding.ts';
 import type { WriteBehind } from './write-behind.ts';
 
 const CACHE_BYTES = 64 * 1024 * 1024;
+/** The group of what is no tablet's. Generations begin at 1, and are never shared. */
+const OWN_RECORDS = 0;
 
 type Tablet = {
   readonly id: TabletId;
@@ -117,7 +119,7 @@ export class RocksCells implements CellStore {
     this.lastGeneration = state.lastGeneration;
     this.cache.clear();
     if (state.isNew) {
-      behind.put('end', { key: keys.END_KEY, value: encodeNumber(keys.END_KEY, 1) });
+      behind.put(OWN_RECORDS, 'end', { key: keys.END_KEY, value: encodeNumber(keys.END_KEY, 1) });
       await behind.flush();
     } else {
       this.dropped.sweep(binding, (id, generation) => this.isLive(id, generation));
@@ -135,10 +137,7 @@ export class RocksCells implements CellStore {
 
   async get(tabletId: TabletId, addresses: readonly CellAddress[]): Promise<(Cell | undefined)[]> {
     const open = this.store.reopening ? await this.whenOpen() : this.store.require();
-    const tablet = this.tablets.get(tabletId);
-    if (tablet === undefined) return addresses.map(() => undefined);
-    const names = addresses.map((address) => identity(tablet, address));
-    return this.inMemory(open.behind, names, addresses) ?? this.lookUp(open, tablet, addresses, names);
+    return this.peek(tabletId, addresses) ?? this.lookUp(open, this.tablets.get(tabletId)!, addresses);
   }
 
   peek(tabletId: TabletId, addresses: readonly CellAddress[]): (Cell | undefined)[] | undefined {
@@ -146,8 +145,7 @@ export class RocksCells implements CellStore {
     const open = this.store.require();
     const tablet = this.tablets.get(tabletId);
     if (tablet === undefined) return addresses.map(() => undefined);
-    const names = addresses.map((address) => identity(tablet, address));
-    return this.inMemory(open.behind, names, addresses);
+    return this.inMemory(open.behind, tablet, addresses);
   }
 
   async scan(tabletId: TabletId, scan: CellScan): Promise<Cell[]> {
@@ -172,7 +170,12 @@ export class RocksCells implements CellStore {
       return cells.length < scan.limit;
     };
     const walk = { start: scan.reverse ? to : from, reverse: scan.reverse ?? false };
-    const ended = await mergedWalk(binding, walk, behind.under(keys.spaceKey(prefix, scan.space)), visit);
+    const ended = await mergedWalk(
+      binding,
+      walk,
+      behind.under(tablet.generation, keys.spaceKey(prefix, scan.space)),
+      visit,
+    );
     if (!ended) throw damagedRecord(tabletId, 'the end of the store');
     return cells;
   }
@@ -191,12 +194,12 @@ export class RocksCells implements CellStore {
     for (let i = 0; i < writes.length; i++) {
       const write = writes[i]!;
       const put = puts[i]!;
-      const name = identity(tablet, write);
-      behind.put(name, put);
-      if (isCached(write)) this.cache.wrote(name, put.value, round);
+      const name = cellName(write);
+      behind.put(tablet.generation, name, put);
+      if (isCached(write)) this.cache.wrote(tablet.generation, name, put.value, round);
     }
     const key = keys.appliedKey(tablet.prefix);
-    behind.put(`applied/${tablet.generation}`, { key, value: encodeNumber(key, applied) });
+    behind.put(tablet.generation, 'applied', { key, value: encodeNumber(key, applied) });
     tablet.applied = applied;
     behind.whenWritten(() => (tablet.written = applied));
     return behind.schedule();
@@ -211,7 +214,11 @@ export class RocksCells implements CellStore {
     const { binding, behind } = this.store.reopening ? await this.whenOpen() : this.store.require();
     const tablet = this.tablets.get(tabletId);
     if (tablet === undefined) return { applied: seq(0), digest: digestOfNothing(), cells: 0 };
-    const { applied, digest, cells } = await digestTablet(binding, tablet, behind.under(tablet.prefix));
+    const { applied, digest, cells } = await digestTablet(
+      binding,
+      tablet,
+      behind.under(tablet.generation, tablet.prefix),
+    );
     if (applied === undefined) throw damagedRecord(tabletId, 'the applied index');
     return { applied: seq(applied), digest, cells };
   }
@@ -219,7 +226,7 @@ export class RocksCells implements CellStore {
   async view(tabletId: TabletId): Promise<CellView> {
     const { binding, behind } = this.store.reopening ? await this.whenOpen() : this.store.require();
     const tablet = this.tablets.get(tabletId);
-    return this.views.open(binding, tablet, tablet ? behind.under(tablet.prefix) : []);
+    return this.views.open(binding, tablet, tablet ? behind.under(tablet.generation, tablet.prefix) : []);
   }
 
   async importPiece(tabletId: TabletId, progress: ImportProgress, bytes: Uint8Array): Promise<void> {
@@ -230,8 +237,8 @@ export class RocksCells implements CellStore {
     const generation = isNew ? this.nextGeneration() : 0;
     const { puts, record } = this.imports.piece(tabletId, progress, bytes, generation);
     if (isNew) this.giveOut(generation, behind);
-    for (const put of puts) behind.put(`imported/${put.key.toString('latin1')}`, put);
-    behind.put(`import/${tabletId}`, record);
+    for (const put of puts) behind.put(OWN_RECORDS, `imported/${put.key.toString('latin1')}`, put);
+    behind.put(OWN_RECORDS, `import/${tabletId}`, record);
     await behind.flush();
   }
 
@@ -245,10 +252,10 @@ export class RocksCells implements CellStore {
     const { generation, prefix, progress } = this.imports.complete(tabletId);
     const old = this.tablets.get(tabletId);
     const [liveKey, appliedKey] = [keys.tabletKey(tabletId), keys.appliedKey(prefix)];
-    behind.put(`tablet/${tabletId}`, { key: liveKey, value: encodeNumber(liveKey, generation) });
-    behind.put(`applied/${generation}`, { key: appliedKey, value: encodeNumber(appliedKey, progress.at) });
-    behind.put(`import/${tabletId}`, { key: keys.importKey(tabletId), value: undefined });
-    if (old) behind.put(`applied/${old.generation}`, { key: keys.appliedKey(old.prefix), value: undefined });
+    behind.put(OWN_RECORDS, `tablet/${tabletId}`, { key: liveKey, value: encodeNumber(liveKey, generation) });
+    behind.put(generation, 'applied', { key: appliedKey, value: encodeNumber(appliedKey, progress.at) });
+    behind.put(OWN_RECORDS, `import/${tabletId}`, { key: keys.importKey(tabletId), value: undefined });
+    if (old) behind.put(old.generation, 'applied', { key: keys.appliedKey(old.prefix), value: undefined });
     const { at } = progress;
     this.tablets.set(tabletId, { id: tabletId, generation, prefix, applied: at, written: seq(0) });
     this.imports.delete(tabletId);
@@ -262,7 +269,7 @@ export class RocksCells implements CellStore {
     const entry = this.imports.get(tabletId);
     if (!entry) return;
     this.imports.delete(tabletId);
-    behind.put(`import/${tabletId}`, { key: keys.importKey(tabletId), value: undefined });
+    behind.put(OWN_RECORDS, `import/${tabletId}`, { key: keys.importKey(tabletId), value: undefined });
     await behind.flush();
     this.dropped.clear(binding, entry.prefix);
   }
@@ -273,8 +280,8 @@ export class RocksCells implements CellStore {
     const tablet = this.tablets.get(tabletId);
     if (tablet === undefined) return;
     this.tablets.delete(tabletId);
-    behind.put(`tablet/${tabletId}`, { key: keys.tabletKey(tabletId), value: undefined });
-    behind.put(`applied/${tablet.generation}`, { key: keys.appliedKey(tablet.prefix), value: undefined });
+    behind.put(OWN_RECORDS, `tablet/${tabletId}`, { key: keys.tabletKey(tabletId), value: undefined });
+    behind.put(tablet.generation, 'applied', { key: keys.appliedKey(tablet.prefix), value: undefined });
     // What it wrote before is in RocksDB then too, and is cleared with the rest.
     await behind.flush();
     this.dropped.clear(binding, tablet.prefix);
@@ -312,7 +319,7 @@ export class RocksCells implements CellStore {
   private register(tablet: Tablet, behind: WriteBehind): void {
     this.tablets.set(tablet.id, tablet);
     const key = keys.tabletKey(tablet.id);
-    behind.put(`tablet/${tablet.id}`, { key, value: encodeNumber(key, tablet.generation) });
+    behind.put(OWN_RECORDS, `tablet/${tablet.id}`, { key, value: encodeNumber(key, tablet.generation) });
     this.giveOut(tablet.generation, behind);
   }
 
@@ -320,26 +327,27 @@ export class RocksCells implements CellStore {
   private giveOut(generation: number, behind: WriteBehind): void {
     this.lastGeneration = generation;
     const key = keys.LAST_GENERATION_KEY;
-    behind.put('generation', { key, value: encodeNumber(key, generation) });
+    behind.put(OWN_RECORDS, 'generation', { key, value: encodeNumber(key, generation) });
   }
 
   /** Undefined unless all of them are cached, or not in RocksDB yet. */
   private inMemory(
     behind: WriteBehind,
-    names: readonly string[],
+    tablet: Tablet,
     addresses: readonly CellAddress[],
   ): (Cell | undefined)[] | undefined {
-    const cells = new Array<Cell | undefined>(names.length);
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i]!;
-      const known = this.cache.find(name);
+    const cells = new Array<Cell | undefined>(addresses.length);
+    for (let i = 0; i < addresses.length; i++) {
+      const address = addresses[i]!;
+      const name = cellName(address);
+      const known = this.cache.find(tablet.generation, name);
       if (known !== undefined) {
-        cells[i] = known ? cellOf(addresses[i]!, known) : undefined;
+        cells[i] = known ? cellOf(address, known) : undefined;
         continue;
       }
-      const put = behind.find(name);
+      const put = behind.find(tablet.generation, name);
       if (put === undefined) return undefined;
-      cells[i] = put.value && cellOf(addresses[i]!, put.value);
+      cells[i] = put.value && cellOf(address, put.value);
     }
     return cells;
   }
@@ -349,16 +357,11 @@ export class RocksCells implements CellStore {
     { binding, behind }: Open,
     tablet: Tablet,
     addresses: readonly CellAddress[],
-    names: readonly string[],
   ): Promise<(Cell | undefined)[]> {
     const round = behind.completed;
-    const found: (Cell | undefined)[] = [];
-    const missing: number[] = [];
-    for (let i = 0; i < names.length; i++) {
-      const known = this.inMemory(behind, [names[i]!], [addresses[i]!]);
-      if (known === undefined) missing.push(i);
-      else found[i] = known[0];
-    }
+    const known = addresses.map((address) => this.inMemory(behind, tablet, [address]));
+    const found = known.map((one) => one?.[0]);
+    const missing = [...known.keys()].filter((i) => known[i] === undefined);
     const wanted = missing.map((i) => {
       const { space, row, column } = addresses[i]!;
       return keys.cellKey(tablet.prefix, space, row, column);
@@ -366,19 +369,14 @@ export class RocksCells implements CellStore {
     const values = await binding.getMany(wanted);
     for (const [n, i] of missing.entries()) {
       const value = values[n];
-      const cell = value && readCell(tablet, wanted[n]!, value);
+      found[i] = value && readCell(tablet, wanted[n]!, value);
+      const name = cellName(addresses[i]!);
       // What was written since stands in the cache, or waits.
-      if (isCached(addresses[i]!) && behind.find(names[i]!) === undefined)
-        this.cache.read(names[i]!, value, round);
-      found[i] = cell;
+      if (isCached(addresses[i]!) && behind.find(tablet.generation, name) === undefined)
+        this.cache.read(tablet.generation, name, value, round);
     }
     return found;
   }
-}
-
-/** A cell's name in cache and queue: generations are never shared, and the row's length ends the row. */
-function identity(tablet: Tablet, { space, row, column }: CellAddress): string {
-  return `${tablet.generation}/${space}/${row.length}/${row}${column}`;
 }
 
 /** Ids of commands are nearly always new: none is asked for again soon. */

@@ -24,21 +24,48 @@ const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 /** What RocksDB's memory table takes for a record besides key and value, at least. */
 const PUT_OVERHEAD_BYTES = 16;
 
-export type Unwritten = { readonly puts: ReadonlyMap<string, Put>; readonly told: readonly (() => void)[] };
+/** By group (a generation of a tablet; the store's own records are a group too), and in it by name. */
+type Puts = Map<number, Map<string, Put>>;
+
+/** What one round writes. */
+class Round {
+  readonly groups: Puts = new Map();
+  readonly told: (() => void)[] = [];
+  bytes = 0;
+
+  put(group: number, name: string, put: Put): void {
+    let puts = this.groups.get(group);
+    if (!puts) this.groups.set(group, (puts = new Map()));
+    puts.set(name, put);
+    this.bytes += put.key.length + (put.value?.length ?? 0) + PUT_OVERHEAD_BYTES;
+  }
+
+  find(group: number, name: string): Put | undefined {
+    return this.groups.get(group)?.get(name);
+  }
+
+  get isEmpty(): boolean {
+    return this.groups.size === 0;
+  }
+
+  all(): Put[] {
+    return [...this.groups.values()].flatMap((puts) => [...puts.values()]);
+  }
+}
+
+/** Rounds that did not complete, oldest first. */
+export type Unwritten = readonly Round[];
 
 export class WriteBehind {
   private readonly binding: RocksBinding;
   private readonly chain: BatchChain;
   private readonly timers: Timers;
-  private waiting = new Map<string, Put>();
-  private waitingBytes = 0;
-  private running = new Map<string, Put>();
+  private waiting = new Round();
+  private running = new Round();
   private round: Promise<void> | undefined;
   private cancelTimer: (() => void) | undefined;
   /** Why no write is taken any more. */
   failure: Fault | undefined;
-  private waitingTold: (() => void)[] = [];
-  private runningTold: (() => void)[] = [];
   /** Number of the last round that completed. */
   completed: number;
 
@@ -48,8 +75,10 @@ export class WriteBehind {
     this.chain = chain;
     this.timers = timers;
     this.completed = chain.last;
-    for (const [name, put] of unwritten?.puts ?? []) this.put(name, put);
-    this.waitingTold = [...(unwritten?.told ?? [])];
+    for (const { groups, told } of unwritten ?? []) {
+      for (const [group, puts] of groups) for (const [name, put] of puts) this.put(group, name, put);
+      this.waiting.told.push(...told);
+    }
   }
 
   /** Number of the round that what is put now will be part of. */
@@ -57,42 +86,38 @@ export class WriteBehind {
     return this.completed + (this.round ? 2 : 1);
   }
 
-  /** `name` is the key's, among all that are put here. What is put in one turn goes in one round. */
-  put(name: string, put: Put): void {
-    this.waiting.set(name, put);
-    this.waitingBytes += put.key.length + (put.value?.length ?? 0) + PUT_OVERHEAD_BYTES;
+  /** `name` is the key's, among all of its group. What is put in one turn goes in one round. */
+  put(group: number, name: string, put: Put): void {
+    this.waiting.put(group, name, put);
   }
 
   /** Called once all that was put before is in RocksDB. */
   whenWritten(told: () => void): void {
-    this.waitingTold.push(told);
+    this.waiting.told.push(told);
   }
 
   /** What is not in RocksDB, or may not be. */
   unwritten(): Unwritten {
-    return {
-      puts: new Map([...this.running, ...this.waiting]),
-      told: [...this.runningTold, ...this.waitingTold],
-    };
+    return [this.running, this.waiting];
   }
 
   /** Undefined: RocksDB knows. */
-  find(name: string): Put | undefined {
-    return this.waiting.get(name) ?? this.running.get(name);
+  find(group: number, name: string): Put | undefined {
+    return this.waiting.find(group, name) ?? this.running.find(group, name);
   }
 
   /** Sees to it that a round begins in time. A promise: there is too much, wait for it before the next write. */
   schedule(): Promise<void> | undefined {
     if (this.round === undefined) {
-      if (this.waitingBytes >= ROUND_BYTES) this.begin();
+      if (this.waiting.bytes >= ROUND_BYTES) this.begin();
       else this.cancelTimer ??= this.timers.after(ROUND_MS, () => this.begin());
     }
-    return this.waitingBytes > WAITING_BYTES_MAX ? this.flush() : undefined;
+    return this.waiting.bytes > WAITING_BYTES_MAX ? this.flush() : undefined;
   }
 
   /** Resolves when all that was put before is in RocksDB. */
   async flush(): Promise<void> {
-    const last = this.waiting.size > 0 ? this.next : this.completed + (this.round ? 1 : 0);
+    const last = !this.waiting.isEmpty ? this.next : this.completed + (this.round ? 1 : 0);
     while (this.completed < last && !this.failure) {
       if (!this.round) this.begin();
       await this.round;
@@ -100,13 +125,14 @@ export class WriteBehind {
     if (this.failure) throw this.failure;
   }
 
-  /** Of all keys that begin with `prefix`, what is not in RocksDB yet. */
-  under(prefix: Buffer): Put[] {
+  /** Of a group's keys that begin with `prefix`, what is not in RocksDB yet. */
+  under(group: number, prefix: Buffer): Put[] {
     const found: Put[] = [];
     const isUnder = ({ key }: Put): boolean =>
       key.length >= prefix.length && prefix.compare(key, 0, prefix.length) === 0;
-    for (const put of this.waiting.values()) if (isUnder(put)) found.push(put);
-    for (const [name, put] of this.running) if (isUnder(put) && !this.waiting.has(name)) found.push(put);
+    for (const put of this.waiting.groups.get(group)?.values() ?? []) if (isUnder(put)) found.push(put);
+    for (const [name, put] of this.running.groups.get(group) ?? [])
+      if (isUnder(put) && !this.waiting.find(group, name)) found.push(put);
     return found;
   }
 
@@ -119,19 +145,15 @@ export class WriteBehind {
   private begin(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
-    if (this.waiting.size === 0 || this.failure) return;
+    if (this.waiting.isEmpty || this.failure) return;
     this.running = this.waiting;
-    this.waiting = new Map();
-    this.runningTold = this.waitingTold;
-    this.waitingTold = [];
-    const bytes = this.waitingBytes;
-    this.waitingBytes = 0;
-    this.round = this.write(bytes);
+    this.waiting = new Round();
+    this.round = this.write(this.running);
   }
 
-  private async write(bytes: number): Promise<void> {
+  private async write(round: Round): Promise<void> {
     try {
-      await this.binding.write([...this.running.values(), ...this.chain.link(bytes)]);
+      await this.binding.write([...round.all(), ...this.chain.link(round.bytes)]);
     } catch (error) {
       // What is here stays visible: it is what the log says.
       this.failure = error as Fault;
@@ -139,9 +161,9 @@ export class WriteBehind {
       return;
     }
     this.completed = this.chain.last;
-    this.running = new Map();
+    this.running = new Round();
     this.round = undefined;
-    for (const told of this.runningTold.splice(0)) told();
-    if (this.waiting.size > 0) void this.schedule()?.catch(() => undefined);
+    for (const told of round.told) told();
+    if (!this.waiting.isEmpty) void this.schedule()?.catch(() => undefined);
   }
 }

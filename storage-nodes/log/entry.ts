@@ -9,8 +9,8 @@
  *
  * The log knows nothing of what events mean.
  */
-import { decode, encode } from '@msgpack/msgpack';
 import { createHash, hash } from 'node:crypto';
+import { MsgpackWriter, readMsgpack } from '../msgpack.ts';
 import type { Epoch, Seq } from '../words.ts';
 
 export type PartCommitment = {
@@ -94,35 +94,38 @@ export function commitmentTo(salt: Uint8Array, digest: string): Buffer {
   return Buffer.from(sha256Hex(SALTED), 'hex');
 }
 
+const writer = new MsgpackWriter();
+
+/** Throws Fault Malformed on events or a reply that hold more than MessagePack can say. */
 export function encodeHead(head: EntryHead): Uint8Array {
   const { causation } = head;
-  return encode(
-    [
-      head.seq,
-      head.epoch,
-      head.time,
-      head.stream,
-      head.streamSeq,
-      head.previousHash,
-      head.previousStreamHash,
-      head.commandId,
-      head.commandExpiresAt,
-      head.action,
-      head.actor,
-      head.session,
-      causation ? [causation.tablet, causation.seq, causation.reaction] : null,
-      head.events.map((event) => [event.type, event.version, event.data]),
-      head.reply ?? null,
-      head.parts.map((part) => [part.length, part.salt, part.commitment]),
-      head.streamPrevious,
-    ],
-    { ignoreUndefined: true },
-  );
+  writer.at = 0;
+  writer.list([
+    head.seq,
+    head.epoch,
+    head.time,
+    head.stream,
+    head.streamSeq,
+    head.previousHash,
+    head.previousStreamHash,
+    head.commandId,
+    head.commandExpiresAt,
+    head.action,
+    head.actor,
+    head.session,
+    causation ? [causation.tablet, causation.seq, causation.reaction] : null,
+    head.events.map((event) => [event.type, event.version, event.data]),
+    head.reply ?? null,
+    head.parts.map((part) => [part.length, part.salt, part.commitment]),
+    head.streamPrevious,
+  ]);
+  return Buffer.from(writer.bytes.subarray(0, writer.at));
 }
 
 /** Throws on bytes that `encodeHead` cannot have written. The result may alias `bytes`. */
 export function decodeHead(bytes: Uint8Array): EntryHead {
-  const fields = decode(bytes) as unknown[];
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const fields = readMsgpack(buffer, 0, buffer.length) as unknown[];
   if (!Array.isArray(fields) || fields.length !== 17)
     throw new Error('not an entry head: expected 17 fields');
   const causation = fields[12] as [string, number, number] | null;

@@ -1,11 +1,9 @@
 /**
  * The file operations the log needs, as a port, so that a test can make a write or an fsync fail as
- * a real disk would. `realFiles` is the one over node:fs/promises.
+ * a real disk would (real-files.ts is the one over the system's calls); and what a failure means.
  *
  * `writeAll` and `readFully` hide short writes and reads; everything else is the system call.
  */
-import { constants } from 'node:fs';
-import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Fault } from '../faults.ts';
 
@@ -22,9 +20,11 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+export type OpenMode = 'read' | 'write' | 'journal';
+
 export interface FilePort {
-  /** `write`: read and write, created when missing. */
-  open(path: string, mode: 'read' | 'write'): Promise<OpenFile>;
+  /** `write`: read and write, created when missing. `journal`: the same, for small synced writes, one at a time. */
+  open(path: string, mode: OpenMode): Promise<OpenFile>;
   /** Names in a folder; none if there is no such folder. */
   list(folder: string): Promise<string[]>;
   /** The whole file, or undefined if there is none. */
@@ -39,112 +39,8 @@ export interface FilePort {
   syncFolder(folder: string): Promise<void>;
 }
 
-class RealFile implements OpenFile {
-  readonly #handle: fs.FileHandle;
-  constructor(handle: fs.FileHandle) {
-    this.#handle = handle;
-  }
-
-  async readFully(into: Uint8Array, position: number): Promise<number> {
-    let done = 0;
-    while (done < into.length) {
-      const { bytesRead } = await this.#handle.read(into, done, into.length - done, position + done);
-      if (bytesRead === 0) break;
-      done += bytesRead;
-    }
-    return done;
-  }
-
-  async writeAll(buffers: Uint8Array[], position: number): Promise<void> {
-    let total = 0;
-    for (const buffer of buffers) total += buffer.length;
-    let { bytesWritten } = await this.#handle.writev(buffers, position);
-    // A short write happens when the disk fills up: the next call then gives the reason.
-    while (bytesWritten < total) {
-      const rest = remaining(buffers, bytesWritten);
-      bytesWritten += (await this.#handle.writev(rest, position + bytesWritten)).bytesWritten;
-    }
-  }
-
-  async datasync(): Promise<void> {
-    await this.#handle.datasync();
-  }
-  async truncate(length: number): Promise<void> {
-    await this.#handle.truncate(length);
-  }
-  async size(): Promise<number> {
-    return (await this.#handle.stat()).size;
-  }
-  async close(): Promise<void> {
-    await this.#handle.close();
-  }
-}
-
-function remaining(buffers: readonly Uint8Array[], written: number): Uint8Array[] {
-  const rest: Uint8Array[] = [];
-  for (const buffer of buffers) {
-    if (written >= buffer.length) written -= buffer.length;
-    else {
-      rest.push(buffer.subarray(written));
-      written = 0;
-    }
-  }
-  return rest;
-}
-
-const isCode = (error: unknown, ...codes: string[]): boolean =>
-  codes.includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
-
-export const isNoRoom = (error: unknown): boolean => isCode(error, 'ENOSPC', 'EDQUOT');
-
-export const realFiles: FilePort = {
-  async open(path, mode) {
-    const flags = mode === 'read' ? constants.O_RDONLY : constants.O_RDWR | constants.O_CREAT;
-    return new RealFile(await fs.open(path, flags, 0o600));
-  },
-  async list(folder) {
-    try {
-      return await fs.readdir(folder);
-    } catch (error) {
-      if (isCode(error, 'ENOENT')) return [];
-      throw error;
-    }
-  },
-  async readWhole(path) {
-    try {
-      return await fs.readFile(path);
-    } catch (error) {
-      if (isCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
-  },
-  async createNew(path, content) {
-    try {
-      await fs.writeFile(path, content, { flag: 'wx', mode: 0o600 });
-      return true;
-    } catch (error) {
-      if (isCode(error, 'EEXIST')) return false;
-      throw error;
-    }
-  },
-  async makeFolder(folder) {
-    await fs.mkdir(folder, { recursive: true, mode: 0o700 });
-  },
-  async rename(from, to) {
-    await fs.rename(from, to);
-  },
-  async remove(path) {
-    await fs.rm(path, { recursive: true, force: true });
-  },
-  async syncFolder(folder) {
-    const handle = await fs.open(folder, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  },
-};
+export const isNoRoom = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
 
 /** Replaces a file as a whole: after a crash it holds the old bytes or the new ones. */
 export async function replaceFile(files: FilePort, path: string, bytes: Uint8Array): Promise<void> {

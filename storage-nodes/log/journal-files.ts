@@ -92,7 +92,7 @@ export class JournalFiles {
   async #cleaned(path: string): Promise<OpenFile | undefined> {
     let file: OpenFile | undefined;
     try {
-      file = await this.#files.open(path, 'write');
+      file = await this.#files.open(path, 'journal');
       if ((await file.size()) === this.segmentBytes) {
         await file.writeAll([ZEROS.subarray(0, Math.min(CLEAN_START_BYTES, this.segmentBytes))], 0);
         await file.datasync();
@@ -137,7 +137,7 @@ export class JournalFiles {
   async #create(): Promise<Spare> {
     const generation = this.#newest + 1;
     const path = join(this.#folder, journalName(generation));
-    const file = await this.#files.open(path, 'write');
+    const file = await this.#files.open(path, 'journal');
     try {
       for (let at = 0; at < this.segmentBytes; at += ZEROS.length) {
         await file.writeAll([ZEROS.subarray(0, Math.min(ZEROS.length, this.segmentBytes - at))], at);

@@ -13,7 +13,7 @@ import type { JournalFiles } from './journal-files.ts';
 import { JOURNAL_RECORD_BYTES_MIN, newRecord, stampRecord } from './journal-record.ts';
 import type { JournalPlace } from './journal-record.ts';
 import type { JournalStart } from './journal-reader.ts';
-import type { Timers } from '../timers.ts';
+import { nextTurn, type Timers } from '../timers.ts';
 
 /** Told what became of a record. */
 export interface JournalWaiter {
@@ -98,8 +98,8 @@ export class Journal {
       return;
     }
     for (const item of items) this.#queue.push(item);
-    // Waiting for the end of the turn gathers what callers of the same turn append.
-    if (!this.#running) this.#runAfter(Promise.resolve());
+    // The end of the turn gathers what callers of the same turn append, and lets the others have it first.
+    if (!this.#running) this.#runAfter(nextTurn(this.#timers));
   }
 
   /** Begins the next file, behind what is being written; nothing happens if this one is unused. */

@@ -15,7 +15,7 @@ import {
   tabletOfFolder,
   tabletsFolder,
 } from './file-header.ts';
-import { realFiles } from './files.ts';
+import { realFiles } from './real-files.ts';
 import type { FilePort } from './files.ts';
 import { FrameScanner } from './frame-scanner.ts';
 import { readFrame } from './frame.ts';

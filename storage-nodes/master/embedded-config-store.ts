@@ -13,7 +13,8 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Fault } from '../faults.ts';
-import { realFiles, type FilePort, type OpenFile } from '../log/files.ts';
+import type { FilePort, OpenFile } from '../log/files.ts';
+import { realFiles } from '../log/real-files.ts';
 import type { Configuration } from '../replication/configuration.ts';
 import type { TabletId } from '../words.ts';
 import type { CompareAndSet, ConfigStore } from './config-store.ts';

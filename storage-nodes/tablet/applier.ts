@@ -8,6 +8,8 @@
 import type { Content, DomainEvent, Json } from '../../domain/decider.ts';
 import type { EntryFacts, Projection } from '../../projections/projection.ts';
 import {
+  cellName,
+  namedAddress,
   SPACE,
   type Cell,
   type CellAddress,
@@ -19,7 +21,6 @@ import { decodeHead, sha256Hex, type EntryHead, type LogRecord } from '../log/en
 import type { Seq, TabletId } from '../words.ts';
 import { contentOf, EPOCH_OPENED, REACTION_SETTLED, type Application } from './application.ts';
 import {
-  addressKey,
   commandAddress,
   decodeJson,
   encodeJson,
@@ -60,8 +61,8 @@ type Decoded = {
   readonly hash: string;
   readonly content: Content;
   readonly facts: EntryFacts;
-  /** Keys of the cells that its events and projections said they read. */
-  readonly reads: Set<string>;
+  /** Names of the cells that its events and projections said they read; undefined: none. */
+  reads: Set<string> | undefined;
 };
 
 export class Applier {
@@ -123,11 +124,12 @@ export class Applier {
   /** The cells that the entries' events and projections read. */
   #wanted(entries: readonly Decoded[]): CellAddress[] {
     const wanted = new Map<string, CellAddress>();
-    for (const { head, content, facts, reads } of entries) {
+    for (const entry of entries) {
+      const { head, content, facts } = entry;
       const want = (address: CellAddress) => {
-        const key = addressKey(address);
-        reads.add(key);
-        wanted.set(key, address);
+        const name = cellName(address);
+        (entry.reads ??= new Set()).add(name);
+        wanted.set(name, address);
       };
       for (const event of head.events as DomainEvent[]) {
         const handler = this.#application.events[event.type];
@@ -135,7 +137,7 @@ export class Applier {
           for (const key of handler.touches(event, content)) want(stateAddress(head.stream, key));
         for (const projection of this.#listeners.get(event.type) ?? []) {
           for (const prior of projection.priors(event, facts, content))
-            want({ space: SPACE.table, ...prior });
+            want(namedAddress(SPACE.table, prior.row, prior.column));
         }
       }
     }
@@ -187,7 +189,7 @@ export class Applier {
     }
     // Were it read all the same, the answer would depend on where the batch began.
     const read = (address: CellAddress): Uint8Array | undefined => {
-      if (!reads.has(addressKey(address)))
+      if (!reads?.has(cellName(address)))
         throw new Error(`Defect: ${event.type} reads ${JSON.stringify(address)}, which it did not declare`);
       return batch.read(address);
     };
@@ -205,17 +207,18 @@ export class Applier {
       else batch.put(address, head.seq, { bytes: encodeJson(after) });
     }
     for (const projection of this.#listeners.get(event.type) ?? []) {
-      const prior = (key: { row: string; column: string }) => read({ space: SPACE.table, ...key });
+      const prior = (key: { row: string; column: string }) =>
+        read(namedAddress(SPACE.table, key.row, key.column));
       for (const mutation of projection.project(event, facts, content, prior)) {
         if ('put' in mutation) {
           const value = mutation.value;
           batch.put(
-            { space: SPACE.table, ...mutation.put },
+            namedAddress(SPACE.table, mutation.put.row, mutation.put.column),
             head.seq,
             'bytes' in value ? value : partValue(value.part, head, content),
           );
         } else {
-          batch.remove({ space: SPACE.table, ...mutation.delete }, head.seq);
+          batch.remove(namedAddress(SPACE.table, mutation.delete.row, mutation.delete.column), head.seq);
         }
       }
     }
@@ -248,7 +251,7 @@ function found(
 ): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
   for (const [i, cell] of cells.entries()) {
-    if (cell && 'bytes' in cell.content) found.set(addressKey(addresses[i]!), cell.content.bytes);
+    if (cell && 'bytes' in cell.content) found.set(cellName(addresses[i]!), cell.content.bytes);
   }
   return found;
 }
@@ -277,7 +280,7 @@ function decode(record: LogRecord): Decoded {
       action: head.action,
       commandId: head.commandId,
     },
-    reads: new Set(),
+    reads: undefined,
   };
 }
 
@@ -291,18 +294,24 @@ class Batch {
   }
 
   read(address: CellAddress): Uint8Array | undefined {
-    const key = addressKey(address);
+    const key = cellName(address);
     const written = this.#writes.get(key);
     if (!written) return this.#found.get(key);
     return written.content && 'bytes' in written.content ? written.content.bytes : undefined;
   }
 
   put(address: CellAddress, seq: Seq, content: CellContent): void {
-    this.#writes.set(addressKey(address), { ...address, content, seq });
+    this.#set(address, seq, content);
   }
 
   remove(address: CellAddress, seq: Seq): void {
-    this.#writes.set(addressKey(address), { ...address, content: undefined, seq });
+    this.#set(address, seq, undefined);
+  }
+
+  #set(address: CellAddress, seq: Seq, content: CellContent | undefined): void {
+    const name = cellName(address);
+    const { space, row, column } = address;
+    this.#writes.set(name, { space, row, column, name, content, seq });
   }
 
   writes(): CellWrite[] {

@@ -23,7 +23,7 @@ import type { Application } from './application.ts';
 import { SeqWaits } from './seq-waits.ts';
 
 /** How long an entry that is committed waits for others, unless a read wants it. */
-const APPLY_MS = 2;
+const APPLY_MS = 10;
 const APPLY_RECORDS = 256;
 const APPLY_BYTES = 4 * 1024 * 1024;
 /** Readable but unapplied records kept in memory; beyond this they are read back from the log. */

@@ -10,7 +10,7 @@
  */
 import type { CommandHandler, Content, Decision, DomainEvent, Json } from '../../domain/decider.ts';
 import type { Rejection } from '../../domain/errors.ts';
-import { type Cell, type CellAddress, type CellStore } from '../cells/cells.ts';
+import { cellName, type Cell, type CellAddress, type CellStore } from '../cells/cells.ts';
 import type { CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
 import {
@@ -30,7 +30,6 @@ import { KnownCommands } from './known-commands.ts';
 import { replaced, type Outcome } from './outcome.ts';
 import { Overlay } from './overlay.ts';
 import {
-  addressKey,
   commandAddress,
   decodeJson,
   LAST_ENTRY,
@@ -50,6 +49,9 @@ type Asked = {
 };
 
 type Planned = Asked & {
+  /** Where its id is remembered, and the head of its stream. */
+  readonly known: CellAddress;
+  readonly head: CellAddress;
   readonly content: ReturnType<typeof contentOf>;
   readonly data: unknown;
   readonly handler: CommandHandler | undefined;
@@ -163,14 +165,13 @@ export class Decisions {
   async #decideRound(round: readonly Asked[]): Promise<void> {
     const planned = round.flatMap((asked) => this.#plan(asked));
     const wanted = new Map<string, CellAddress>();
-    if (!this.#last) wanted.set(addressKey(LAST_ENTRY), LAST_ENTRY);
+    if (!this.#last) wanted.set(cellName(LAST_ENTRY), LAST_ENTRY);
     const found = new Map<string, Cell | undefined>();
-    for (const { command, addresses } of planned) {
-      const known = addressKey(commandAddress(command.id));
+    for (const { command, known, addresses } of planned) {
       // Most commands are new, and are known to be without a look.
-      if (!this.#known.mayHave(command.id)) found.set(known, undefined);
+      if (!this.#known.mayHave(command.id)) found.set(cellName(known), undefined);
       for (const address of addresses) {
-        const key = addressKey(address);
+        const key = cellName(address);
         if (!this.#overlay.has(key) && !found.has(key)) wanted.set(key, address);
       }
     }
@@ -181,13 +182,13 @@ export class Decisions {
       for (const asked of round) asked.reject(replaced());
       return;
     }
-    for (const [i, cell] of cells.entries()) found.set(addressKey(addresses[i]!), cell);
-    this.#last ??= decodeJson<LastEntry>(found.get(addressKey(LAST_ENTRY))) ?? { seq: 0, hash: '', time: 0 };
+    for (const [i, cell] of cells.entries()) found.set(cellName(addresses[i]!), cell);
+    this.#last ??= decodeJson<LastEntry>(found.get(cellName(LAST_ENTRY))) ?? { seq: 0, hash: '', time: 0 };
 
     const records: LogRecord[] = [];
     const answers: (() => void)[] = [];
     const read = (address: CellAddress): unknown => {
-      const key = addressKey(address);
+      const key = cellName(address);
       if (this.#overlay.has(key)) return this.#overlay.get(key);
       if (!found.has(key))
         throw new Error(`Defect: ${JSON.stringify(address)} was not declared by the command`);
@@ -220,15 +221,17 @@ export class Decisions {
       if (!inRange(command.stream, this.#range))
         throw new Fault('WrongRange', `tablet ${this.#tablet} does not own row ${command.stream}`);
       const content = contentOf(command.parts);
-      const own: CellAddress[] = [commandAddress(command.id), streamHeadAddress(command.stream)];
+      const known = commandAddress(command.id);
+      const head = streamHeadAddress(command.stream);
       if (command.type === SETTLE_REACTION) {
         const settle = parseSettlement(command.data);
         const addresses = [
-          ...own,
+          known,
+          head,
           reactionAddress(settle.seq, settle.n),
           ...settle.touches.map((key) => stateAddress(command.stream, key)),
         ];
-        return [{ ...asked, content, data: settle, handler: undefined, addresses }];
+        return [{ ...asked, known, head, content, data: settle, handler: undefined, addresses }];
       }
       const handler = Object.hasOwn(this.#application.commands, command.type)
         ? this.#application.commands[command.type]
@@ -248,7 +251,8 @@ export class Decisions {
         .reads(parsed.data, content, command.id)
         .map((key) => stateAddress(command.stream, key));
       // Requires: what the decision's events touch, unless they are blind, is among what the command reads.
-      return [{ ...asked, content, data: parsed.data, handler, addresses: [...own, ...keys] }];
+      const addresses = [known, head, ...keys];
+      return [{ ...asked, known, head, content, data: parsed.data, handler, addresses }];
     } catch (error) {
       asked.reject(error instanceof Error ? error : new Error(String(error)));
       return [];
@@ -260,7 +264,7 @@ export class Decisions {
     const last = this.#last!;
     const time = Math.max(last.time, this.#clock());
     this.#known.forget(time);
-    const earlier = read(commandAddress(command.id)) as { seq: number } | undefined;
+    const earlier = read(plan.known) as { seq: number } | undefined;
     if (earlier) return { kind: 'earlier', seq: earlier.seq as Seq };
     if (command.expiresAt !== 0 && command.expiresAt <= time) {
       throw new Fault(
@@ -286,7 +290,7 @@ export class Decisions {
       return { kind: 'nothing', seen: last.seq as Seq, reply: decision.reply ?? null, time };
     // All that can fail comes first: nothing is half done.
     const slices = this.#evolve(command.stream, decision.events, content, time, read);
-    const record = this.#entry(command, content, decision, time, read);
+    const record = this.#entry(plan, decision, time, read);
     for (const [address, value] of slices) this.#overlay.set(address, record.seq, value);
     records.push(record);
     return { kind: 'entry', seq: record.seq, time, reply: decision.reply ?? null };
@@ -309,14 +313,13 @@ export class Decisions {
   }
 
   #entry(
-    command: CommandRequest,
-    content: Content,
+    { command, content, known, head: streamHeadAt }: Planned,
     decision: { readonly events: readonly DomainEvent[]; readonly reply?: Json },
     time: number,
     read: (address: CellAddress) => unknown,
   ): LogRecord {
     const last = this.#last!;
-    const streamHead = read(streamHeadAddress(command.stream)) as StreamHead | undefined;
+    const streamHead = read(streamHeadAt) as StreamHead | undefined;
     const seq = (last.seq + 1) as Seq;
     const head: EntryHead = {
       seq,
@@ -340,12 +343,12 @@ export class Decisions {
     const bytes = encodeHead(head);
     const hash = sha256Hex(bytes);
     this.#last = { seq, hash, time };
-    this.#overlay.set(streamHeadAddress(command.stream), seq, {
+    this.#overlay.set(streamHeadAt, seq, {
       streamSeq: head.streamSeq,
       seq,
       hash,
     } satisfies StreamHead);
-    this.#overlay.set(commandAddress(command.id), seq, { seq });
+    this.#overlay.set(known, seq, { seq });
     this.#known.add(command.id, command.expiresAt);
     return { seq, epoch: this.#epoch, head: bytes, parts: command.parts };
   }
@@ -362,17 +365,17 @@ export class Decisions {
     for (const event of events) {
       if (event.type === REACTION_SETTLED) {
         const address = reactionAddress(Number(event.data['originSeq']), Number(event.data['reaction']));
-        changed.set(addressKey(address), [address, undefined]);
+        changed.set(cellName(address), [address, undefined]);
       }
       const handler = this.#application.events[event.type];
       if (!handler) throw new Error(`Defect: ${event.type} was decided but has no handler`);
       for (const key of handler.touches(event, content)) {
         const address = stateAddress(stream, key);
-        const before = changed.get(addressKey(address));
+        const before = changed.get(cellName(address));
         const slice = handler.isBlind
           ? undefined
           : ((before ? before[1] : read(address)) as Json | undefined);
-        changed.set(addressKey(address), [address, handler.evolve(key, slice, event, content, time)]);
+        changed.set(cellName(address), [address, handler.evolve(key, slice, event, content, time)]);
       }
     }
     return changed.values();

@@ -3,9 +3,8 @@
  *
  *   what a decision sees = cells at some applied index + the overlay of all entries after it
  */
-import type { CellAddress } from '../cells/cells.ts';
+import { cellName, type CellAddress } from '../cells/cells.ts';
 import type { Seq } from '../words.ts';
-import { addressKey } from './platform-cells.ts';
 
 export class Overlay {
   /** undefined value = removed. */
@@ -22,7 +21,7 @@ export class Overlay {
   }
 
   set(address: CellAddress, seq: Seq, value: unknown): void {
-    const key = addressKey(address);
+    const key = cellName(address);
     this.#values.set(key, { seq, value });
     this.#order.push({ seq, key });
   }

@@ -10,7 +10,7 @@
  *   index      row ''      column t<time, 14 digits>.<seq, 14 digits>  {}           every 64th entry
  */
 import type { Json } from '../../domain/decider.ts';
-import { SPACE, type Cell, type CellAddress } from '../cells/cells.ts';
+import { namedAddress, SPACE, type Cell, type CellAddress } from '../cells/cells.ts';
 import type { Seq } from '../words.ts';
 
 export type StreamHead = { readonly streamSeq: number; readonly seq: number; readonly hash: string };
@@ -30,7 +30,8 @@ export const TIME_INDEX_EVERY = 64;
  * what has expired in log time is forgotten; a function of the log, so that all copies forget the same.
  */
 export const FORGET_COMMANDS_EVERY = 1024;
-export const FORGET_LOOK_AT = 4 * FORGET_COMMANDS_EVERY;
+/** A round catches up with what is added meanwhile; the cells grow by two thirds of what is still remembered. */
+export const FORGET_LOOK_AT = 1.25 * FORGET_COMMANDS_EVERY;
 
 export function digits(n: number): string {
   return String(n).padStart(14, '0');
@@ -39,13 +40,13 @@ export function digits(n: number): string {
 export type KnownCommand = { readonly seq: number; readonly expiresAt: number };
 
 export function commandAddress(id: string): CellAddress {
-  return { space: SPACE.commands, row: '', column: id };
+  return namedAddress(SPACE.commands, '', id);
 }
 
-export const FORGET_CURSOR: CellAddress = { space: SPACE.index, row: '', column: 'forget' };
+export const FORGET_CURSOR = namedAddress(SPACE.index, '', 'forget');
 
 export function reactionAddress(seq: number, n: number): CellAddress {
-  return { space: SPACE.reactions, row: '', column: `${digits(seq)}.${n}` };
+  return namedAddress(SPACE.reactions, '', `${digits(seq)}.${n}`);
 }
 
 export function reactionOfColumn(column: string): { seq: Seq; n: number } {
@@ -54,17 +55,17 @@ export function reactionOfColumn(column: string): { seq: Seq; n: number } {
 }
 
 export function streamHeadAddress(stream: string): CellAddress {
-  return { space: SPACE.index, row: stream, column: 'head' };
+  return namedAddress(SPACE.index, stream, 'head');
 }
 
-export const LAST_ENTRY: CellAddress = { space: SPACE.index, row: '', column: 'last' };
+export const LAST_ENTRY = namedAddress(SPACE.index, '', 'last');
 
 export function timeAddress(time: number, seq: number): CellAddress {
-  return { space: SPACE.index, row: '', column: `t${digits(time)}.${digits(seq)}` };
+  return namedAddress(SPACE.index, '', `t${digits(time)}.${digits(seq)}`);
 }
 
 export function stateAddress(stream: string, key: string): CellAddress {
-  return { space: SPACE.state, row: stream, column: key };
+  return namedAddress(SPACE.state, stream, key);
 }
 
 export function encodeJson(value: unknown): Buffer {
@@ -75,9 +76,4 @@ export function decodeJson<T>(cell: Cell | undefined): T | undefined {
   if (!cell || !('bytes' in cell.content)) return undefined;
   const { bytes } = cell.content;
   return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as T;
-}
-
-/** One string per address, for maps. */
-export function addressKey(address: CellAddress): string {
-  return `${address.space}\u0000${address.row}\u0000${address.column}`;
 }

@@ -10,7 +10,7 @@
  * says it is, memory is taken for what has come of it only.
  */
 import { Fault } from '../faults.ts';
-import { MsgpackWriter, readMsgpack } from './msgpack.ts';
+import { MsgpackWriter, readMsgpack } from '../msgpack.ts';
 
 export const FRAME_BYTES_MAX = 96 * 1024 * 1024;
 const BLOBS_MAX = 65_536;

@@ -12,7 +12,8 @@ import { configurationHash } from '../../storage-nodes/master/configuration-hash
 import { EtcdConfigStore } from '../../storage-nodes/master/etcd-config-store.ts';
 import { EmbeddedConfigStore } from '../../storage-nodes/master/embedded-config-store.ts';
 import type { Configuration } from '../../storage-nodes/replication/configuration.ts';
-import { realFiles, type FilePort } from '../../storage-nodes/log/files.ts';
+import type { FilePort } from '../../storage-nodes/log/files.ts';
+import { realFiles } from '../../storage-nodes/log/real-files.ts';
 import { epoch, tabletId, version } from '../../storage-nodes/words.ts';
 import { after, first, NODES } from './configurations.ts';
 import { startEtcd, type EtcdCluster } from './etcd-cluster.ts';

@@ -3,7 +3,8 @@
  * though all of their bytes read well, and are fetched anew. Only a copy that is the only one serves on.
  */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { realFiles, type FilePort } from '../../storage-nodes/log/files.ts';
+import type { FilePort } from '../../storage-nodes/log/files.ts';
+import { realFiles } from '../../storage-nodes/log/real-files.ts';
 import { startLocalStore, type LocalStore } from './local-store.ts';
 
 const ROWS = ['0', 'apple', 'house', 'night', 'piano', 'tree', 'zebra'];

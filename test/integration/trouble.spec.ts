@@ -9,7 +9,8 @@ import { createApplication } from '../../ops/processes/platform.ts';
 import { MemoryCells } from '../../storage-nodes/cells/memory-cells.ts';
 import type { CommandRequest, TabletInfo } from '../../storage-nodes/client/client.ts';
 import { DiskLog } from '../../storage-nodes/log/disk-log.ts';
-import { realFiles, type FilePort, type OpenFile } from '../../storage-nodes/log/files.ts';
+import type { FilePort, OpenFile } from '../../storage-nodes/log/files.ts';
+import { realFiles } from '../../storage-nodes/log/real-files.ts';
 import { StorageNode } from '../../storage-nodes/node.ts';
 import { LIMITS, SECRET, startLocalStore, type LocalStore } from './local-store.ts';
 

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { realFiles } from '../../storage-nodes/log/files.ts';
+import { realFiles } from '../../storage-nodes/log/real-files.ts';
 import type { FilePort, OpenFile } from '../../storage-nodes/log/files.ts';
 import { seq } from '../../storage-nodes/words.ts';
 import { EntryChain, SMALL, T1, T2, openLog, plain, withFolder, withLog } from './log-history.ts';
@@ -17,7 +17,7 @@ class UnreliableFiles {
   readonly port: FilePort = {
     ...realFiles,
     open: async (path, mode) => {
-      if (mode === 'write') this.#check('create', path);
+      if (mode !== 'read') this.#check('create', path);
       return this.#wrap(await realFiles.open(path, mode), path);
     },
   };

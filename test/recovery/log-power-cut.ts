@@ -8,7 +8,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { realFiles } from '../../storage-nodes/log/files.ts';
+import { realFiles } from '../../storage-nodes/log/real-files.ts';
 import type { FilePort, OpenFile } from '../../storage-nodes/log/files.ts';
 
 const SECTOR_BYTES = 512;

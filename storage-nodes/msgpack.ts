@@ -1,5 +1,5 @@
 /**
- * The part of MessagePack that heads of frames use, written straight into a growing buffer and read from
+ * The part of MessagePack that heads of frames and of entries use, written straight into a growing buffer and read from
  * one in place: nil, booleans, numbers, text, binary, lists and maps with text keys; no extension types.
  * (https://github.com/msgpack/msgpack/blob/master/spec.md)
  *
@@ -7,7 +7,7 @@
  * claims more items than bytes follow is refused, none is allocated ahead, nesting is bounded, and a map
  * has no key twice and none that JavaScript gives a meaning to. What breaks this is a Fault Malformed.
  */
-import { Fault } from '../faults.ts';
+import { Fault } from './faults.ts';
 
 /** Lists and maps in one another. */
 const DEPTH_MAX = 64;

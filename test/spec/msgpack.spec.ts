@@ -2,7 +2,7 @@
 import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MsgpackWriter, readMsgpack } from '../../../storage-nodes/wire/msgpack.ts';
+import { MsgpackWriter, readMsgpack } from '../../storage-nodes/msgpack.ts';
 
 const seed = Number(process.env['PENNCLOUD_SEED'] ?? Date.now() % 2 ** 31);
 
