@@ -3,22 +3,22 @@
  *
  *   primary  offer: the very next configuration, with the target as primary of the next epoch
  *   target   answers yes if it is sound in this run, and remembers exactly what it accepted
- *   primary  stops serving, and only then asks the store (rule 7: its lease is given up before the store
- *            can hold the new configuration); what it proposed before may still commit
- *   target   learns from the store exactly what it accepted, and opens the epoch as if it had asked
+ *   primary  stops serving and asks the store; what it proposed before may still commit
+ *   target   learns from the store exactly what it accepted, and opens the epoch as if it had asked; it
+ *            serves once the old primary has entered that epoch, or was silent for a grace and is removed
  *
  * The offer travels while the primary serves. Any message may be lost, repeated or late: an offer that is
  * not answered is dropped; an answer counts only for the offer that it names. A target that started anew
- * has accepted nothing: it waits a grace like anybody else. The old primary serves again only when it is
- * certain that its request changed nothing (rule 4), and stays silent when that takes long, so that
- * others may lead. Why this is safe: ops/decisions/0008.
+ * has accepted nothing: it waits a grace like anybody else. The old primary serves again, in its epoch, when
+ * it is certain that its request changed nothing, and also when the store keeps it waiting: the request may
+ * take effect at any later time, and ends its serving then. Why this is safe: ops/decisions/0008.
  */
 import type { Epoch, NodeId } from '../words.ts';
 import { hasLag } from './slowness.ts';
 import { ask, mayAsk, successor } from './membership.ts';
 import type { Configuration } from './configuration.ts';
 import { considerServing } from './primary.ts';
-import { isPrimary, isSound, send, type ReplicaState } from './state.ts';
+import { isCampaigning, isPrimary, isSound, send, type ReplicaState } from './state.ts';
 
 /** A wish to hand over; without `to`, to whoever can lead. */
 export function wishHandOver(state: ReplicaState, to: NodeId | undefined): void {
@@ -41,12 +41,16 @@ export function standDown(state: ReplicaState): void {
 export function considerHandOver(state: ReplicaState): void {
   const { configuration, now, timing } = state;
   if (!configuration || !isPrimary(state)) return;
+  // The gap has a bound, whatever the store does.
+  if (state.pending && !state.saving && now - state.pending.askedAt >= timing.retryMs) resume(state);
   if (state.offer && now >= state.offer.until) decline(state, state.offer.to);
   // A primary that cannot serve keeps wishing; its members may be as unable as it is.
   if (state.unable !== undefined) state.wish ??= { to: undefined, until: now + timing.graceMs };
   if (state.wish && now >= state.wish.until) state.wish = undefined;
   considerPreferred(state);
   if (!state.wish || state.offer || !mayAsk(state) || (!state.serving && !state.full)) return;
+  // Where nothing is served, nothing is lost by asking a store that is away (rule 8).
+  if (state.serving && state.unable === undefined && !state.storeAnswers) return;
   const target = bestTarget(state, configuration, state.wish.to);
   if (target === undefined) return;
   // The set stays as it is: also a copy without room holds what was committed. The next primary sees to it.
@@ -98,7 +102,8 @@ export function onOffer(state: ReplicaState, from: NodeId, next: Configuration):
     next.lineage === configuration.lineage &&
     next.predecessor === state.hash(configuration) &&
     next.inSync.join() === configuration.inSync.join();
-  const accepts = follows && isSound(state) && state.role === 'replica' && !state.pending && !state.saving;
+  const accepts =
+    follows && isSound(state) && state.role === 'replica' && !isCampaigning(state) && !state.saving;
   if (accepts) state.accepted = { next, at: state.now };
   send(state, from, { type: 'offerAnswer', offer: state.hash(next), accepts });
 }
@@ -121,7 +126,7 @@ export function onOfferAnswer(state: ReplicaState, from: NodeId, offer: string, 
   ask(state, 'handOver', next);
 }
 
-/** Certain that the store changed nothing: serve again once all that was proposed is committed. */
+/** The store changed nothing, or nobody knows: serve again once all that was proposed is committed. */
 export function resume(state: ReplicaState): void {
   if (!state.handingOver) return;
   state.handingOver = false;
@@ -141,9 +146,9 @@ function decline(state: ReplicaState, node: NodeId): void {
 
 /** Who leads from here on, as far as this copy has a hand in it; undefined: the configuration says. */
 export function successorOf(state: ReplicaState): NodeId | undefined {
-  const { self, accepted, pending, role, openingSeq, now, timing } = state;
-  if (pending?.purpose === 'handOver') return pending.next.primary;
+  const { self, accepted, pending, handingOver, role, openingSeq, now, timing } = state;
+  if (pending?.purpose === 'handOver' && handingOver) return pending.next.primary;
   const hasAccepted = accepted !== undefined && now - accepted.at < timing.graceMs;
-  const isRising = hasAccepted || pending?.purpose === 'campaign';
+  const isRising = hasAccepted || isCampaigning(state);
   return isRising || (role === 'primary' && openingSeq !== undefined) ? self : undefined;
 }

@@ -4,7 +4,7 @@
  */
 import type { NodeId, Seq } from '../words.ts';
 import type { MessageBody } from './messages.ts';
-import { isPrimary, send, type ReplicaState } from './state.ts';
+import { isCampaigning, isPrimary, send, type ReplicaState } from './state.ts';
 
 const NACK_ENDS = 64;
 
@@ -102,8 +102,8 @@ export function onBeacon(
   beacon: Extract<MessageBody, { type: 'beacon' }>,
 ): void {
   heardCommit(state, beacon.commit);
-  // While we ask to replace the primary we promise it nothing (rule 7).
-  if (state.pending?.purpose === 'campaign') return;
+  // Asking to replace the primary we promise it nothing (rule 7), until the store keeps us waiting.
+  if (isCampaigning(state) && state.now - state.pending!.askedAt < state.timing.retryMs) return;
   state.graceUntil = state.now + state.timing.graceMs;
   send(state, from, { type: 'beaconAck', sentAt: beacon.sentAt });
 }

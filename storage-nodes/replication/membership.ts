@@ -6,7 +6,7 @@
 import type { Version, NodeId } from '../words.ts';
 import { isNewer, type Configuration } from './configuration.ts';
 import { hasRecovered, slowMembers } from './slowness.ts';
-import { isPrimary, type PendingChange, type ReplicaState } from './state.ts';
+import { isCampaigning, isPrimary, type PendingChange, type ReplicaState } from './state.ts';
 
 export function successor(
   of: Configuration,
@@ -32,10 +32,17 @@ export function ask(
   state.out.push({ kind: 'compareAndSet', next });
 }
 
-/** An unanswered or ambiguous change is asked again: the store answers 'stored' if it already is. */
+/**
+ * An unanswered or ambiguous change is asked again: the store answers 'stored' if it already is. But who is
+ * a member again replaces no primary that it has just heard: should its request be stored, all are told.
+ */
 export function retryPending(state: ReplicaState): void {
   const { pending } = state;
   if (!pending || pending.inFlight || state.now - pending.sentAt < state.timing.retryMs) return;
+  if (pending.purpose === 'campaign') {
+    if (!isCampaigning(state)) return;
+    if (pending.sentAt < state.graceUntil) pending.askedAt = state.now;
+  }
   pending.sentAt = state.now;
   pending.inFlight = true;
   state.out.push({ kind: 'compareAndSet', next: pending.next });
@@ -55,12 +62,6 @@ export function giveUp(state: ReplicaState, overtaken: boolean): void {
   }
   state.pending = undefined;
   state.askAfter = state.now + state.timing.retryMs;
-}
-
-/** Whether the outcome of a hand-over is unknown for so long that others should look after the tablet. */
-export function isOverdue(state: ReplicaState): boolean {
-  const { pending } = state;
-  return pending?.purpose === 'handOver' && state.now - pending.askedAt > state.timing.graceMs;
 }
 
 /** Whether `current`, the store's, makes it certain that `next` never takes effect. */
@@ -91,13 +92,17 @@ export function considerRemoving(state: ReplicaState): void {
   ask(state, 'remove', successor(configuration, { inSync }, state.hash(configuration)), slow);
 }
 
-/** A suspicion, the master's or of a broken link, halves the time of silence and does nothing by itself. */
+/**
+ * A suspicion, the master's or of a broken link, halves the time of silence and does nothing by itself.
+ * Silence accuses nobody before a grace of this epoch has passed: who handed the lead over may be answering
+ * reads until it hears of the epoch, and nothing is served here without its word that it has (rule 7).
+ */
 function isGone(state: ReplicaState, node: NodeId): boolean {
   const peer = state.peers.get(node);
   if (node === state.self || !peer) return false;
+  if (peer.full || state.now < state.graceUntil) return peer.full;
   const { suspectMs } = state.timing;
-  const silence = state.now - peer.lastHeard;
-  return peer.full || silence > (peer.suspectedAt >= peer.lastHeard ? suspectMs / 2 : suspectMs);
+  return state.now - peer.lastHeard > (peer.suspectedAt >= peer.lastHeard ? suspectMs / 2 : suspectMs);
 }
 
 function isLeaving(state: ReplicaState, node: NodeId): boolean {

@@ -6,7 +6,7 @@ import type { LogRecord } from '../log/entry.ts';
 import type { NodeId, Seq } from '../words.ts';
 import { assert } from '../faults.ts';
 import type { EpochEnd } from './messages.ts';
-import { considerAdmitting, isOverdue } from './membership.ts';
+import { considerAdmitting } from './membership.ts';
 import { isPrimary, neededMembers, others, send, type Peer, type ReplicaState } from './state.ts';
 
 const ZERO = 0 as Seq;
@@ -218,7 +218,7 @@ export function primaryTick(state: ReplicaState): void {
   const { timing, now, log } = state;
   // A primary that waits for a new epoch keeps nobody from replacing it. At the first start there is
   // nothing to serve yet, and the answers tell who has the first configuration.
-  const silent = state.configuration!.version > 1 && (state.mustReopen || isOverdue(state));
+  const silent = state.configuration!.version > 1 && state.mustReopen;
   if (!silent && now - state.lastBeacon >= timing.beaconMs) {
     state.lastBeacon = now;
     for (const node of others(state))

@@ -12,7 +12,7 @@ import type { EpochEnd, Role } from './messages.ts';
 import { advanceCommit, newPeer, probe } from './primary.ts';
 import { noteEjections } from './slowness.ts';
 import { giveUp, stopSending } from './snapshot.ts';
-import { isBehind, isInSync, lastOf, others, send, type ReplicaState } from './state.ts';
+import { isBehind, isCampaigning, isInSync, lastOf, others, send, type ReplicaState } from './state.ts';
 
 /** A configuration that is newer than what we have: make it durable before acting on it (rule 2). */
 export function learn(state: ReplicaState, configuration: Configuration, fromStore: boolean): void {
@@ -42,8 +42,7 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
   // A forced recovery begins anew whatever its number (rule 10).
   const newEpoch =
     !before || before.epoch !== configuration.epoch || before.lineage !== configuration.lineage;
-  // Accepted in this run is as good as asked for: whoever offered it had given up its lease (rule 16).
-  const asked = isSame(state.pending?.next, configuration) || isSame(state.accepted?.next, configuration);
+  const asked = isAskedFor(state, configuration);
   if (state.pending && isSame(state.pending.next, configuration)) noteEjections(state, state.pending.slow);
   state.configuration = configuration;
   state.accepted = undefined;
@@ -79,6 +78,17 @@ export function enact(state: ReplicaState, configuration: Configuration): void {
   } else {
     acknowledge(state);
   }
+}
+
+/**
+ * Whether this run may open the epoch at once. Accepted is as good as asked for: whoever offered it must say
+ * that it has left its epoch, or be silent for a grace, before anything is served (rule 16). What was asked
+ * for before the old primary was promised a lease again counts for nothing (rule 7).
+ */
+function isAskedFor(state: ReplicaState, configuration: Configuration): boolean {
+  const { pending, accepted } = state;
+  if (isSame(accepted?.next, configuration)) return true;
+  return isSame(pending?.next, configuration) && (pending?.purpose !== 'campaign' || isCampaigning(state));
 }
 
 /** The others count on entries that this disk does not have (rule 11). */

@@ -102,7 +102,8 @@ export type PendingChange = {
   readonly purpose: 'campaign' | 'reopen' | 'remove' | 'admit' | 'handOver';
   /** Who is left out for slowness. */
   readonly slow: readonly NodeId[];
-  readonly askedAt: number;
+  /** The first attempt; of a campaign, the first since the primary was last promised anything. */
+  askedAt: number;
   /** The newest attempt. */
   sentAt: number;
   inFlight: boolean;
@@ -259,6 +260,14 @@ export function isInSync(state: ReplicaState, node: NodeId): boolean {
 
 export function isPrimary(state: ReplicaState): boolean {
   return state.role === 'primary';
+}
+
+/**
+ * Asking to replace the primary, and bound by no promise to it. Who has answered a beacon since it asked is
+ * a member again, whatever may yet become of its request (rule 7).
+ */
+export function isCampaigning(state: ReplicaState): boolean {
+  return state.pending?.purpose === 'campaign' && state.now >= state.graceUntil;
 }
 
 /** Whether this copy could lead as it is; one that cut its tail must hear the others first (rule 5). */

@@ -132,3 +132,33 @@ describe('a node that nobody can take over from', () => {
     await store.settled();
   });
 });
+
+describe('draining a node while the config store hangs', () => {
+  it('fails in time, and clients are served meanwhile and after', { timeout: 60_000 }, async () => {
+    const led = (await store.client.tablets()).filter(({ primary }) => primary === store.nodes[0]!.id);
+    expect(led.length).toBeGreaterThan(0);
+    store.hangStore();
+    const traffic = load();
+    const from = performance.now();
+    try {
+      await expect(store.drainNode(store.nodes[0]!.id, 2500)).rejects.toThrow(
+        /no other in-sync copy takes over/,
+      );
+      const failedAt = performance.now();
+      // Every row's tablet acknowledges something that was sent after the drain had failed.
+      const isServed = (row: string) =>
+        traffic.acknowledged.filter((one) => one.row === row && one.at > failedAt).length > WRITERS;
+      await expect.poll(() => ROWS.every(isServed), { timeout: 20_000 }).toBe(true);
+      console.log(
+        `[figure] longest time without an acknowledged write: ${Math.round(traffic.longestGap(from))} ms, the store hanging`,
+      );
+    } finally {
+      store.letStoreAnswer();
+      await traffic.stop();
+    }
+    // What was asked for takes effect now, and costs nobody anything.
+    await store.settled();
+    await store.client.execute(put('apple', 'after-all'));
+    expect(store.fatal).toEqual([]);
+  });
+});

@@ -35,6 +35,9 @@ export type LocalStore = {
   drainNode(id: string, withinMs?: number): Promise<void>;
   stopMaster(): Promise<void>;
   startMaster(): Promise<void>;
+  /** From here on compare-and-set gets no answer until `letStoreAnswer`; what was asked for happens then. */
+  hangStore(): void;
+  letStoreAnswer(): void;
   /** Waits until every tablet serves with this many in-sync copies. */
   settled(copies?: number): Promise<void>;
   stop(): Promise<void>;
@@ -71,6 +74,8 @@ export async function startLocalStore({
   const running = new Map<string, StorageNode>();
   const seenBy = (from: string) => nodes.filter(({ id }) => id !== from).map((to) => route(from, to));
   const client = createStoreClient({ nodes: seenBy('test'), secret: SECRET, clientId: 'test', logger });
+  let storeAnswers = Promise.resolve();
+  let letStoreAnswer = (): void => {};
   let masterParts: { store: EmbeddedConfigStore; server: MasterServer } | undefined;
 
   const store: LocalStore = {
@@ -82,6 +87,8 @@ export async function startLocalStore({
     async startMaster() {
       const configStore = new EmbeddedConfigStore({ folder: join(folder, 'master') });
       await configStore.open();
+      const compareAndSet = configStore.compareAndSet.bind(configStore);
+      configStore.compareAndSet = (next) => storeAnswers.then(() => compareAndSet(next));
       const server = new MasterServer({
         store: configStore,
         secret: SECRET,
@@ -93,6 +100,10 @@ export async function startLocalStore({
       await server.start();
       masterParts = { store: configStore, server };
     },
+    hangStore() {
+      storeAnswers = new Promise((resolve) => (letStoreAnswer = resolve));
+    },
+    letStoreAnswer: () => letStoreAnswer(),
     async stopMaster() {
       await masterParts?.server.stop();
       await masterParts?.store.close();

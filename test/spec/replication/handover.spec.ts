@@ -105,7 +105,7 @@ describe('a hand-over that the store does not confirm', () => {
     expect(a.hearsAck('c', 2)).toEqual(['commit 2', 'serve e2']);
   });
 
-  it('got no answer: it may yet take effect, and nobody is served', () => {
+  it('got no answer at once: it may yet take effect, and nobody is served for the moment', () => {
     const a = handingOver();
     a.step({ kind: 'compareAndSetDone', next, outcome: 'ambiguous' });
     expect(a.step({ kind: 'compareAndSetRefused', next, current: undefined })).toEqual([]);
@@ -114,17 +114,36 @@ describe('a hand-over that the store does not confirm', () => {
     expect(a.step({ kind: 'compareAndSetRefused', next, current })).toEqual([]);
     expect(a.replica.view.serving).toBe(false);
     expect(asks(a.waits(TIMING.retryMs))).toEqual([`ask for ${NEXT}`]);
+    // In time it serves again all the same: see "gets no answer in time".
   });
 
-  it('takes so long that others should lead: the primary falls silent', () => {
+  it('gets no answer in time: the primary serves on in its epoch, and sends its beacons', () => {
     const a = handingOver();
-    const beacons = () => {
-      a.now += TIMING.beaconMs;
-      return a.step({ kind: 'tick' }).filter((line) => line.includes('beacon'));
-    };
-    expect(beacons()).toHaveLength(2);
+    expect(a.waits(TIMING.retryMs - 50)).toEqual([]);
+    expect(a.waits(50)).toEqual(['serve e2']);
+    expect(a.replica.successor).toBe('a');
     a.now += TIMING.graceMs;
-    expect(beacons()).toEqual([]);
+    expect(a.step({ kind: 'tick' }).filter((line) => line.includes('beacon'))).toHaveLength(2);
+    a.proposes('2@2');
+    a.stored('2@2');
+    a.hearsAck('b', 2);
+    expect(a.hearsAck('c', 2)).toEqual(['commit 2']);
+  });
+
+  it('is asked for again until it is certain, and stops the primary whenever it turns out to be stored', () => {
+    const a = handingOver();
+    a.waits(TIMING.retryMs);
+    a.step({ kind: 'compareAndSetDone', next, outcome: 'ambiguous' });
+    expect(asks(a.waits(50))).toEqual([`ask for ${NEXT}`]);
+    expect(a.wins(NEXT)).toContain('be replica in v4');
+    expect(a.replica.view.serving).toBe(false);
+  });
+
+  it('is not begun while the store is known not to answer: it would only be a gap', () => {
+    const a = servingPrimary();
+    a.step({ kind: 'store', answers: false });
+    expect(handOver(a, 'b')).toEqual([]);
+    expect(a.replica.view.serving).toBe(true);
   });
 
   it('was overtaken: the primary is replaced, and never serves again in its epoch', () => {
@@ -155,6 +174,28 @@ describe('a member that is offered the lead', () => {
     b.hears('a', offer());
     const beacon = { type: 'beacon', sentAt: 7, commit: 1 as Seq } as const;
     expect(b.hears('a', beacon)).toContain('to a in e2 v3: beaconAck 7');
+  });
+
+  it('serves only once the old primary says that it has left, or a grace has passed: it may be serving again', () => {
+    const b = member();
+    b.hears('a', offer());
+    b.learns(NEXT);
+    b.in(3, 4);
+    b.proposes('3@3');
+    b.stored('3@3');
+    b.hearsAck('c', 3);
+    // The link to it breaks; its silence alone says nothing of its lease before the grace has passed.
+    b.step({ kind: 'peerDisconnected', peer: 'a' as NodeId });
+    const lives = (copy: Copy, ms: number): string[] => {
+      const said: string[] = [];
+      for (const until = copy.now + ms; copy.now < until;) {
+        copy.hears('c', { type: 'beaconAck', sentAt: copy.now });
+        said.push(...copy.waits(50));
+      }
+      return said;
+    };
+    expect(asks(lives(b, TIMING.graceMs - 50))).toEqual([]);
+    expect(asks(lives(b, 100))).toEqual(['ask for v5 e3 b [b c]']);
   });
 
   it('waits a full grace if it accepted in an earlier run', () => {

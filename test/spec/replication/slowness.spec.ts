@@ -95,9 +95,18 @@ describe('a slow member', () => {
 
 describe('a suspicion', () => {
   const suspect = (copy: Copy, node: string) => copy.step({ kind: 'suspected', node: node as NodeId });
+  /** It serves for longer than a grace, and b was heard just now. */
+  const settledPrimary = (): Copy => {
+    const a = servingPrimary('a b');
+    for (let waited = 0; waited <= TIMING.graceMs; waited += 50) {
+      a.waits(50);
+      a.hears('b', { type: 'beaconAck', sentAt: a.now });
+    }
+    return a;
+  };
 
   it('removes a silent member sooner, and does nothing to one that is heard', () => {
-    const a = servingPrimary('a b');
+    const a = settledPrimary();
     suspect(a, 'b');
     a.hears('b', { type: 'beaconAck', sentAt: a.now });
     a.now += 1;
@@ -110,8 +119,15 @@ describe('a suspicion', () => {
   });
 
   it('is what a broken link amounts to', () => {
-    const a = servingPrimary('a b');
+    const a = settledPrimary();
     a.step({ kind: 'peerDisconnected', peer: 'b' as NodeId });
     expect(asks(a.waits(TIMING.suspectMs / 2 + 50))).toEqual(['ask for v4 e2 a [a]']);
+  });
+
+  it('accuses nobody in the first grace of an epoch: who led before may be answering reads', () => {
+    const a = servingPrimary('a b');
+    a.step({ kind: 'peerDisconnected', peer: 'b' as NodeId });
+    expect(asks(a.waits(TIMING.graceMs - 100))).toEqual([]);
+    expect(asks(a.waits(150))).toEqual(['ask for v4 e2 a [a]']);
   });
 });

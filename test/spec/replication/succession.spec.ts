@@ -1,7 +1,7 @@
 /** Rules 5, 7 and 12: who may lead next. */
 import { describe, expect, it } from 'vitest';
 import type { Epoch, NodeId, Seq } from '../../../storage-nodes/words.ts';
-import { Copy, servingPrimary, TIMING } from './dialogue.ts';
+import { configuration, Copy, servingPrimary, TIMING } from './dialogue.ts';
 
 const asks = (said: readonly string[]) => said.filter((line) => line.startsWith('ask for'));
 
@@ -46,6 +46,45 @@ describe('a member', () => {
     const b = new Copy('b', { configuration: 'v3 e2 a [a b c]' });
     b.waits(TIMING.graceMs);
     expect(b.hears('a', { type: 'beacon', sentAt: 7, commit: 0 as Seq })).toEqual([]);
+  });
+
+  it('is a member again when the store does not answer its request: it answers beacons and asks no more', () => {
+    const b = new Copy('b', { configuration: 'v3 e2 a [a b c]' });
+    b.waits(TIMING.graceMs);
+    const hearsBeacon = () => b.hears('a', { type: 'beacon', sentAt: 7, commit: 0 as Seq });
+    b.now += TIMING.retryMs;
+    expect(hearsBeacon()).toEqual(['to a in e2 v3: beaconAck 7']);
+    expect(b.replica.successor).toBeUndefined();
+    const next = configuration('v4 e3 b [b c]');
+    b.step({ kind: 'compareAndSetDone', next, outcome: 'ambiguous' });
+    expect(asks(b.waits(TIMING.graceMs - 50))).toEqual([]);
+    // The primary falls silent again: what is still uncertain is asked for, nothing else (rule 4).
+    expect(asks(b.waits(100))).toEqual(['ask for v4 e3 b [b c]']);
+    expect(hearsBeacon()).toEqual([]);
+    expect(b.wins('v4 e3 b [b c]')).toContain('open e3 at 1');
+  });
+
+  it('does not open at once what it asked for before it answered beacons again (rule 7)', () => {
+    const b = new Copy('b', { configuration: 'v3 e2 a [a b c]' });
+    b.waits(TIMING.graceMs);
+    b.now += TIMING.retryMs;
+    b.hears('a', { type: 'beacon', sentAt: 7, commit: 0 as Seq });
+    const said = b.wins('v4 e3 b [b c]');
+    expect(said).toContain('be primary in v4');
+    expect(said).not.toContain('open e3 at 1');
+    expect(asks(b.waits(TIMING.graceMs - 50))).toEqual([]);
+    expect(asks(b.waits(100))).toEqual(['ask for v5 e4 b [b c]']);
+  });
+
+  it('may be offered the lead while a request of its own is in doubt', () => {
+    const b = new Copy('b', { configuration: 'v3 e2 a [a b c]' });
+    b.waits(TIMING.graceMs);
+    const offer = { type: 'offer', configuration: configuration('v4 e3 b [a b c]') } as const;
+    expect(b.hears('a', offer)).toEqual(['to a in e2 v3: decline']);
+    b.now += TIMING.retryMs;
+    b.hears('a', { type: 'beacon', sentAt: 7, commit: 0 as Seq });
+    expect(b.hears('a', offer)).toEqual(['to a in e2 v3: accept']);
+    expect(b.learns('v4 e3 b [a b c]')).toContain('open e3 at 1');
   });
 
   it('never asks as a learner', () => {
