@@ -10,6 +10,7 @@
  *   unsent     it was not sent, or the master says that it changed nothing: it never will
  *   ambiguous  it was sent, and no certain answer came: it may be stored, now or later
  *   refused    the store has something else, which comes with the answer
+ *   invalid    it breaks a rule: no attempt ever was or will be stored
  */
 import type { Logger } from 'pino';
 import { Fault } from '../faults.ts';
@@ -21,6 +22,7 @@ import { nodeId, type NodeId } from '../words.ts';
 export type CompareAndSetAnswer =
   | { readonly outcome: 'stored' }
   | { readonly outcome: 'refused'; readonly current: Configuration | undefined }
+  | { readonly outcome: 'invalid'; readonly reason: string }
   | { readonly outcome: 'ambiguous' }
   | { readonly outcome: 'unsent' };
 
@@ -88,12 +90,10 @@ export class ConfigClient {
     const [master, { link }] = found;
     const facts = { tablet: next.tablet, version: next.version, master };
     try {
-      const { results } = await this.#within(
-        CHANGE_MS,
-        link.ask('config.cas', [canonical(next), known.map(canonical)]),
-      );
-      const [word, more] = results;
+      const asked = link.ask('config.cas', [canonical(next), known.map(canonical)]);
+      const [word, more] = await this.#within(CHANGE_MS, asked.then(wordsOf, invalidIfMalformed));
       if (word === 'stored') return { outcome: 'stored' };
+      if (word === 'invalid') return { outcome: 'invalid', reason: String(more) };
       if (word === 'refused')
         return { outcome: 'refused', current: more === null ? undefined : decodeConfiguration(more) };
       logger.warn({ ...facts, reason: more }, `configuration change: ${String(word)}`);
@@ -171,4 +171,14 @@ export class ConfigClient {
       cancel();
     }
   }
+}
+
+function wordsOf({ results }: { readonly results: readonly unknown[] }): readonly unknown[] {
+  return results;
+}
+
+/** Only the master's own refusal: an answer that cannot be read says nothing of the change. */
+function invalidIfMalformed(error: unknown): readonly unknown[] {
+  if (error instanceof Fault && error.code === 'Malformed') return ['invalid', error.message];
+  throw error;
 }

@@ -103,6 +103,8 @@ export type Input =
       readonly next: Configuration;
       readonly current: Configuration | undefined;
     }
+  /** It breaks a rule that every config store checks: no attempt was stored, or ever will be. */
+  | { readonly kind: 'compareAndSetInvalid'; readonly next: Configuration; readonly reason: string }
   /** Primary only: entries that continue its log in its epoch. */
   | { readonly kind: 'propose'; readonly records: readonly LogRecord[] }
   /** This entry and all before it are durable here. */

@@ -10,7 +10,7 @@
  *
  * Rules are those of design.md §5, named where they are enforced.
  */
-import type { NodeId } from '../words.ts';
+import type { NodeId, Seq } from '../words.ts';
 import { isNewer, type Configuration } from './configuration.ts';
 import * as handover from './handover.ts';
 import * as member from './member.ts';
@@ -21,11 +21,9 @@ import * as primary from './primary.ts';
 import * as promotion from './promotion.ts';
 import { observeLag } from './slowness.ts';
 import * as snapshot from './snapshot.ts';
-import type { Imported } from './snapshot.ts';
 import { isPrimary, lastOf, send, type ReplicaState, type Timing } from './state.ts';
 import * as storeAnswers from './store-answers.ts';
 import type { LogRecord } from '../log/entry.ts';
-import type { Seq } from '../words.ts';
 
 /** What the log held when the node opened it. */
 export type Recovered = {
@@ -37,7 +35,7 @@ export type Recovered = {
   /** Why this copy cannot be trusted, if so. */
   readonly damage: string | undefined;
   /** The pieces of a snapshot of cells that are here already. */
-  readonly imported?: Imported | undefined;
+  readonly imported?: snapshot.Imported | undefined;
 };
 
 export class Replica {
@@ -140,9 +138,9 @@ export class Replica {
       case 'configurationSaved':
         return promotion.enact(state, input.configuration);
       case 'compareAndSetDone':
-        return storeAnswers.onDone(state, input.next, input.outcome);
       case 'compareAndSetRefused':
-        return storeAnswers.onRefused(state, input.next, input.current);
+      case 'compareAndSetInvalid':
+        return storeAnswers.onAnswer(state, input);
       case 'peerDisconnected':
         return primary.onSuspected(state, input.peer);
       case 'suspected':

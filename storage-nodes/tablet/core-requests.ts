@@ -37,6 +37,8 @@ export class CoreRequests {
     const { host, report } = this.#options;
     const result = await host.compareAndSet(next);
     if (result.outcome === 'refused') report({ kind: 'compareAndSetRefused', next, current: result.current });
+    else if (result.outcome === 'invalid')
+      report({ kind: 'compareAndSetInvalid', next, reason: result.reason });
     else if (result.outcome === 'unsent') report({ kind: 'compareAndSetRefused', next, current: undefined });
     else report({ kind: 'compareAndSetDone', next, outcome: result.outcome });
   }

@@ -27,12 +27,13 @@ export type TabletHost = {
   /** Fills with random bytes: salts of parts. */
   readonly random: (into: Uint8Array) => Uint8Array;
   send(to: NodeId, message: PeerMessage): void;
-  /** 'unsent': the store was not reached at all, so nothing can have happened. */
+  /** 'unsent': the store was not reached at all, so nothing can have happened. 'invalid': it breaks a rule. */
   compareAndSet(
     next: Configuration,
   ): Promise<
     | { outcome: 'stored' }
     | { outcome: 'refused'; current: Configuration | undefined }
+    | { outcome: 'invalid'; reason: string }
     | { outcome: 'ambiguous' }
     | { outcome: 'unsent' }
   >;

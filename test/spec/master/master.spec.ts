@@ -236,6 +236,16 @@ describe('what a node may conclude from a compare-and-set', () => {
     });
   });
 
+  test('invalid, and not in doubt, when it breaks a rule: nobody ever stores it', async () => {
+    await store.compareAndSet(one);
+    const asker = node(n1, [one]);
+    await vi.waitFor(() => expect(asker.client.connected).toBe(true));
+    const answer = await asker.client.compareAndSet({ ...two, inSync: [] });
+    expect(answer).toEqual({ outcome: 'invalid', reason: expect.stringContaining('primary') as string });
+    expect(asker.client.connected).toBe(true);
+    expect(await store.get(one.tablet)).toEqual(one);
+  });
+
   test('ambiguous when the answer was lost, and the truth when it asks again', async () => {
     await store.compareAndSet(one);
     const asker = node(n1, [one]);

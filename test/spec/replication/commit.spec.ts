@@ -84,6 +84,18 @@ describe('admission of a learner', () => {
     expect(a.hearsAck('c', 2)).toEqual(['commit 2']);
   });
 
+  it('is off whatever became of earlier attempts once the store calls it invalid: none can take effect', () => {
+    const { a } = admitting();
+    const next = configuration('v4 e2 a [a b c]');
+    a.step({ kind: 'compareAndSetDone', next, outcome: 'ambiguous' });
+    expect(a.step({ kind: 'compareAndSetInvalid', next, reason: 'epoch: must be 2' })).toEqual([
+      'alarm: the config store refuses what this copy asks for: epoch: must be 2',
+    ]);
+    a.proposes('2@2');
+    a.stored('2@2');
+    expect(a.hearsAck('b', 2)).toEqual(['commit 2']);
+  });
+
   it('is off, and the old set decides, once the store certainly has not got it', () => {
     const { a } = admitting();
     a.step({ kind: 'compareAndSetRefused', next: configuration('v4 e2 a [a b c]'), current: undefined });

@@ -94,6 +94,12 @@ describe('a hand-over that the store does not confirm', () => {
     expect(a.step({ kind: 'compareAndSetRefused', next, current: undefined })).toEqual(['serve e2']);
   });
 
+  it('is invalid: the primary serves on, also after an attempt without an answer', () => {
+    const a = handingOver();
+    a.step({ kind: 'compareAndSetDone', next, outcome: 'ambiguous' });
+    expect(a.step({ kind: 'compareAndSetInvalid', next, reason: 'no' })).toContain('serve e2');
+  });
+
   it('serves on only when all that was proposed is committed: decisions start from cells', () => {
     const a = servingPrimary();
     a.proposes('2@2');
