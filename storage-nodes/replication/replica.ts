@@ -95,10 +95,11 @@ export class Replica {
       sending: new Map(),
       snapshots: 0,
       applied: 0 as Seq,
-      taking: recovered.imported && snapshot.resumed(recovered.imported, now),
+      taking: undefined,
       takeAfter: now,
     };
     if (recovered.configuration) this.#resume(recovered.configuration);
+    snapshot.resume(this.#state, recovered.imported);
   }
 
   /** A restart: what is on disk holds, but a primary's epoch does not survive its process. */

@@ -23,8 +23,24 @@ export type Imported = {
   readonly isLast: boolean;
 };
 
-export function resumed({ snapshot, chunk, at, isLast }: Imported, now: number): Taking {
-  return { snapshot, next: chunk + 1, at, stage: isLast ? 'complete' : 'asking', askedAt: now };
+/**
+ * At a restart. What was taken in another lineage than that of the saved configuration is of no use, even if
+ * it is complete: those cells may tell of entries that an operator gave up (rule 10), and a kill can come
+ * between that configuration and the end of the import.
+ */
+export function resume(state: ReplicaState, imported: Imported | undefined): void {
+  if (!imported) return;
+  const { snapshot, chunk, at, isLast } = imported;
+  const lineage = state.configuration?.lineage;
+  if (lineage === undefined || !snapshot.startsWith(ofLineage(lineage)))
+    return order(state, { kind: 'abandon' });
+  const stage = isLast ? 'complete' : 'asking';
+  state.taking = { snapshot, next: chunk + 1, at, stage, askedAt: state.now };
+}
+
+/** What the name of each snapshot of this lineage begins with. */
+function ofLineage(lineage: number): string {
+  return `l${lineage}.`;
 }
 
 function order(state: ReplicaState, order: CellsOrder): void {
@@ -41,7 +57,8 @@ export function onAsk(state: ReplicaState, from: NodeId, snapshot: string, chunk
     if (known && known.chunk === 1) return answer(state, from, known);
     forget(state, from);
     state.snapshots++;
-    const name = `${state.configuration!.epoch}.${state.snapshots}`;
+    const { lineage, epoch } = state.configuration!;
+    const name = `${ofLineage(lineage)}${epoch}.${state.snapshots}`;
     return read(state, from, newSending(state, name));
   }
   if (known?.snapshot !== snapshot || chunk < known.chunk || chunk > known.chunk + 1) {

@@ -34,11 +34,7 @@ function onDone(state: ReplicaState, next: Configuration, outcome: 'stored' | 'a
 }
 
 /** `current` undefined: certain that this request changed nothing. */
-function onRefused(
-  state: ReplicaState,
-  next: Configuration,
-  current: Configuration | undefined,
-): void {
+function onRefused(state: ReplicaState, next: Configuration, current: Configuration | undefined): void {
   const overtaken = isOvertaken(next, current);
   if (isSame(state.pending?.next, next)) giveUp(state, overtaken);
   // A store that is behind what we hold changes nothing (rule 9).
