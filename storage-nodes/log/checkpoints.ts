@@ -39,6 +39,9 @@ export class Checkpoints {
   /** Journal files whose records may be needed, oldest first; the last is being written. */
   #generations: number[] = [];
   #last: Checkpoint | undefined;
+  /** What the opening found is in `#last`, and not on the disk yet. */
+  #isUnnoted = false;
+  #saving: Promise<void> = Promise.resolve();
   #making: Promise<void> | undefined;
   /** Checkpoints and drops exclude one another. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -54,11 +57,8 @@ export class Checkpoints {
     return this.#generations.length;
   }
 
-  /**
-   * Notes what was found wrong before anything new is written: behind a new file, the torn end of the one
-   * before could no longer be told from the end of a full file. Nor is a clean stop one any more then.
-   */
-  async noteFindings(journal: JournalEnd, known: Checkpoint | undefined): Promise<void> {
+  /** What the opening found, on top of the checkpoint that it began with. */
+  found(journal: JournalEnd, known: Checkpoint | undefined): void {
     const tablets: Record<string, CheckpointTablet> = {};
     let changed = journal.torn !== undefined || known?.journal.closedBefore !== undefined;
     for (const [tablet, { cutTail, damage, failedSync }] of this.#options.tablets) {
@@ -66,7 +66,17 @@ export class Checkpoints {
       changed ||= damage.length > 0 || failedSync !== undefined;
     }
     const { closedBefore: _, ...start } = journal.start;
-    if (changed) await this.#save({ format: 1, journal: start, tablets });
+    this.#last = { format: 1, journal: start, tablets };
+    this.#isUnnoted = changed;
+  }
+
+  /**
+   * Notes what was found wrong, as must be done before anything new is written: behind a new file, the torn
+   * end of the one before could no longer be told from the end of a full file. Nor is a clean stop one any
+   * more then. Does nothing if it is noted already; rejects without room.
+   */
+  async noteFindings(): Promise<void> {
+    if (this.#isUnnoted) await this.#save(() => (this.#isUnnoted ? this.#last : undefined));
   }
 
   /** These journal files were read, and are needed until the next checkpoint. */
@@ -101,12 +111,15 @@ export class Checkpoints {
     return this.#making;
   }
 
-  /** Makes a checkpoint that frees all journal files before the one being written. */
+  /** Makes a checkpoint that frees all journal files before the one being written, if there is one. */
   async advance(): Promise<void> {
     const { journal, journalFiles, tablets } = this.#options;
     const { start } = journal;
+    // Nothing was written yet in this run: what the last one left is all there is.
+    if (start.generation === 0) return;
     await Promise.all([...tablets.values()].map((log) => log.carry(start.generation)));
-    await this.#save({ format: 1, journal: start, tablets: await this.#syncTablets() });
+    const tabletStates = await this.#syncTablets();
+    await this.#save(() => ({ format: 1, journal: start, tablets: tabletStates }));
     while (this.#generations[0] !== undefined && this.#generations[0] < start.generation) {
       await journalFiles.retire(this.#generations[0]);
       this.#generations.shift();
@@ -122,7 +135,7 @@ export class Checkpoints {
     const { [tablet]: noted, ...others } = last.tablets;
     const changed = change(noted);
     if (changed === noted) return;
-    await this.#save({ ...last, tablets: changed ? { ...others, [tablet]: changed } : others });
+    await this.#save(() => ({ ...last, tablets: changed ? { ...others, [tablet]: changed } : others }));
   }
 
   exclusively<T>(task: () => Promise<T>): Promise<T> {
@@ -145,12 +158,11 @@ export class Checkpoints {
     try {
       await this.#leaveJournal();
       await journal.close();
-      const start = {
-        ...this.#last!.journal,
-        synced: journal.start.synced,
-        closedBefore: journal.nextNumber,
-      };
-      await this.#save({ ...this.#last!, journal: start, tablets: await this.#syncTablets() });
+      const { journal: before } = this.#last!;
+      const { synced } = journal.start.generation > 0 ? journal.start : before;
+      const start = { ...before, synced, closedBefore: journal.nextNumber };
+      const tabletStates = await this.#syncTablets();
+      await this.#save(() => ({ ...this.#last!, journal: start, tablets: tabletStates }));
     } catch (error) {
       const cause = fault(error, 'writing the last checkpoint');
       // Without room for it, the checkpoint before is as good: more is read when the log opens again.
@@ -187,8 +199,16 @@ export class Checkpoints {
     return states;
   }
 
-  async #save(checkpoint: Checkpoint): Promise<void> {
-    await writeCheckpoint(this.#options.files, this.#options.folder, checkpoint);
-    this.#last = checkpoint;
+  /** One after the other. What is to be saved is asked for when it is its turn; undefined: nothing any more. */
+  #save(content: () => Checkpoint | undefined): Promise<void> {
+    const saving = this.#saving.then(async () => {
+      const checkpoint = content();
+      if (!checkpoint) return;
+      await writeCheckpoint(this.#options.files, this.#options.folder, checkpoint);
+      this.#last = checkpoint;
+      this.#isUnnoted = false;
+    });
+    this.#saving = saving.catch(() => undefined);
+    return saving;
   }
 }

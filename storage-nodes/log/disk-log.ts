@@ -62,6 +62,8 @@ export class DiskLog implements NodeLog {
   readonly #checkpoints: Checkpoints;
   #state: 'new' | 'open' | 'closed' = 'new';
   #broken: Fault | undefined;
+  /** The mark of a failed fsync is still there: it goes once it is noted. */
+  #isSuspect = false;
 
   constructor(options: DiskLogOptions) {
     this.#folder = options.folder;
@@ -75,8 +77,11 @@ export class DiskLog implements NodeLog {
     this.#lock = options.lock ?? new FolderLock(this.#files, this.#folder);
     this.#folders = new TabletFolders(this.#files, this.#folder);
     this.#journalFiles = new JournalFiles(this.#files, journalFolder(this.#folder), segmentBytes);
-    this.#journal = new Journal(this.#journalFiles, this.#timers, (generation) =>
-      this.#checkpoints.generationBegun(generation),
+    this.#journal = new Journal(
+      this.#journalFiles,
+      this.#timers,
+      () => this.#noteFindings(),
+      (generation) => this.#checkpoints.generationBegun(generation),
     );
     this.#checkpoints = new Checkpoints({
       files: this.#files,
@@ -251,15 +256,18 @@ export class DiskLog implements NodeLog {
     );
     this.#report(journal);
     await this.#files.syncFolder(this.#folder);
-    await this.#checkpoints.noteFindings(journal, known);
-    if (suspicion) await this.#guard.clear();
+    this.#checkpoints.found(journal, known);
+    this.#isSuspect = suspicion !== undefined;
+    await this.#ifThereIsRoom(() => this.#noteFindings());
     // Numbers go on behind what was read: were it lost after all, its place would look like damage.
     if (!journal.damage) await this.#journalFiles.sync(journal.read);
     await this.#journalFiles.start(journal.lastGeneration, journal.read);
     this.#checkpoints.needs(journal.damage ? [] : journal.read);
-    await this.#journal.begin(journal.nextNumber);
-    await this.#checkpoints.advance();
-    if (journal.damage) await this.#journalFiles.keepAside(journal.read);
+    const isDone = await this.#ifThereIsRoom(async () => {
+      await this.#journal.begin(journal.nextNumber);
+      await this.#checkpoints.advance();
+    });
+    if (journal.damage && isDone) await this.#journalFiles.keepAside(journal.read);
     for (const tablet of dropped) await this.#folders.remove(tablet);
     return [...this.#tablets].map(([tablet, log]) => ({
       tablet: tablet as TabletId,
@@ -270,6 +278,30 @@ export class DiskLog implements NodeLog {
       failedSync: log.failedSync,
       configuration: configurations.get(tablet),
     }));
+  }
+
+  /** Before the journal goes on. */
+  async #noteFindings(): Promise<void> {
+    await this.#checkpoints.noteFindings();
+    if (!this.#isSuspect) return;
+    await this.#guard.clear();
+    this.#isSuspect = false;
+  }
+
+  /** What an opening does for later ones can wait: the journal does it before it goes on, or with its next file. */
+  async #ifThereIsRoom(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      const fault = diskFault(error, `opening the log in ${this.#folder}`);
+      if (fault.code !== 'DiskFull') throw fault;
+      this.#logger?.warn(
+        { err: fault },
+        'no room on the disk as the log opens: it is read as it is, and takes entries once there is room',
+      );
+      return false;
+    }
   }
 
   #report(journal: JournalEnd): void {

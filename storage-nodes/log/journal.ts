@@ -37,6 +37,7 @@ const NOBODY: JournalWaiter = { written: () => undefined, failed: () => undefine
 export class Journal {
   readonly #files: JournalFiles;
   readonly #timers: Timers;
+  readonly #mayBegin: () => Promise<void>;
   readonly #onNewGeneration: (generation: number) => void;
   /** Records that must precede whatever is written next: see `owe`. */
   #owed: Buffer[] = [];
@@ -57,13 +58,20 @@ export class Journal {
   #broken: Fault | undefined;
   readonly #staging = Buffer.alloc(STAGING_BYTES);
 
-  constructor(files: JournalFiles, timers: Timers, onNewGeneration: (generation: number) => void) {
+  /** `mayBegin` rejects while no new file may be begun; whoever waits for one is told why. */
+  constructor(
+    files: JournalFiles,
+    timers: Timers,
+    mayBegin: () => Promise<void>,
+    onNewGeneration: (generation: number) => void,
+  ) {
     this.#files = files;
     this.#timers = timers;
+    this.#mayBegin = mayBegin;
     this.#onNewGeneration = onNewGeneration;
   }
 
-  /** Where the generation being written begins, and how far the journal is synced. */
+  /** Where the generation being written begins (0: none yet in this run), and how far the journal is synced. */
   get start(): JournalStart {
     return {
       generation: this.#generation,
@@ -85,7 +93,7 @@ export class Journal {
     return this.#files.segmentBytes;
   }
 
-  /** Begins a new generation whose first record has this number. */
+  /** Begins a new generation whose first record has this number. If that fails, the next write tries again. */
   async begin(nextNumber: number): Promise<void> {
     this.#nextNumber = nextNumber;
     await this.#nextFile();
@@ -223,6 +231,7 @@ export class Journal {
 
   async #nextFile(): Promise<void> {
     this.#nextWanted = false;
+    await this.#mayBegin();
     const { generation, file } = await this.#files.take();
     await this.#file?.close();
     this.#file = file;

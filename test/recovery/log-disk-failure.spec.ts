@@ -3,51 +3,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { realFiles } from '../../storage-nodes/log/real-files.ts';
-import type { FilePort, OpenFile } from '../../storage-nodes/log/files.ts';
+import type { FilePort } from '../../storage-nodes/log/files.ts';
 import { seq } from '../../storage-nodes/words.ts';
 import { EntryChain, SMALL, T1, T2, openLog, plain, withFolder, withLog } from './log-history.ts';
 import type { Opened } from './log-history.ts';
-
-type Operation = 'write' | 'fsync' | 'create';
-
-/** Real files, on which operations that `fails` picks fail with an error code of the system. */
-class UnreliableFiles {
-  fails: (operation: Operation, path: string) => string | undefined = () => undefined;
-
-  readonly port: FilePort = {
-    ...realFiles,
-    open: async (path, mode) => {
-      if (mode !== 'read') this.#check('create', path);
-      return this.#wrap(await realFiles.open(path, mode), path);
-    },
-  };
-
-  #check(operation: Operation, path: string): void {
-    const code = this.fails(operation, path);
-    if (code) throw Object.assign(new Error(`${code}: injected at ${operation}`), { code });
-  }
-
-  #wrap(file: OpenFile, path: string): OpenFile {
-    return {
-      readFully: (into, position) => file.readFully(into, position),
-      truncate: (length) => file.truncate(length),
-      size: () => file.size(),
-      close: () => file.close(),
-      writeAll: async (buffers, position) => {
-        const code = this.fails('write', path);
-        const all = Buffer.concat(buffers);
-        // A disk that fills up takes the first part of a write.
-        if (code) await file.writeAll([all.subarray(0, Math.floor(all.length * 0.7))], position);
-        if (code) throw Object.assign(new Error(`${code}: injected at write`), { code });
-        await file.writeAll([all], position);
-      },
-      datasync: async () => {
-        this.#check('fsync', path);
-        await file.datasync();
-      },
-    };
-  }
-}
+import { UnreliableFiles, noRoom } from './unreliable-files.ts';
 
 async function withUnreliable(
   task: (
@@ -69,10 +29,6 @@ async function withUnreliable(
 
 const full = { code: 'DiskFull', retry: true } as const;
 const failed = { code: 'DiskFailed', retry: false } as const;
-const noRoom =
-  (part: string, operation: Operation = 'write') =>
-  (done: Operation, path: string) =>
-    done === operation && path.includes(part) ? 'ENOSPC' : undefined;
 
 test('no room to make a used journal file ready again: it is given back, and another is made once there is', async () => {
   await withUnreliable(async ({ log, disk, chain }) => {
