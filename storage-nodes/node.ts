@@ -26,7 +26,7 @@ import { Scrubber } from './scrubber.ts';
 import type { Application } from './tablet/application.ts';
 import { judged } from './tablet/log-trust.ts';
 import type { TabletHost } from './tablet/tablet-host.ts';
-import { openTablet } from './tablet/open-tablet.ts';
+import { openTablet, withLostTails } from './tablet/open-tablet.ts';
 import type { Tablet } from './tablet/tablet.ts';
 import { accept } from './wire/connection.ts';
 import { IncomingLinks, PeerLink } from './wire/peer-links.ts';
@@ -157,7 +157,7 @@ export class StorageNode {
       if (condemned)
         this.#logger.error({ reason: condemned }, 'the cells were condemned: they are rebuilt from the log');
       this.#opened.push(() => this.#stopTablets());
-      for (const one of recovered) await this.#openTablet(one.tablet, one);
+      for (const one of await withLostTails(this.#host(), recovered)) await this.#openTablet(one.tablet, one);
       await this.#listen(self);
     } catch (error) {
       await this.stop();

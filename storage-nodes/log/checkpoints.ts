@@ -64,6 +64,7 @@ export class Checkpoints {
     for (const [tablet, { cutTail, damage, failedSync }] of this.#options.tablets) {
       tablets[tablet] = { ...NOTHING_SYNCED, ...known?.tablets[tablet], cutTail, damage, failedSync };
       changed ||= damage.length > 0 || failedSync !== undefined;
+      changed ||= cutTail && known?.tablets[tablet]?.cutTail !== true;
     }
     const { closedBefore: _, ...start } = journal.start;
     this.#last = { format: 1, journal: start, tablets };

@@ -28,6 +28,7 @@ import { scrubTablet } from './scrub.ts';
 import { SyncGuard } from './sync-guard.ts';
 import { TabletFolders } from './tablet-folders.ts';
 import { TabletLog } from './tablet-log.ts';
+import { NOTHING_SYNCED } from './tablet-segments.ts';
 
 export type DiskLogOptions = {
   readonly folder: string;
@@ -213,16 +214,26 @@ export class DiskLog implements NodeLog {
     return log ? scrubTablet(this.#files, log.segments) : [];
   }
 
-  async tailRestored(tablet: TabletId): Promise<void> {
+  tailRestored(tablet: TabletId): Promise<void> {
+    return this.#noteTail(tablet, false);
+  }
+
+  tailLost(tablet: TabletId): Promise<void> {
+    return this.#noteTail(tablet, true);
+  }
+
+  async #noteTail(tablet: TabletId, cutTail: boolean): Promise<void> {
     const log = this.#log(tablet);
     await this.#checkpoints.exclusively(async () => {
-      log.cutTail = false;
+      log.cutTail = cutTail;
       try {
-        await this.#checkpoints.noteTablet(tablet, (noted) =>
-          noted?.cutTail ? { ...noted, cutTail: false } : noted,
+        await this.#checkpoints.noteTablet(
+          tablet,
+          (noted = { ...NOTHING_SYNCED, cutTail: false, damage: [] }) =>
+            noted.cutTail === cutTail ? noted : { ...noted, cutTail },
         );
       } catch (error) {
-        throw this.#fault(error, `noting that the tail of tablet ${tablet} is whole again`);
+        throw this.#fault(error, `noting how the tail of tablet ${tablet} is`);
       }
     });
   }

@@ -11,7 +11,7 @@ import type { JournalRecord } from './journal-record.ts';
 /** The first piece is small: after a clean stop there is nothing to read. Each is larger than the one before. */
 const FIRST_PIECE_BYTES = 16 * 1024;
 const PIECE_BYTES_MAX = 1024 * 1024;
-/** How far behind a place good records are looked for: twice the longest write of journal.ts. */
+/** How far good records are looked for in a file that was not read: twice the longest write of journal.ts. */
 const SEARCH_BYTES = 16 * 1024 * 1024;
 
 export class JournalWindow {
@@ -55,11 +55,14 @@ export class JournalWindow {
     return (await this.#from(at, count)).subarray(0, count);
   }
 
-  /** Good records behind `at`, found by their generation's bytes, since lengths cannot be trusted there. */
+  /**
+   * Good records behind `at`, found by their generation's bytes, since lengths cannot be trusted there: to
+   * the end of a file that was read as far as `at`, and near the start of one (-1) that was not.
+   */
   async *goodRecordsAfter(at: number): AsyncGenerator<JournalRecord> {
     const pattern = Buffer.alloc(4);
     pattern.writeUInt32LE(this.generation);
-    const stop = Math.min(this.bytes, at + 1 + SEARCH_BYTES);
+    const stop = at >= 0 ? this.bytes : Math.min(this.bytes, SEARCH_BYTES);
     for (let from = at + 1; from < stop; from += PIECE_BYTES_MAX) {
       const starts = Math.min(PIECE_BYTES_MAX, stop - from);
       const bytes = Buffer.allocUnsafe(Math.min(starts + RECORD_HEADER_BYTES_MAX, this.bytes - from));

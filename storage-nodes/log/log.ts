@@ -26,7 +26,7 @@ export type RecoveredTablet = {
   readonly committed: Seq;
   /** Records beyond `committed` that are durable in the journal, contiguous, in order. */
   readonly prepared: readonly LogRecord[];
-  /** A torn tail was cut, now or before: this copy may have lost what it acknowledged (rule 5). See `tailRestored`. */
+  /** A torn tail was cut, or is known to be lost, now or before: this copy may have lost what it acknowledged (rule 5). See `tailRestored`. */
   readonly cutTail: boolean;
   /** Bytes that can't be trusted. Not empty: this copy must not serve (rule 11). */
   readonly damage: readonly Damage[];
@@ -60,6 +60,8 @@ export interface NodeLog {
   copied(tablet: TabletId): Promise<void>;
   /** Durable (fsynced file, renamed into place) when it resolves. */
   saveConfiguration(tablet: TabletId, configuration: Uint8Array): Promise<void>;
+  /** Something else than the log shows that its end is gone: `cutTail` is reported, now and later. Durable likewise. */
+  tailLost(tablet: TabletId): Promise<void>;
   /**
    * This copy holds again all that it ever acknowledged: `cutTail` is reported no more. Until then each
    * `open` reports it, also after further restarts. Durable when it resolves.

@@ -4,7 +4,7 @@
  *   1. Each tablet's segments are read from where the checkpoint knows them synced.
  *   2. The journal is read from where the checkpoint says; of each tablet, what lies beyond its
  *      segments is kept.
- *   3. Both are joined. A segment's torn end is cut if, and only if, the journal goes on exactly there.
+ *   3. Both are joined. Segments that are ahead of the journal tell that its end is lost. A segment's torn end is cut if, and only if, the journal goes on exactly there.
  *      Anything else that cannot be read, and any gap between the two, is damage.
  *
  * Nothing is written but that cut, so that a crash during recovery changes nothing.
@@ -26,6 +26,8 @@ import type { TabletLog } from './tablet-log.ts';
 /** What the journal holds of one tablet beyond its segments. */
 class PreparedRecords {
   readonly frames = new Map<number, Buffer>();
+  /** The highest seq that the journal, as far as it was read, says anything of. */
+  highest = 0;
   /** Why its appends do not follow one another. */
   gap: string | undefined;
   /** The seq that the tablet's next append must have; undefined before the first is seen. */
@@ -40,6 +42,7 @@ class PreparedRecords {
     const { seq } = record;
     if (record.kind === 'drop') {
       this.frames.clear();
+      this.highest = 0;
       this.gap = undefined;
       this.#next = 1;
     } else if (record.kind === 'truncate') {
@@ -58,6 +61,7 @@ class PreparedRecords {
   }
 
   #keep(seq: number, frame: Buffer | undefined): void {
+    if (frame) this.highest = Math.max(this.highest, seq);
     // Copied, or each record would keep a whole journal file in memory.
     if (frame && seq > this.#committed) this.frames.set(seq, Buffer.from(frame));
   }
@@ -104,7 +108,12 @@ export async function recover(
     if (frames.size > 0 && !tablets.has(tablet)) tablets.set(tablet, makeTablet(tablet));
   }
   // A missing checkpoint may have held the note that a tail was cut before.
-  const tailUnknown = journal.torn !== undefined || (checkpoint === undefined && journal.read.length > 0);
+  const tailUnknown =
+    journal.torn !== undefined ||
+    (checkpoint === undefined && journal.read.length > 0) ||
+    [...tablets.values()].some((log) =>
+      isAhead(log, knownOf(checkpoint, log.tablet), beyond.get(log.tablet)),
+    );
   const prepared = new Map<string, readonly LogRecord[]>();
   const configurations = new Map<string, Uint8Array>();
   for (const [tablet, log] of tablets) {
@@ -129,6 +138,19 @@ export async function recover(
 
 function knownOf(checkpoint: Checkpoint | undefined, tablet: string): CheckpointTablet | undefined {
   return checkpoint && Object.hasOwn(checkpoint.tablets, tablet) ? checkpoint.tablets[tablet] : undefined;
+}
+
+/**
+ * Whether segments have what the journal should have, too: records get there from the journal alone, and
+ * leave the journal only once the checkpoint notes them. Then the journal's end is gone, however cleanly it
+ * was cut, and with it what other tablets had there.
+ */
+function isAhead(
+  { segments }: TabletLog,
+  noted: CheckpointTablet | undefined,
+  beyond: PreparedRecords | undefined,
+): boolean {
+  return segments.last > Math.max(noted?.last ?? 0, beyond?.highest ?? 0);
 }
 
 /** Joins a tablet's segments with what the journal has beyond them; adds what does not fit to `damage`. */

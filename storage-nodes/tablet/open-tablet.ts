@@ -5,9 +5,31 @@
  */
 import type { RecoveredTablet } from '../log/log.ts';
 import type { EpochEnd } from '../replication/messages.ts';
-import type { TabletId } from '../words.ts';
+import type { Seq, TabletId } from '../words.ts';
 import type { TabletHost } from './tablet-host.ts';
 import { Tablet } from './tablet.ts';
+
+/**
+ * Cells tell of committed entries only, which were on the disk by then. Where they are ahead of any tablet's
+ * log, the end of the journal is gone, however cleanly it was cut, and with it what other tablets had there:
+ * none of them leads before it has heard the others (rule 5). Noted before the cells are built again.
+ */
+export async function withLostTails(
+  { log, cells, logger }: Pick<TabletHost, 'log' | 'cells' | 'logger'>,
+  recovered: readonly RecoveredTablet[],
+): Promise<readonly RecoveredTablet[]> {
+  const sound = recovered.filter(({ damage }) => damage.length === 0);
+  const ahead = sound.filter((one) => cells.applied(one.tablet) > lastOf(one));
+  if (ahead.length === 0) return recovered;
+  const tablets = ahead.map(({ tablet }) => tablet);
+  logger.error({ tablets }, 'the cells are ahead of the log: the disk lost the end of the journal');
+  for (const { tablet } of sound) await log.tailLost(tablet);
+  return recovered.map((one) => (sound.includes(one) ? { ...one, cutTail: true } : one));
+}
+
+function lastOf({ committed, prepared }: RecoveredTablet): Seq {
+  return prepared.at(-1)?.seq ?? committed;
+}
 
 /** `found` undefined: placed here for the first time. */
 export async function openTablet(
@@ -19,7 +41,7 @@ export async function openTablet(
   const isDamaged = (found?.damage.length ?? 0) > 0;
   const ends = found && !isDamaged ? ((await log.epochEnds(id)) as EpochEnd[]) : [];
   const recovered = found && !isDamaged ? await withoutLeftovers(id, host, found, ends) : found;
-  const last = recovered?.prepared.at(-1)?.seq ?? recovered?.committed ?? 0;
+  const last = recovered ? lastOf(recovered) : 0;
   if (cells.applied(id) > last) {
     logger.warn({ tablet: id, last }, 'the cells are ahead of the log: building them again');
     await cells.drop(id);
@@ -46,6 +68,8 @@ async function withoutLeftovers(
     { tablet: id, seq, epoch, newest },
     'entries of an older epoch stand behind a newer one: the disk lost its tail',
   );
+  // First, or a crash would find nothing that tells of it.
+  await log.tailLost(id);
   await log.truncate(id, seq);
   return { ...found, prepared: found.prepared.filter((record) => record.seq < seq), cutTail: true };
 }

@@ -110,6 +110,7 @@ export function watchedLog(log: NodeLog, { copyOf, onCut, onCommit }: LogWatch):
       copyOf(tablet).cut = false;
       await log.tailRestored(tablet);
     },
+    tailLost: (tablet) => log.tailLost(tablet),
     drop(tablet) {
       const copy = copyOf(tablet);
       copy.empty();

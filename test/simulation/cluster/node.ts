@@ -17,7 +17,7 @@ import type { Timing } from '../../../storage-nodes/replication/state.ts';
 import type { Application } from '../../../storage-nodes/tablet/application.ts';
 import { judged } from '../../../storage-nodes/tablet/log-trust.ts';
 import type { TabletHost } from '../../../storage-nodes/tablet/tablet-host.ts';
-import { openTablet } from '../../../storage-nodes/tablet/open-tablet.ts';
+import { openTablet, withLostTails } from '../../../storage-nodes/tablet/open-tablet.ts';
 import type { Tablet } from '../../../storage-nodes/tablet/tablet.ts';
 import type { Handler } from '../../../storage-nodes/wire/requests.ts';
 import type { NodeId, Seq, TabletId } from '../../../storage-nodes/words.ts';
@@ -217,7 +217,8 @@ export class SimNode {
       logger,
     });
     this.#config = config;
-    for (const one of recovered) await this.#openTablet(process, one.tablet, one);
+    for (const one of await withLostTails({ log: this.log!, cells: this.cells!, logger }, recovered))
+      await this.#openTablet(process, one.tablet, one);
     this.#drain = new Drain({
       self: this.id,
       tablets: () => [...this.tablets.values()],

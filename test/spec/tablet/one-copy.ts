@@ -92,6 +92,7 @@ export class MemoryLog {
     return (await this.read(_tablet, from)).slice(0, count);
   }
   async tailRestored(): Promise<void> {}
+  async tailLost(): Promise<void> {}
 }
 
 function troubled(cells: CellStore, trouble: Trouble): CellStore {
