@@ -95,7 +95,7 @@ test('cells that are ahead of a log tell likewise', async () => {
     await filled(folder, 4);
     const cells = new MemoryCells();
     await cells.open();
-    await cells.write(T1, seq(4), []);
+    cells.write(T1, seq(4), []);
     const tablet = join(folder, 'tablets', T1);
     for (const name of readdirSync(tablet)) rmSync(join(tablet, name));
     loseFrom(folder, 4);
