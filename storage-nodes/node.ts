@@ -261,10 +261,11 @@ export class StorageNode {
 
   tabletViews(): NodeTablet[] {
     return [...this.#tablets].map(([tablet, t]) => {
-      const { role, serving, configuration, last, committed, applied, deciding } = t.view;
+      const { role, serving, configuration, last, committed, applied, deciding, isSuspect } = t.view;
       return {
         tablet,
         role,
+        isSuspect,
         serving: serving && deciding,
         version: configuration?.version ?? 0,
         epoch: configuration?.epoch ?? 0,
@@ -292,6 +293,7 @@ export class StorageNode {
     const recovered = found && judged(found, this.#self);
     for (const damage of recovered?.damage ?? [])
       this.#logger.error({ tablet: id, ...damage }, 'the log is damaged here');
+    if (recovered?.suspect) this.#logger.error({ tablet: id, ...recovered.suspect }, 'the log is suspect');
     const tablet = await openTablet(id, this.#host(), recovered);
     this.#tablets.set(id, tablet);
     return tablet;

@@ -5,13 +5,13 @@
 import type { FastifyInstance } from 'fastify';
 import type { TabletStatus } from '../../storage-nodes/client/client.ts';
 import type { Heartbeat, ProcessKind } from '../../storage-nodes/client/notices.ts';
+import { alarmOf, COPIES_WANTED } from '../../storage-nodes/client/tablet-alarms.ts';
 import type { LifeSign } from '../liveness/liveness.ts';
 import { spanInWords } from '../pages/wording.ts';
 import type { Console } from './console.ts';
 
 /** A page must not wait for a store that does not answer: it then shows what heartbeats say. */
 const STATUS_WAIT_MS = 1_500;
-const COPIES_WANTED = 3;
 const OUTAGE_SHOWN_MS = 3_600_000;
 /** A count that the store did not tell in time. */
 const UNKNOWN = '–';
@@ -37,7 +37,7 @@ export function registerNodes(app: FastifyInstance, consoles: Console): void {
       data: {
         counts: countsOf(signs, tablets),
         nodes: signs.map(nodeView),
-        alarms: alarmsOf(signs),
+        alarms: [...alarmsOfTablets(signs, tablets ?? []), ...alarmsOf(signs)],
         hearing: consoles.pages.deps.notices.connected(),
         wasAway: outageInWords(consoles.pages.deps.notices.away()),
       },
@@ -59,6 +59,7 @@ export function registerNodes(app: FastifyInstance, consoles: Console): void {
       alert: tablets === undefined ? 'The store did not answer in time: please try again.' : undefined,
       data: {
         counts: countsOf(signs, tablets),
+        alarms: alarmsOfTablets(signs, tablets ?? []),
         tablets: (tablets ?? []).map((tablet) => tabletView(tablet, signs)),
       },
     });
@@ -123,6 +124,18 @@ function alarmsOf(signs: readonly LifeSign[]): string[] {
   return signs
     .filter(({ state }) => state !== 'dead')
     .flatMap(({ heartbeat }) => heartbeat.alarms.map((alarm) => `${heartbeat.id}: ${alarm}`));
+}
+
+function alarmsOfTablets(signs: readonly LifeSign[], tablets: readonly TabletStatus[]): string[] {
+  const heard = signs.filter(({ state }) => state !== 'dead');
+  return tablets.flatMap((tablet) => {
+    const roles = new Map<string, string>();
+    for (const { heartbeat } of heard) {
+      const role = heartbeat.tablets?.find(({ id }) => id === tablet.id)?.role;
+      if (role) roles.set(heartbeat.id, role);
+    }
+    return alarmOf(tablet, roles) ?? [];
+  });
 }
 
 /** A tablet with each of its copies: role, state, and how many entries it lacks of what is committed. */

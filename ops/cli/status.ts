@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TabletStatus } from '../../storage-nodes/client/client.ts';
+import { alarmOf } from '../../storage-nodes/client/tablet-alarms.ts';
 import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
 import type { Heartbeat } from '../../storage-nodes/wire/notices.ts';
 import { isHealthy } from '../cluster/readiness.ts';
@@ -14,7 +15,6 @@ import { printJson, printTable } from './print.ts';
 
 /** One heartbeat of each process, and some patience. */
 const LISTEN_MS = 1500;
-const COPIES_WANTED = 3;
 
 type ProcessStatus = {
   readonly id: string;
@@ -89,14 +89,17 @@ function alarmsOf(
     : ['NATS does not answer: heartbeats and live updates are off; reads and writes go on.'];
   const down = nodes.filter((node) => node.status === 'down').map(({ id }) => `${id} is down.`);
   const theirs = beats.flatMap(({ id, alarms }) => alarms.map((alarm) => `${id}: ${alarm}`));
-  const ofTablets = (tablets ?? []).flatMap(({ id, serving, inSync }) => {
-    if (!serving) return [`Tablet ${id} has no serving primary.`];
-    return inSync.length < COPIES_WANTED
-      ? [`Tablet ${id} has ${inSync.length} of ${COPIES_WANTED} copies in sync (${inSync.join(', ')}).`]
-      : [];
-  });
+  const ofTablets = (tablets ?? []).flatMap((tablet) => alarmOf(tablet, rolesIn(tablet.id, beats)) ?? []);
   const silent = tablets === undefined ? ['No storage node tells about the tablets.'] : [];
   return [...own, ...down, ...silent, ...ofTablets, ...theirs];
+}
+
+/** What each node says that its copy is. */
+function rolesIn(tablet: string, beats: readonly Heartbeat[]): Map<string, string> {
+  const own = beats.map(
+    ({ id, tablets }) => [id, tablets?.find((copy) => copy.id === tablet)?.role] as const,
+  );
+  return new Map(own.flatMap(([id, role]) => (role ? [[id, role]] : [])));
 }
 
 function tabletAsJson({ id, version, epoch, primary, inSync, committed, serving }: TabletStatus): object {

@@ -33,6 +33,8 @@ export type NodeDigest = { readonly applied: number; readonly digest: string; re
 export type NodeTablet = {
   readonly tablet: string;
   readonly role: Role;
+  /** Quarantined, though all of its bytes read well. */
+  readonly isSuspect: boolean;
   readonly serving: boolean;
   readonly version: number;
   readonly epoch: number;

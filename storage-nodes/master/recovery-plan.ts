@@ -22,6 +22,8 @@ export type Copy = {
   readonly tablet: string;
   readonly role: string;
   readonly serving: boolean;
+  /** Quarantined because an fsync failed once; all of its bytes read well. */
+  readonly isSuspect: boolean;
   /** Its log reaches to here, in this epoch. */
   readonly last: number;
 };
@@ -40,7 +42,13 @@ export type Evidence = {
 };
 
 /** A copy that could be forced, and what would be lost with that. */
-export type Choice = { readonly node: NodeId; readonly last: number; readonly mayLose: readonly string[] };
+export type Choice = {
+  readonly node: NodeId;
+  readonly last: number;
+  /** An fsync failed there: only for want of a better one. */
+  readonly isSuspect: boolean;
+  readonly mayLose: readonly string[];
+};
 
 export type Change = {
   readonly next: Configuration;
@@ -86,7 +94,8 @@ function stepFor(tablet: TabletId, evidence: Evidence, forced: NodeId | undefine
   }
   const isBehind = base !== current && !(current && newest.every((one) => isEqual(one, current)));
   if (!isBehind) {
-    const isUsable = (node: NodeId): boolean => choices.some((choice) => choice.node === node);
+    const isUsable = (node: NodeId): boolean =>
+      choices.some((choice) => choice.node === node && !choice.isSuspect);
     if (isServed || base.inSync.some(isUsable)) return { tablet, kind: 'sound' };
     return blocked(`no in-sync copy (${base.inSync.join(', ')}) can be used: the tablet waits for it`);
   }
@@ -114,13 +123,17 @@ function newestHeld(tablet: TabletId, { reports }: Evidence): Configuration[] {
 /** Copies that can be forced, the one with the longest log first. */
 function choicesFor(tablet: TabletId, base: Configuration, { reports, silent }: Evidence): Choice[] {
   const copies = reports.flatMap(({ node, copies }) =>
-    copies.filter((c) => c.tablet === tablet && c.role !== 'quarantined').map(({ last }) => ({ node, last })),
+    copies
+      .filter((c) => c.tablet === tablet && (c.role !== 'quarantined' || c.isSuspect))
+      .map(({ last, isSuspect }) => ({ node, last, isSuspect })),
   );
   return copies
-    .map(({ node, last }) => ({
+    .map(({ node, last, isSuspect }) => ({
       node,
       last,
+      isSuspect,
       mayLose: [
+        ...(isSuspect ? [`what the disk of ${node} did not keep when an fsync failed`] : []),
         ...copies
           .filter((other) => other.last > last)
           .map((other) => `entries ${last + 1} to ${other.last}, which ${other.node} has`),

@@ -24,6 +24,7 @@ export function learn(state: ReplicaState, configuration: Configuration, fromSto
     state.trusted = true;
   }
   if (known && known.lineage !== configuration.lineage) {
+    considerChosen(state, configuration);
     // Before it is saved: a restart that found the new lineage on the disk would doubt nothing any more.
     doubt(state, known, configuration);
     giveUp(state);
@@ -32,6 +33,13 @@ export function learn(state: ReplicaState, configuration: Configuration, fromSto
   if (!state.trusted || state.quarantine) return enact(state, configuration);
   state.saving = configuration;
   state.out.push({ kind: 'saveConfiguration', configuration });
+}
+
+/** A forced recovery that leaves nobody else in sync was made for this copy: it is as trusted as it can be. */
+function considerChosen(state: ReplicaState, { inSync }: Configuration): void {
+  if (!state.isSuspect || inSync.some((node) => node !== state.self)) return;
+  state.quarantine = undefined;
+  state.isSuspect = false;
 }
 
 /** It is durable: act on it. */

@@ -21,7 +21,7 @@ import * as primary from './primary.ts';
 import * as promotion from './promotion.ts';
 import { observeLag } from './slowness.ts';
 import * as snapshot from './snapshot.ts';
-import { isPrimary, lastOf, send, type ReplicaState, type Timing } from './state.ts';
+import { forgiveOwnPause, isPrimary, lastOf, send, type ReplicaState, type Timing } from './state.ts';
 import * as storeAnswers from './store-answers.ts';
 import type { LogRecord } from '../log/entry.ts';
 
@@ -34,6 +34,8 @@ export type Recovered = {
   readonly cutTail: boolean;
   /** Why this copy cannot be trusted, if so. */
   readonly damage: string | undefined;
+  /** The same, though all of its bytes read well. */
+  readonly suspect?: string | undefined;
   /** The pieces of a snapshot of cells that are here already. */
   readonly imported?: snapshot.Imported | undefined;
 };
@@ -59,7 +61,8 @@ export class Replica {
       saving: undefined,
       role: 'none',
       log: new PreparedLog(recovered.committed, recovered.ends, recovered.prepared),
-      quarantine: recovered.damage,
+      quarantine: recovered.damage ?? recovered.suspect,
+      isSuspect: recovered.damage === undefined && recovered.suspect !== undefined,
       wiping: false,
       cutTail: recovered.cutTail,
       queryReplies: new Map(),
@@ -167,6 +170,7 @@ export class Replica {
         return primary.onLogRead(state, input.peer, input.from, input.records);
       case 'damaged':
         state.quarantine ??= input.reason;
+        state.isSuspect = false;
         return this.#quarantined();
       case 'wiped':
         return this.#wiped();
@@ -183,7 +187,7 @@ export class Replica {
 
   #tick(): void {
     const state = this.#state;
-    this.#forgiveOwnPause();
+    forgiveOwnPause(state);
     if (state.quarantine && state.role !== 'quarantined') this.#quarantined();
     retryPending(state);
     if (isPrimary(state)) {
@@ -198,22 +202,6 @@ export class Replica {
     promotion.considerCampaign(state);
     snapshot.sendingTick(state);
     snapshot.takingTick(state);
-  }
-
-  /** Silence while this process itself stood still accuses nobody: what they said is still to be read. */
-  #forgiveOwnPause(): void {
-    const state = this.#state;
-    const gap = state.now - state.lastTick;
-    state.lastTick = state.now;
-    // A tick is due several times a beacon.
-    const { beaconMs, leaseMs } = state.timing;
-    state.stallMs = Math.max(0, Math.min(gap - beaconMs, leaseMs / 2), state.stallMs * 0.5 ** (gap / 1000));
-    if (gap < state.timing.suspectMs / 2) return;
-    state.graceUntil = Math.max(
-      state.graceUntil,
-      Math.min(state.graceUntil + gap, state.now + state.timing.graceMs),
-    );
-    for (const peer of state.peers.values()) peer.lastHeard = Math.min(peer.lastHeard + gap, state.now);
   }
 
   #message(from: NodeId, message: PeerMessage): void {
@@ -345,6 +333,7 @@ export class Replica {
     const state = this.#state;
     state.log = new PreparedLog(0 as Seq, [], []);
     state.quarantine = undefined;
+    state.isSuspect = false;
     state.wiping = false;
     state.cutTail = false;
     state.verified = 0 as Seq;
@@ -363,12 +352,13 @@ export class Replica {
 
   /** What the shell and the console may see. */
   get view() {
-    const { configuration, role, serving, log, quarantine, cutTail } = this.#state;
+    const { configuration, role, serving, log, quarantine, isSuspect, cutTail } = this.#state;
     return {
       configuration,
       role,
       serving,
       quarantine,
+      isSuspect,
       cutTail,
       last: log.last,
       lastEpoch: log.lastEpoch,

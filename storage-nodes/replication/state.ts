@@ -154,6 +154,8 @@ export type ReplicaState = {
 
   /** Set when this copy's bytes cannot be trusted; it takes part in nothing until wiped. */
   quarantine: string | undefined;
+  /** Its bytes read well all the same: an operator may choose it for want of a better one (rule 10). */
+  isSuspect: boolean;
   wiping: boolean;
   /** This copy cut a torn tail at open: rule 5. */
   cutTail: boolean;
@@ -240,6 +242,21 @@ export function send(state: ReplicaState, to: NodeId, body: MessageBody): void {
       body,
     },
   });
+}
+
+/** Silence while this process itself stood still accuses nobody: what they said is still to be read. */
+export function forgiveOwnPause(state: ReplicaState): void {
+  const gap = state.now - state.lastTick;
+  state.lastTick = state.now;
+  // A tick is due several times a beacon.
+  const { beaconMs, leaseMs } = state.timing;
+  state.stallMs = Math.max(0, Math.min(gap - beaconMs, leaseMs / 2), state.stallMs * 0.5 ** (gap / 1000));
+  if (gap < state.timing.suspectMs / 2) return;
+  state.graceUntil = Math.max(
+    state.graceUntil,
+    Math.min(state.graceUntil + gap, state.now + state.timing.graceMs),
+  );
+  for (const peer of state.peers.values()) peer.lastHeard = Math.min(peer.lastHeard + gap, state.now);
 }
 
 /** Members whose acknowledgement a commit and a lease need: with a change pending, old and new (rule 4). */

@@ -3,7 +3,8 @@
  * in an earlier run (rule 12). The core gives the copy up, and it is fetched anew.
  *
  * The exception is the only copy in sync (rule 10): others lack what it has, so it goes on with what can be
- * read, and says so. Once another copy has all of that it hands over the lead, and is given up as well.
+ * read, and says so. Once another copy has all of that it hands over the lead, and is given up as well. A
+ * suspect copy becomes the only one also if an operator chooses it, because no better one is left.
  */
 import type { Logger } from 'pino';
 import type { Damage, RecoveredTablet } from '../log/log.ts';
@@ -13,11 +14,14 @@ import type { NodeId, TabletId } from '../words.ts';
 
 const STAND_DOWN_EVERY_MS = 250;
 
-/** A suspect copy counts as damaged, unless it is the only one. */
-export function judged(recovered: RecoveredTablet, self: NodeId): RecoveredTablet {
-  const { failedSync, configuration, damage } = recovered;
+/** `suspect`: why a copy whose bytes all read well is to be given up. */
+export type Judged = RecoveredTablet & { readonly suspect?: Damage };
+
+/** A suspect copy counts like a damaged one, unless it is the only one. */
+export function judged(recovered: RecoveredTablet, self: NodeId): Judged {
+  const { failedSync, configuration } = recovered;
   if (!failedSync || (configuration && isOnly(savedConfiguration(configuration), self))) return recovered;
-  return { ...recovered, damage: [...damage, failedSync] };
+  return { ...recovered, suspect: failedSync };
 }
 
 export function savedConfiguration(bytes: Uint8Array): Configuration {
@@ -45,9 +49,25 @@ export class LogTrust {
   /** Why this copy is to be given up once it is not the only one any more. */
   #doubt: string | undefined;
   #standDownAt = -Infinity;
+  /** Why the core gave this copy up from the start, though its bytes read well. */
+  #suspicion: string | undefined;
 
   constructor(options: LogTrustOptions) {
     this.#options = options;
+  }
+
+  /** In an earlier run. Called before the core says anything. */
+  syncFailed(reason: string): void {
+    if (this.#isOnly) this.lost('suspect', reason);
+    else this.#suspicion = reason;
+  }
+
+  /** An operator goes on from a suspect copy, for want of a better one (rule 10): it is the only one then. */
+  roleChanged(role: Role): void {
+    const suspicion = this.#suspicion;
+    if (suspicion === undefined || role === 'quarantined') return;
+    this.#suspicion = undefined;
+    this.lost('suspect', suspicion);
   }
 
   /** The log is not to be trusted. */
@@ -75,6 +95,7 @@ export class LogTrust {
   /** The copy was wiped: nothing is left that could be doubted. */
   reset(): void {
     this.#doubt = undefined;
+    this.#suspicion = undefined;
   }
 
   get #isOnly(): boolean {

@@ -6,6 +6,7 @@
 import type { RecoveredTablet } from '../log/log.ts';
 import type { EpochEnd } from '../replication/messages.ts';
 import type { Seq, TabletId } from '../words.ts';
+import type { Judged } from './log-trust.ts';
 import type { TabletHost } from './tablet-host.ts';
 import { Tablet } from './tablet.ts';
 
@@ -14,10 +15,10 @@ import { Tablet } from './tablet.ts';
  * log, the end of the journal is gone, however cleanly it was cut, and with it what other tablets had there:
  * none of them leads before it has heard the others (rule 5). Noted before the cells are built again.
  */
-export async function withLostTails(
+export async function withLostTails<T extends RecoveredTablet>(
   { log, cells, logger }: Pick<TabletHost, 'log' | 'cells' | 'logger'>,
-  recovered: readonly RecoveredTablet[],
-): Promise<readonly RecoveredTablet[]> {
+  recovered: readonly T[],
+): Promise<readonly T[]> {
   const sound = recovered.filter(({ damage }) => damage.length === 0);
   const ahead = sound.filter((one) => cells.applied(one.tablet) > lastOf(one));
   if (ahead.length === 0) return recovered;
@@ -32,11 +33,7 @@ function lastOf({ committed, prepared }: RecoveredTablet): Seq {
 }
 
 /** `found` undefined: placed here for the first time. */
-export async function openTablet(
-  id: TabletId,
-  host: TabletHost,
-  found: RecoveredTablet | undefined,
-): Promise<Tablet> {
+export async function openTablet(id: TabletId, host: TabletHost, found: Judged | undefined): Promise<Tablet> {
   const { log, cells, logger } = host;
   const isDamaged = (found?.damage.length ?? 0) > 0;
   const ends = found && !isDamaged ? ((await log.epochEnds(id)) as EpochEnd[]) : [];
@@ -53,9 +50,9 @@ export async function openTablet(
 async function withoutLeftovers(
   id: TabletId,
   { log, logger }: TabletHost,
-  found: RecoveredTablet,
+  found: Judged,
   ends: readonly EpochEnd[],
-): Promise<RecoveredTablet> {
+): Promise<Judged> {
   let newest: number = ends.at(-1)?.epoch ?? 0;
   const first = found.prepared.find(({ epoch }) => {
     if (epoch < newest) return true;

@@ -11,7 +11,6 @@
  */
 import type { Accepted, CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
-import type { RecoveredTablet } from '../log/log.ts';
 import { configurationHash } from '../master/configuration-hash.ts';
 import type { EpochEnd, Input, Output } from '../replication/messages.ts';
 import { Replica } from '../replication/replica.ts';
@@ -23,7 +22,7 @@ import { CellMending } from './cell-mending.ts';
 import type { Bundle, CellQuery } from './bundle.ts';
 import { CellSnapshots } from './cell-snapshots.ts';
 import { CoreRequests } from './core-requests.ts';
-import { LogTrust, placed, savedConfiguration } from './log-trust.ts';
+import { LogTrust, placed, savedConfiguration, type Judged } from './log-trust.ts';
 import { Serving } from './serving.ts';
 import { TabletDisk } from './tablet-disk.ts';
 import type { TabletHost } from './tablet-host.ts';
@@ -52,12 +51,7 @@ export class Tablet {
   readonly #alarms = new Map<'disk' | 'cells' | 'log', string>();
 
   /** `ends`: where the epochs of the committed entries end, oldest first. */
-  constructor(
-    id: TabletId,
-    host: TabletHost,
-    recovered: RecoveredTablet | undefined,
-    ends: readonly EpochEnd[],
-  ) {
+  constructor(id: TabletId, host: TabletHost, recovered: Judged | undefined, ends: readonly EpochEnd[]) {
     this.id = id;
     this.#host = host;
     const { log, cells, application, timers } = host;
@@ -76,6 +70,7 @@ export class Tablet {
         prepared: recovered?.prepared ?? [],
         cutTail: recovered?.cutTail ?? false,
         damage: damage || undefined,
+        suspect: recovered?.suspect && placed(recovered.suspect),
         imported: cells.imported(id),
       },
     });
@@ -138,7 +133,7 @@ export class Tablet {
       now: () => host.now(),
       report: (input) => this.input(input),
     });
-    if (recovered?.failedSync && !damage) this.#trust.lost('suspect', placed(recovered.failedSync));
+    if (recovered?.failedSync && !damage) this.#trust.syncFailed(placed(recovered.failedSync));
     for (const record of recovered?.prepared ?? []) this.#apply.remember(record);
     // A log that is damaged is not read for cells: the copy is fetched anew.
     if (!damage && !cells.imported(id)) this.#apply.start();
@@ -238,6 +233,7 @@ export class Tablet {
         return this.#servingChanged(output);
       case 'role': {
         const { version, epoch, inSync } = output.configuration;
+        this.#trust.roleChanged(output.role);
         this.#host.logger.info({ tablet: this.id, role: output.role, version, epoch, inSync }, 'role');
         return this.#host.configurationChanged(output.configuration);
       }

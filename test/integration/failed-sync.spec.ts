@@ -5,20 +5,23 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { FilePort } from '../../storage-nodes/log/files.ts';
 import { realFiles } from '../../storage-nodes/log/real-files.ts';
-import { startLocalStore, type LocalStore } from './local-store.ts';
+import { carryOut, gatherEvidence } from '../../storage-nodes/master/recovery.ts';
+import { planRecovery, type Step } from '../../storage-nodes/master/recovery-plan.ts';
+import { nodeId } from '../../storage-nodes/words.ts';
+import { SECRET, startLocalStore, type LocalStore } from './local-store.ts';
 
 const ROWS = ['0', 'apple', 'house', 'night', 'piano', 'tree', 'zebra'];
 const victim = 'node-1';
 
 let store: LocalStore;
-/** The next fsync of the victim's journal fails. */
-let isDue: boolean;
+/** On these nodes the next fsync of the journal fails. */
+let due: Set<string>;
 /** What the victim's copies were, one after the other, by tablet. */
 let roles: Map<string, string[]>;
 let written: Map<string, string>;
 let count = 0;
 
-const files: FilePort = {
+const filesOf = (node: string): FilePort => ({
   ...realFiles,
   open: async (path, mode) => {
     const file = await realFiles.open(path, mode);
@@ -29,18 +32,17 @@ const files: FilePort = {
       size: () => file.size(),
       close: () => file.close(),
       datasync: async () => {
-        if (!isDue || !path.endsWith('.journal')) return file.datasync();
-        isDue = false;
+        if (!path.endsWith('.journal') || !due.delete(node)) return file.datasync();
         throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
       },
     };
   },
-};
+});
 
 beforeEach(async () => {
-  [isDue, roles, written] = [false, new Map(), new Map()];
+  [due, roles, written] = [new Set(), new Map(), new Map()];
   store = await startLocalStore({
-    files: (id) => (id === victim ? files : realFiles),
+    files: filesOf,
     onLine: (node, line) => {
       const { tablet, role } = JSON.parse(line) as { tablet?: string; role?: string };
       if (node !== victim || !tablet || !role) return;
@@ -79,7 +81,7 @@ async function expectSameEverywhere(): Promise<void> {
 
 /** Resolves when the victim's process would have ended; starts it again, on a disk that works. */
 async function failAndRestart(writing: () => Promise<unknown>): Promise<void> {
-  isDue = true;
+  due.add(victim);
   const wrote = writing();
   await expect.poll(() => store.fatal.length, { timeout: 20_000 }).toBeGreaterThan(0);
   expect(store.fatal[0]).toMatchObject({ code: 'DiskFailed' });
@@ -146,6 +148,69 @@ it(
     await expectAllWritten();
     await expectSameEverywhere();
     expect(store.alarms(victim).filter((alarm) => alarm.includes('suspect'))).toEqual([]);
+    expect(store.fatal).toEqual([]);
+  },
+);
+
+it(
+  'on all nodes at once: waits for an operator, who is shown what may be lost, and goes on from one',
+  { timeout: 120_000 },
+  async () => {
+    for (const row of ROWS) await put(row);
+    const tablets = (await store.client.tablets()).map(({ id }) => id);
+    const ids = store.nodes.map(({ id }) => id);
+    for (const id of ids) due.add(id);
+    // Nobody knows what becomes of these.
+    const lost = Promise.allSettled(
+      ROWS.map((row) =>
+        store.client.execute(
+          {
+            id: `lost-${row}`,
+            stream: row,
+            type: 'kv.Put',
+            data: { column: 'lost' },
+            parts: [Buffer.from('?')],
+            action: 'Put',
+            expiresAt: Date.now() + 600_000,
+            actor: 'test',
+            session: '',
+          },
+          { deadlineMs: 3000 },
+        ),
+      ),
+    );
+    await expect.poll(() => due.size, { timeout: 20_000 }).toBe(0);
+    await lost;
+    for (const id of ids) await store.stopNode(id);
+    store.fatal.length = 0;
+    for (const id of ids) await store.startNode(id);
+
+    const places = { masters: [store.master], nodes: store.nodes, secret: SECRET };
+    const plan = async (forced: ReadonlyMap<string, string> = new Map()): Promise<Step[]> =>
+      planRecovery(
+        await gatherEvidence(places),
+        new Map([...forced].map(([tablet, node]) => [tablet, nodeId(node)])),
+      );
+    const blocked = async () =>
+      (await plan()).filter(({ kind }) => kind === 'blocked').map(({ tablet }) => tablet);
+    await expect.poll(blocked, { timeout: 20_000 }).toEqual(tablets);
+    const forced = new Map<string, string>();
+    for (const step of await plan()) {
+      if (step.kind !== 'blocked') throw new Error(`${step.tablet} is ${step.kind}`);
+      const [best] = step.choices;
+      expect(step.choices.map(({ node }) => node).sort()).toEqual(ids);
+      expect(best!.mayLose[0]).toBe(`what the disk of ${best!.node} did not keep when an fsync failed`);
+      forced.set(step.tablet, best!.node);
+    }
+    for (const step of await plan(forced)) if (step.kind === 'force') await carryOut(places, step);
+
+    await store.settled();
+    await expectAllWritten();
+    for (const row of ROWS) await put(row);
+    await expectAllWritten();
+    await expectSameEverywhere();
+    for (const id of ids)
+      expect(store.alarms(id).filter((alarm) => /suspect|quarantined/.test(alarm))).toEqual([]);
     expect(store.fatal).toEqual([]);
   },
 );

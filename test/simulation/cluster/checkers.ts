@@ -3,7 +3,7 @@
  * `truth` is each tablet's one log that was ever committed, learnt from primaries as they commit.
  */
 import { decodeHead, sha256, type LogRecord } from '../../../storage-nodes/log/entry.ts';
-import type { RecoveredTablet } from '../../../storage-nodes/log/log.ts';
+import type { Judged } from '../../../storage-nodes/tablet/log-trust.ts';
 import { parseConfiguration, type Configuration } from '../../../storage-nodes/replication/configuration.ts';
 import type { Tablet } from '../../../storage-nodes/tablet/tablet.ts';
 import { inRange, type Seq, type TabletId } from '../../../storage-nodes/words.ts';
@@ -65,7 +65,7 @@ export class Checkers {
   }
 
   /** The log keeps what it reported durable, over kills and power cuts (rules 2 and 3). */
-  onRecovered(node: SimNode, recovered: readonly RecoveredTablet[]): void {
+  onRecovered(node: SimNode, recovered: readonly Judged[]): void {
     for (const copy of this.copiesOn(node)) {
       const found = recovered.find(({ tablet }) => tablet === copy.tablet);
       const isLossy = this.isLossy(node, copy.tablet);
@@ -79,9 +79,9 @@ export class Checkers {
     }
   }
 
-  #compareRecovered(node: SimNode, copy: Copy, found: RecoveredTablet, isLossy: boolean): void {
+  #compareRecovered(node: SimNode, copy: Copy, found: Judged, isLossy: boolean): void {
     const { records } = this.truthOf(copy.tablet);
-    const damaged = found.damage.length > 0;
+    const damaged = found.damage.length > 0 || found.suspect !== undefined;
     const taken = copy.taken.slice(0, found.committed);
     if (!damaged && found.committed > records.length)
       this.#fail(`${node.id} opens ${copy.tablet} with ${found.committed} committed; ${records.length} were`);

@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { Drain } from '../../../storage-nodes/drain.ts';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import { DiskLog } from '../../../storage-nodes/log/disk-log.ts';
-import type { NodeLog, RecoveredTablet } from '../../../storage-nodes/log/log.ts';
+import type { NodeLog } from '../../../storage-nodes/log/log.ts';
 import { ConfigClient } from '../../../storage-nodes/master/config-client.ts';
 import { requestHandlers } from '../../../storage-nodes/node-requests.ts';
 import { Rejected } from '../../../storage-nodes/rejected.ts';
@@ -15,7 +15,7 @@ import type { Configuration } from '../../../storage-nodes/replication/configura
 import type { Input, PeerMessage } from '../../../storage-nodes/replication/messages.ts';
 import type { Timing } from '../../../storage-nodes/replication/state.ts';
 import type { Application } from '../../../storage-nodes/tablet/application.ts';
-import { judged } from '../../../storage-nodes/tablet/log-trust.ts';
+import { judged, type Judged } from '../../../storage-nodes/tablet/log-trust.ts';
 import type { TabletHost } from '../../../storage-nodes/tablet/tablet-host.ts';
 import { openTablet, withLostTails } from '../../../storage-nodes/tablet/open-tablet.ts';
 import type { Tablet } from '../../../storage-nodes/tablet/tablet.ts';
@@ -46,7 +46,7 @@ export type NodeSurroundings = {
   readonly onCut: (copy: Copy, from: Seq) => void;
   /** Called before anybody could learn what it has done. */
   readonly onLook: (node: SimNode) => void;
-  readonly onRecovered: (node: SimNode, recovered: readonly RecoveredTablet[]) => void;
+  readonly onRecovered: (node: SimNode, recovered: readonly Judged[]) => void;
   readonly onDeath: (node: SimNode) => void;
   /** After how many operations the next process dies by itself. */
   readonly operations: () => number;
@@ -245,7 +245,7 @@ export class SimNode {
     process.timers.after(TICK_MS, () => this.joined && this.#tick(process));
   }
 
-  async #openTablet(process: Process, id: TabletId, recovered: RecoveredTablet | undefined): Promise<Tablet> {
+  async #openTablet(process: Process, id: TabletId, recovered: Judged | undefined): Promise<Tablet> {
     const log = this.log!;
     const cells = this.cells!;
     const tablet = await openTablet(id, this.#host(process, log, cells), recovered);

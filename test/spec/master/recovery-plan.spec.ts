@@ -10,10 +10,10 @@ const one = first();
 const two = after(one);
 const three = after(two, { inSync: [n1, n2] });
 
-type Copy = { last: number; role?: string; serving?: boolean };
+type Copy = { last: number; role?: string; serving?: boolean; isSuspect?: boolean };
 
 function holding(node: NodeId, configurations: readonly Configuration[], copy?: Copy): NodeReport {
-  const copies = copy ? [{ tablet: 't01', role: 'replica', serving: false, ...copy }] : [];
+  const copies = copy ? [{ tablet: 't01', role: 'replica', serving: false, isSuspect: false, ...copy }] : [];
   return { node, configurations, copies };
 }
 
@@ -84,10 +84,33 @@ describe('a recovery', () => {
         {
           node: n3,
           last: 4,
+          isSuspect: false,
           mayLose: ['whatever n1 has behind entry 4', 'whatever the damaged copy on n2 had behind entry 4'],
         },
       ],
     });
+  });
+
+  test('offers copies on which an fsync failed, when there are no better ones, and says so', () => {
+    const suspect = { role: 'quarantined', isSuspect: true };
+    const nodes = [
+      holding(n1, [three], { last: 9, ...suspect }),
+      holding(n2, [three], { last: 7, ...suspect }),
+    ];
+    const [step] = plan([three], nodes);
+    expect(step).toMatchObject({
+      kind: 'blocked',
+      choices: [
+        { node: n1, isSuspect: true, mayLose: ['what the disk of n1 did not keep when an fsync failed'] },
+        {
+          node: n2,
+          mayLose: ['what the disk of n2 did not keep when an fsync failed', 'entries 8 to 9, which n1 has'],
+        },
+      ],
+    });
+    expect(plan([three], nodes, { t01: n1 })).toMatchObject([
+      { kind: 'force', next: { primary: n1, inSync: [n1] } },
+    ]);
   });
 });
 

@@ -61,6 +61,7 @@ export class Copy {
       committed?: number;
       cutTail?: boolean;
       damage?: string;
+      suspect?: string;
       imported?: Imported;
     } = {},
   ) {
@@ -80,6 +81,7 @@ export class Copy {
         prepared: log.slice(committed),
         cutTail: recovered.cutTail ?? false,
         damage: recovered.damage,
+        suspect: recovered.suspect,
         imported: recovered.imported,
       },
     });

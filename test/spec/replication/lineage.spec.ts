@@ -100,3 +100,40 @@ describe('a copy that holds more than the new lineage', () => {
     expect(a.learns('l1 v6 e4 b [b]').some((line) => line.startsWith('wipe'))).toBe(true);
   });
 });
+
+describe('a copy on whose disk an fsync failed', () => {
+  const suspect = (self = 'a') =>
+    new Copy(self, {
+      configuration: 'v3 e2 a [a b]',
+      log: '1@2 2@2',
+      committed: 1,
+      suspect: 'an fsync failed',
+    });
+
+  it('takes part in nothing', () => {
+    const a = suspect();
+    expect(a.waits(10 * TIMING.graceMs).filter((line) => line.startsWith('ask'))).toEqual([]);
+    expect(a.replica.view).toMatchObject({ role: 'quarantined', isSuspect: true });
+  });
+
+  it('leads, with all that it has, when an operator has chosen it alone', () => {
+    const a = suspect();
+    a.waits(50);
+    expect(a.learns('l1 v4 e3 a [a]')).toEqual(
+      expect.arrayContaining(['save l1 v4 e3 a [a]', 'be primary in v4']),
+    );
+    expect(asks(a.waits(TIMING.graceMs + 50))).toEqual(['ask for l1 v5 e4 a [a]']);
+    expect(a.wins('l1 v5 e4 a [a]')).toContain('open e4 at 3');
+  });
+
+  it('is wiped when another was chosen', () => {
+    const b = suspect('b');
+    expect(b.learns('l1 v4 e3 a [a]')).toContain('wipe: an fsync failed');
+  });
+
+  it('leads no more when its bytes turn out to be damaged as well', () => {
+    const a = suspect();
+    a.step({ kind: 'damaged', reason: 'a wrong checksum' });
+    expect(a.learns('l1 v4 e3 a [a]')).not.toContain('be primary in v4');
+  });
+});
