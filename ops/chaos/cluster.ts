@@ -1,6 +1,6 @@
 /**
- * A cluster of its own to break: nats-server, the master with its config store, and three storage nodes,
- * on throw-away data. Gateways are left out: callers use the same client as gateways do. Nodes reach each
+ * A cluster of its own to break: nats-server, the master with its config store (or three etcd members and two
+ * masters), and three storage nodes, on throw-away data. Gateways are left out: callers use the same client as gateways do. Nodes reach each
  * other and the master through relays; the callers reach nodes directly, also those that are cut off.
  */
 import { randomUUID } from 'node:crypto';
@@ -8,7 +8,10 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
+import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
+import type { ControlWish, Notices } from '../../storage-nodes/wire/notices.ts';
 import { commandOf } from '../cluster/commands.ts';
+import { isOurs } from '../cluster/disabled.ts';
 import type { Command } from '../cluster/supervisor.ts';
 import { readOrCreateClusterFile, type ClusterFile } from '../processes/cluster-file.ts';
 import { createLogger } from '../processes/logger.ts';
@@ -20,7 +23,7 @@ import { SmallDisk } from './small-disk.ts';
 import { Network } from './network.ts';
 import { ProcessGroup } from './process-group.ts';
 
-const KINDS: ReadonlySet<ProcessPlan['kind']> = new Set(['nats', 'master', 'storage-node']);
+const KINDS: ReadonlySet<ProcessPlan['kind']> = new Set(['nats', 'etcd', 'master', 'storage-node']);
 const POLL_MS = 100;
 /** In sync for two polls so far apart: a state that was about to change has done so. */
 const SETTLED_MS = 500;
@@ -32,6 +35,9 @@ const RECOVERY_DEADLINE_MS = 240_000;
 export class ChaosCluster {
   readonly settings: Settings;
   readonly nodes: readonly string[];
+  readonly masters: readonly string[];
+  /** None if the config store is the master's own. */
+  readonly etcdMembers: readonly string[];
   readonly network = new Network();
   readonly processes: ProcessGroup;
   readonly store: TcpStoreClient;
@@ -40,6 +46,7 @@ export class ChaosCluster {
   /** Where the data of one node lives, if this machine lets us mount one. */
   readonly smallDisk: SmallDisk | undefined;
   readonly #clockLibrary: string | undefined;
+  readonly #notices: Notices;
 
   static async start(options: {
     settings: Settings;
@@ -97,6 +104,14 @@ export class ChaosCluster {
     this.#clockLibrary = parts.clockLibrary;
     const nodes = addressesOf('storage-node', parts.plans);
     this.nodes = nodes.map(({ id }) => id);
+    this.masters = addressesOf('master', parts.plans).map(({ id }) => id);
+    this.etcdMembers = addressesOf('etcd', parts.plans).map(({ id }) => id);
+    this.#notices = connectNotices({
+      port: addressesOf('nats', parts.plans)[0]!.port,
+      ...parts.cluster.nats,
+      name: 'chaos',
+      logger: createLogger({ kind: 'chaos', id: 'notices' }, 'fatal'),
+    });
     if (this.#clockLibrary) for (const node of this.nodes) this.setClock(node, 0);
     const open = (clientId: string): TcpStoreClient =>
       createStoreClient({
@@ -121,6 +136,17 @@ export class ChaosCluster {
   /** How far a node's wall clock is from the true one, from about now on. */
   setClock(node: string, offsetSeconds: number): void {
     setClock(clockFile(this.settings, node), offsetSeconds);
+  }
+
+  /** As an operator does: it may be lost, or not be possible now. */
+  wish(node: string, wish: ControlWish['wish']): void {
+    this.#notices.control(node, { wish });
+  }
+
+  /** To the processes that keep configurations. */
+  async signalStore(signal: NodeJS.Signals): Promise<void> {
+    const keepers = this.etcdMembers.length > 0 ? this.etcdMembers : this.masters;
+    await Promise.all(keepers.map((id) => this.processes.signal(id, signal)));
   }
 
   async primaryOf(row: string): Promise<string> {
@@ -194,6 +220,7 @@ export class ChaosCluster {
 
   /** Ends every process and lets go of disks and ports. */
   async stop(): Promise<void> {
+    await this.#notices.close();
     await this.store.close();
     await this.readers.close();
     await this.processes.stopAll();
@@ -210,9 +237,9 @@ function clockFile(settings: Settings, node: string): string {
   return join(folder, node);
 }
 
-/** All but nats-server are reached through a relay for each pair. */
+/** All of our own processes are reached through a relay for each pair. */
 async function routesOf(id: string, plans: readonly ProcessPlan[], network: Network): Promise<string> {
-  const others = plans.filter((plan) => plan.id !== id && plan.kind !== 'nats');
+  const others = plans.filter((plan) => plan.id !== id && isOurs(plan.kind));
   const relays = await Promise.all(others.map((plan) => network.relay(id, plan)));
   return relays.map(({ id, host, port }) => `${id}=${host}:${port}`).join(',');
 }

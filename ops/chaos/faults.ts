@@ -4,39 +4,18 @@
  * never taken away for good at once: whatever a fault destroys, it destroys on one node.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CELLS } from './cells.ts';
 import type { ChaosCluster } from './cluster.ts';
 import { flipInSegment, flipInTable, isMended, type Flip } from './damage.ts';
+import { pauseMs, victim, whileDown, type Fault } from './fault.ts';
+import { PLANNED_MOVES } from './planned-moves.ts';
+import { STORE_FAULTS } from './store-faults.ts';
 import type { RelayState } from './network.ts';
 import type { SeededRandom } from './seeded-random.ts';
-
-export interface Fault {
-  readonly name: string;
-  /** Why this cluster cannot have it; undefined if it can. */
-  readonly obstacle?: (cluster: ChaosCluster) => string | undefined;
-  /**
-   * `destroys`: bytes of one copy are lost for good. `isolates`: copies may leave the in-sync set though
-   * their bytes are sound. Not both at once: the last copy in sync could be the one destroyed.
-   */
-  readonly nature?: 'destroys' | 'isolates';
-  /** Resolves with what was done, in words. */
-  readonly run: (cluster: ChaosCluster, random: SeededRandom) => Promise<string>;
-}
 
 /** A process reads its offset once a second. */
 const CLOCK_READ_MS = 1_100;
 /** A scrub's turn comes once a second, to one tablet. */
 const MENDED_DEADLINE_MS = 240_000;
-
-/** Longer than a lease and its grace. */
-const pauseMs = (random: SeededRandom): number => Math.round(random.between(1_500, 5_000));
-
-/** Mostly who leads a cell that callers use: drawn as a cell, so that the seed says whom. */
-async function victim(cluster: ChaosCluster, random: SeededRandom): Promise<string> {
-  const node = random.pick(cluster.nodes);
-  const { row } = random.pick(CELLS);
-  return random.chance(0.7) ? cluster.primaryOf(row) : node;
-}
 
 async function partition(
   cluster: ChaosCluster,
@@ -50,13 +29,6 @@ async function partition(
   await sleep(ms);
   cluster.network.set('open', which(node));
   return `${node}, ${state}, ${ms} ms`;
-}
-
-async function whileDown(cluster: ChaosCluster, id: string, ms: number): Promise<string> {
-  await cluster.processes.takeDown(id);
-  await sleep(ms);
-  cluster.processes.start(id);
-  return `${id}, ${ms} ms`;
 }
 
 async function untilMended(flip: Flip): Promise<void> {
@@ -110,20 +82,21 @@ export const FAULTS: readonly Fault[] = [
       partition(
         cluster,
         random,
-        (node) => (from, to) => [from, to].includes(node) && ![from, to].includes('master'),
+        (node) => (from, to) =>
+          [from, to].includes(node) && !cluster.masters.some((master) => [from, to].includes(master)),
       ),
   },
   {
     name: 'partition, one way out',
     nature: 'isolates',
     run: (cluster, random) =>
-      partition(cluster, random, (node) => (from, to) => from === node && to !== 'master'),
+      partition(cluster, random, (node) => (from, to) => from === node && !cluster.masters.includes(to)),
   },
   {
     name: 'partition, one way in',
     nature: 'isolates',
     run: (cluster, random) =>
-      partition(cluster, random, (node) => (from, to) => to === node && from !== 'master'),
+      partition(cluster, random, (node) => (from, to) => to === node && !cluster.masters.includes(from)),
   },
   {
     name: 'disk full',
@@ -179,20 +152,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'master down',
-    run: (cluster, random) => whileDown(cluster, 'master', pauseMs(random)),
-  },
-  {
-    name: 'config store stands still while a primary dies',
-    async run(cluster, random) {
-      const node = await victim(cluster, random);
-      const ms = pauseMs(random);
-      await cluster.processes.signal('master', 'SIGSTOP');
-      const restarted = cluster.processes.restart(node, 'SIGKILL');
-      await sleep(ms);
-      await cluster.processes.signal('master', 'SIGCONT');
-      await restarted;
-      return `${node}, ${ms} ms`;
-    },
+    run: (cluster, random) => whileDown(cluster, random.pick(cluster.masters), pauseMs(random)),
   },
   {
     name: 'wall clock jump',
@@ -212,13 +172,6 @@ export const FAULTS: readonly Fault[] = [
       return `${node}, ${seconds} s, ${ms} ms, meanwhile killed: ${killed ?? 'none'}`;
     },
   },
+  ...PLANNED_MOVES,
+  ...STORE_FAULTS,
 ];
-
-/** Whether two faults may overlap. */
-export function canMeet(one: Fault, other: Fault): boolean {
-  if (one === other) return false;
-  return (
-    (one.nature !== 'destroys' || other.nature === undefined) &&
-    (other.nature !== 'destroys' || one.nature === undefined)
-  );
-}

@@ -6,6 +6,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Supervisor, type Command } from '../cluster/supervisor.ts';
 
+const WISH_AGAIN_MS = 1_000;
+const WISH_DEADLINE_MS = 120_000;
+
 export interface Member {
   readonly id: string;
   readonly command: Command;
@@ -65,6 +68,25 @@ export class ProcessGroup {
     await this.#running(id, before);
   }
 
+  /** Asks each second for it to be restarted, until another process is in its place. */
+  async untilReplaced(id: string, ask: () => void): Promise<void> {
+    const before = await this.#running(id);
+    await asking(ask, `${id} is not restarted`, () => {
+      const pid = this.#supervisors.get(id)?.pid;
+      return pid !== undefined && pid !== before;
+    });
+  }
+
+  /** Asks each second for it to be disabled, until it has ended for that. */
+  async untilDisabled(id: string, ask: () => void): Promise<void> {
+    await asking(ask, `${id} is not disabled`, () => this.#supervisors.get(id)?.disabled === true);
+  }
+
+  /** Starts what was disabled. */
+  enable(id: string): void {
+    this.#supervisors.get(id)?.enable();
+  }
+
   async #running(id: string, besides?: number): Promise<number> {
     for (;;) {
       const pid = this.#supervisors.get(id)?.pid;
@@ -87,6 +109,21 @@ export class ProcessGroup {
       await supervisor.stop();
     }
     for (const pid of this.#pids.values()) this.#onEnded(pid);
+  }
+}
+
+/** Wishes may be lost, and a node that cannot be drained now may be a moment later. */
+async function asking(ask: () => void, complaint: string, isDone: () => boolean): Promise<void> {
+  const deadline = performance.now() + WISH_DEADLINE_MS;
+  let askAt = 0;
+  while (!isDone()) {
+    const now = performance.now();
+    if (now > deadline) throw new Error(`${complaint}, though asked to for ${WISH_DEADLINE_MS / 1000} s`);
+    if (now >= askAt) {
+      ask();
+      askAt = now + WISH_AGAIN_MS;
+    }
+    await sleep(20);
   }
 }
 

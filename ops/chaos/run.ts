@@ -11,7 +11,8 @@ import type { TcpStoreClient } from '../../storage-nodes/client/store-client.ts'
 import type { Settings } from '../processes/settings.ts';
 import { findClockLibrary } from './clock.ts';
 import { ChaosCluster } from './cluster.ts';
-import { canMeet, FAULTS, type Fault } from './faults.ts';
+import { canMeet, type Fault } from './fault.ts';
+import { FAULTS } from './faults.ts';
 import { longestGap } from './gaps.ts';
 import { Load } from './load.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -23,6 +24,7 @@ export interface ChaosOptions {
   readonly callers: number;
   /** Faults whose name contains this; undefined: all. */
   readonly only: string | undefined;
+  /** Name the config store, too. */
   readonly settings: Settings;
   /** Replays every copy of every tablet and compares. */
   readonly verify: (
@@ -70,7 +72,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   let failed = true;
   try {
     cluster = await ChaosCluster.start({
-      settings: { ...options.settings, dataFolder: folder, scrubSeconds: 1, configStore: 'embedded' },
+      settings: { ...options.settings, dataFolder: folder, scrubSeconds: 1 },
       clockLibrary: findClockLibrary(),
       smallDiskNode,
     });

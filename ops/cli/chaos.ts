@@ -17,10 +17,18 @@ export type ChaosCommand = {
   readonly seed?: number;
   readonly callers: number;
   readonly only?: string;
+  readonly configStore: Settings['configStore'];
   readonly json?: boolean;
 };
 
-export async function chaos({ minutes, callers, only, json, ...more }: ChaosCommand): Promise<void> {
+export async function chaos({
+  minutes,
+  callers,
+  only,
+  json,
+  configStore,
+  ...more
+}: ChaosCommand): Promise<void> {
   if (only !== undefined && !FAULTS.some(({ name }) => name.includes(only))) {
     const names = FAULTS.map(({ name }) => name).join('; ');
     throw new BadInput(`--only: no fault has ${JSON.stringify(only)} in its name; there are: ${names}.`);
@@ -28,13 +36,15 @@ export async function chaos({ minutes, callers, only, json, ...more }: ChaosComm
   const seed = more.seed ?? randomInt(SEED_MAX);
   // The table goes to standard output alone, so that --json is JSON.
   const say = (line: string): void => console.error(line);
-  const part = only === undefined ? '' : ` --only ${JSON.stringify(only)}`;
+  const part =
+    (configStore === 'embedded' ? '' : ` --config-store ${configStore}`) +
+    (only === undefined ? '' : ` --only ${JSON.stringify(only)}`);
   say(`Chaos; repeat with: penncloud chaos --minutes ${minutes} --seed ${seed} --callers ${callers}${part}`);
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => abort.abort(new Failed('Stopped before the end.')));
   }
-  const settings = await settingsWithPorts();
+  const settings = await settingsWithPorts(configStore);
   const report = await runChaos({
     seed,
     minutes,
@@ -56,8 +66,9 @@ export async function chaos({ minutes, callers, only, json, ...more }: ChaosComm
 }
 
 /** The ports that the environment names; without a word on them, any that are free. */
-async function settingsWithPorts(): Promise<Settings> {
-  const settings = readSettings();
+async function settingsWithPorts(configStore: Settings['configStore']): Promise<Settings> {
+  // The members of an etcd that is somebody else's are not ours to kill.
+  const settings = { ...readSettings(), configStore, etcdEndpoints: [] };
   if (!process.env['PENNCLOUD_PORT_OFFSET']) {
     return { ...settings, portOffset: await freeOffset(settings) };
   }

@@ -2,7 +2,7 @@
  * The command line. This file is its grammar; each command's work is in a module of its own, loaded only
  * when it is asked for, so that a quick command stays quick.
  */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { exitOf, positiveNumber, wholeNumber } from './outcome.ts';
 
 const LIMIT = wholeNumber('--limit', 1, 100_000);
@@ -135,6 +135,11 @@ program
   .option('--seed <n>', 'repeats the faults of a run', wholeNumber('--seed', 0, 2 ** 31 - 1))
   .option('--callers <n>', 'how many ask at once', wholeNumber('--callers', 1, 256), 12)
   .option('--only <text>', 'only faults with this in their name')
+  .addOption(
+    new Option('--config-store <kind>', 'where configurations are kept')
+      .choices(['embedded', 'etcd'])
+      .default('embedded'),
+  )
   .option('--json', 'as JSON')
   .action(async (options) => (await import('./chaos.ts')).chaos(options));
 
