@@ -90,7 +90,7 @@ function alarmsOf(
   const down = nodes.filter((node) => node.status === 'down').map(({ id }) => `${id} is down.`);
   const theirs = beats.flatMap(({ id, alarms }) => alarms.map((alarm) => `${id}: ${alarm}`));
   const ofTablets = (tablets ?? []).flatMap((tablet) => alarmOf(tablet, rolesIn(tablet.id, beats)) ?? []);
-  const silent = tablets === undefined ? ['No storage node tells about the tablets.'] : [];
+  const silent = !tablets?.length ? ['No storage node tells about the tablets.'] : [];
   return [...own, ...down, ...silent, ...ofTablets, ...theirs];
 }
 

@@ -4,20 +4,21 @@
  * close, and the cluster's processes end with their launcher.
  */
 import { spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll } from 'vitest';
 import { portObstacle } from '../../ops/cluster/free-ports.ts';
 import { readRunningFile } from '../../ops/cluster/running-file.ts';
 import { readClusterFile } from '../../ops/processes/cluster-file.ts';
 import { createLogger } from '../../ops/processes/logger.ts';
 import { readSettings } from '../../ops/processes/settings.ts';
 import { addressesOf, httpUrl, planCluster } from '../../ops/processes/topology.ts';
-import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
+import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../ops/bin/penncloud', import.meta.url));
 const READY = /^PennCloud is ready at /m;
@@ -118,6 +119,51 @@ export async function startCluster(
     /** As Ctrl-C does; resolves with the exit code, and removes the data. */
     stop,
   };
+}
+
+/** One cluster, and a client of it, for all tests of a file; both end with them. */
+export function clusterForAll(): { readonly cluster: Cluster; readonly store: TcpStoreClient } {
+  let cluster: Cluster | undefined;
+  let store: TcpStoreClient | undefined;
+  beforeAll(async () => {
+    cluster = await startCluster();
+    store = cluster.openStore();
+  });
+  afterAll(async () => {
+    await store?.close();
+    await cluster?.stop();
+  });
+  return {
+    get cluster() {
+      return cluster!;
+    },
+    get store() {
+      return store!;
+    },
+  };
+}
+
+/** Resolves when every tablet serves with this many copies in sync. */
+export async function allInSync(store: TcpStoreClient, copies = 3): Promise<void> {
+  await until('every copy is in sync', async () => {
+    const tablets = await store.tabletStatus();
+    return tablets.every((tablet) => tablet.serving && tablet.inSync.length >= copies) || undefined;
+  });
+}
+
+/** A cell whose value is its column's name; resolves when it is committed. */
+export async function putColumn(store: TcpStoreClient, row: string, column: string): Promise<void> {
+  await store.execute({
+    id: randomUUID(),
+    expiresAt: Date.now() + 60_000,
+    stream: row,
+    type: 'kv.Put',
+    data: { column },
+    parts: [Buffer.from(column)],
+    actor: 'test',
+    session: '',
+    action: 'Put',
+  });
 }
 
 export async function runCli(

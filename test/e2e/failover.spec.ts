@@ -3,36 +3,17 @@
  * latency, no errors; nothing acknowledged is missing; the node comes back by what it missed. How long
  * writes stood still is printed, not asserted.
  */
-import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
-import { startCluster, until, type Cluster } from './cluster.ts';
+import { describe, expect, it } from 'vitest';
+import { allInSync, clusterForAll, putColumn, until } from './cluster.ts';
 
 const ROW = 'house';
 const WRITERS = 8;
 const KILLS = 3;
 
-let cluster: Cluster;
-let store: TcpStoreClient;
-
-beforeAll(async () => {
-  cluster = await startCluster();
-  store = cluster.openStore();
-});
-afterAll(async () => {
-  await store?.close();
-  await cluster?.stop();
-});
-
-async function allInSync(): Promise<void> {
-  await until('every copy is in sync', async () => {
-    const tablets = await store.tabletStatus();
-    return tablets.every((tablet) => tablet.serving && tablet.inSync.length === 3) || undefined;
-  });
-}
+const its = clusterForAll();
 
 async function primaryOf(row: string): Promise<string> {
-  const tablets = await store.tablets();
+  const tablets = await its.store.tablets();
   return tablets.find(({ from, to }) => row >= from && (to === null || row < to))!.primary;
 }
 
@@ -47,17 +28,7 @@ describe('killing the primary under load', () => {
       const write = async (writer: number): Promise<void> => {
         for (let n = 0; writing; n++) {
           const column = `${kill}.${writer}.${n}`;
-          await store.execute({
-            id: randomUUID(),
-            expiresAt: Date.now() + 60_000,
-            stream: ROW,
-            type: 'kv.Put',
-            data: { column },
-            parts: [Buffer.from(column)],
-            actor: 'test',
-            session: '',
-            action: 'Put',
-          });
+          await putColumn(its.store, ROW, column);
           acknowledged.set(column, column);
           acknowledgedAt.push(performance.now());
         }
@@ -65,14 +36,14 @@ describe('killing the primary under load', () => {
       const writers = Array.from({ length: WRITERS }, (_, writer) => write(writer));
       const primary = await primaryOf(ROW);
       await until('writes flow', () => acknowledgedAt.length > 200 || undefined);
-      const before = await cluster.kill(primary);
+      const before = await its.cluster.kill(primary);
       const sofar = acknowledgedAt.length;
       await until('writes flow again', () => acknowledgedAt.length > sofar + 500 || undefined);
       writing = false;
       await Promise.all(writers);
       gaps.push(Math.max(...acknowledgedAt.slice(1).map((at, i) => at - acknowledgedAt[i]!)));
-      await cluster.restarted(primary, before);
-      await allInSync();
+      await its.cluster.restarted(primary, before);
+      await allInSync(its.store);
     }
     console.log(
       `[figure] longest time without an acknowledged write: ${gaps.map((gap) => `${Math.round(gap)} ms`).join(', ')}`,
@@ -83,7 +54,7 @@ describe('killing the primary under load', () => {
     const found = new Map<string, string>();
     let from = { row: ROW, column: '' };
     for (;;) {
-      const { results } = await store.read(ROW, [
+      const { results } = await its.store.read(ROW, [
         { scan: { from, to: { row: `${ROW}\u0001`, column: '' }, limit: 1000 } },
       ]);
       for (const cell of results[0]!) found.set(cell.column, cell.bytes!.toString());
@@ -95,7 +66,7 @@ describe('killing the primary under load', () => {
   });
 
   it('agrees on every replica, replayed and live', { timeout: 120_000 }, async () => {
-    const verified = await cluster.cli(['replay', '--verify']);
+    const verified = await its.cluster.cli(['replay', '--verify']);
     expect(verified, `${verified.stdout}\n${verified.stderr}`).toMatchObject({ code: 0 });
   });
 });

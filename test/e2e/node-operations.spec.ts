@@ -3,41 +3,23 @@
  * write. Nobody sees an error, nothing acknowledged is missing; the longest pause is printed.
  */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
-import { isAlive, startCluster, until, type Cluster } from './cluster.ts';
+import { describe, expect, it } from 'vitest';
+import { allInSync, clusterForAll, isAlive, putColumn } from './cluster.ts';
 
 const ROWS = ['apple', 'house', 'pear', 'tree'];
 const NODES = ['node-1', 'node-2', 'node-3'];
 
-let cluster: Cluster;
-let store: TcpStoreClient;
-
-beforeAll(async () => {
-  cluster = await startCluster();
-  store = cluster.openStore();
-});
-afterAll(async () => {
-  await store?.close();
-  await cluster?.stop();
-});
+const its = clusterForAll();
 
 type ListedNode = { id: string; kind: string; status: string; pid: number | null; primaryOf: string[] };
 
 async function list(): Promise<ListedNode[]> {
-  const { stdout } = await cluster.cli(['node', 'list', '--json']);
+  const { stdout } = await its.cluster.cli(['node', 'list', '--json']);
   return JSON.parse(stdout.toString()) as ListedNode[];
 }
 
 async function node(id: string): Promise<ListedNode> {
   return (await list()).find((one) => one.id === id)!;
-}
-
-async function allInSync(copies = 3): Promise<void> {
-  await until('every copy is in sync', async () => {
-    const tablets = await store.tabletStatus();
-    return tablets.every((tablet) => tablet.serving && tablet.inSync.length >= copies) || undefined;
-  });
 }
 
 /** Writes to every tablet of kv rows until told to stop; then everything acknowledged must be there. */
@@ -48,17 +30,7 @@ function writing(): { stop: () => Promise<number> } {
     let [longest, last] = [0, performance.now()];
     while (on) {
       const column = randomUUID();
-      await store.execute({
-        id: randomUUID(),
-        expiresAt: Date.now() + 60_000,
-        stream: row,
-        type: 'kv.Put',
-        data: { column },
-        parts: [Buffer.from(column)],
-        actor: 'test',
-        session: '',
-        action: 'Put',
-      });
+      await putColumn(its.store, row, column);
       acknowledged.push({ row, column });
       longest = Math.max(longest, performance.now() - last);
       last = performance.now();
@@ -70,7 +42,7 @@ function writing(): { stop: () => Promise<number> } {
       on = false;
       const longest = Math.max(...(await Promise.all(writers)));
       for (const { row, column } of acknowledged) {
-        const { results } = await store.read(row, [{ get: { row, column } }]);
+        const { results } = await its.store.read(row, [{ get: { row, column } }]);
         expect(results[0]![0]?.bytes?.toString()).toBe(column);
       }
       return longest;
@@ -84,7 +56,7 @@ describe('an operator', () => {
     expect(nodes.map(({ id }) => id)).toEqual(expect.arrayContaining([...NODES, 'gateway-1', 'master']));
     expect(nodes.every(({ status }) => status === 'serving')).toBe(true);
     expect(nodes.flatMap(({ primaryOf }) => primaryOf).sort()).toEqual(
-      (await store.tablets()).map(({ id }) => id).sort(),
+      (await its.store.tablets()).map(({ id }) => id).sort(),
     );
   });
 
@@ -93,13 +65,13 @@ describe('an operator', () => {
     { timeout: 60_000 },
     async () => {
       const load = writing();
-      expect(await cluster.cli(['node', 'drain', 'node-2'])).toMatchObject({ code: 0 });
+      expect(await its.cluster.cli(['node', 'drain', 'node-2'])).toMatchObject({ code: 0 });
       const longest = await load.stop();
       console.log(`[figure] longest pause of a writer while a node was drained: ${Math.round(longest)} ms`);
       expect(await node('node-2')).toMatchObject({ status: 'draining', primaryOf: [] });
-      expect(await cluster.cli(['node', 'restart', 'node-2'])).toMatchObject({ code: 0 });
+      expect(await its.cluster.cli(['node', 'restart', 'node-2'])).toMatchObject({ code: 0 });
       expect((await node('node-2')).status).toBe('serving');
-      await allInSync();
+      await allInSync(its.store);
     },
   );
 
@@ -107,8 +79,8 @@ describe('an operator', () => {
     const before = await list();
     const load = writing();
     for (const id of NODES) {
-      expect(await cluster.cli(['node', 'restart', id])).toMatchObject({ code: 0 });
-      await allInSync();
+      expect(await its.cluster.cli(['node', 'restart', id])).toMatchObject({ code: 0 });
+      await allInSync(its.store);
     }
     const longest = await load.stop();
     console.log(`[figure] longest pause of a writer during a rolling restart: ${Math.round(longest)} ms`);
@@ -120,33 +92,33 @@ describe('an operator', () => {
   });
 
   it('disables a process: it stays down until it is restarted', { timeout: 60_000 }, async () => {
-    const pid = cluster.pid('node-3');
-    expect(await cluster.cli(['node', 'disable', 'node-3'])).toMatchObject({ code: 0 });
+    const pid = its.cluster.pid('node-3');
+    expect(await its.cluster.cli(['node', 'disable', 'node-3'])).toMatchObject({ code: 0 });
     expect(isAlive(pid)).toBe(false);
     expect(await node('node-3')).toMatchObject({ status: 'disabled', primaryOf: [] });
-    const { stdout } = await cluster.cli(['status', '--json']);
+    const { stdout } = await its.cluster.cli(['status', '--json']);
     const { nodes } = JSON.parse(stdout.toString()) as { nodes: { id: string; status: string }[] };
     expect(nodes.find(({ id }) => id === 'node-3')?.status).toBe('disabled');
-    expect(await cluster.cli(['node', 'restart', 'node-3'])).toMatchObject({ code: 0 });
-    await allInSync();
+    expect(await its.cluster.cli(['node', 'restart', 'node-3'])).toMatchObject({ code: 0 });
+    await allInSync(its.store);
   });
 
   it('cannot take down the last in-sync copy by mistake', { timeout: 90_000 }, async () => {
-    await cluster.cli(['node', 'disable', 'node-1']);
-    await cluster.cli(['node', 'disable', 'node-2']);
-    const refused = await cluster.cli(['node', 'disable', 'node-3']);
+    await its.cluster.cli(['node', 'disable', 'node-1']);
+    await its.cluster.cli(['node', 'disable', 'node-2']);
+    const refused = await its.cluster.cli(['node', 'disable', 'node-3']);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/node-3 cannot be drained: no other in-sync copy takes over t/);
     expect((await node('node-3')).status).toBe('serving');
     const load = writing();
     await load.stop();
-    await cluster.cli(['node', 'restart', 'node-1']);
-    await cluster.cli(['node', 'restart', 'node-2']);
-    await allInSync();
+    await its.cluster.cli(['node', 'restart', 'node-1']);
+    await its.cluster.cli(['node', 'restart', 'node-2']);
+    await allInSync(its.store);
   });
 
   it('is told which processes there are when one does not exist', async () => {
-    const { code, stderr } = await cluster.cli(['node', 'drain', 'node-9']);
+    const { code, stderr } = await its.cluster.cli(['node', 'drain', 'node-9']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/no process "node-9"; there are .*node-1/);
   });
