@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { projectRoot } from './project-root.ts';
 
 const FILES = ['style.css', 'page.js', 'icon.svg'] as const;
@@ -53,13 +53,16 @@ export async function registerAssets(app: FastifyInstance, urls: AssetUrls): Pro
   app.get<{ Params: { name: string } }>('/assets/:name', (request, reply) => {
     const file = fileOf.get(request.params.name);
     if (file === undefined) return reply.callNotFound();
-    if (file === 'style.css')
-      return reply
-        .header('cache-control', `public, max-age=${YEAR_MS / 1000}, immutable`)
-        .type('text/css; charset=utf-8')
-        .send(style);
+    if (file === 'style.css') return sendStyle(request, reply, style, `"${request.params.name}"`);
     return reply.sendFile(file, { immutable: true, maxAge: YEAR_MS, etag: true });
   });
   // Browsers ask for this name unbidden.
   app.get('/favicon.ico', (_request, reply) => reply.redirect(urls['icon.svg'], 301));
+}
+
+/** There is no file that could be sent. */
+function sendStyle(request: FastifyRequest, reply: FastifyReply, style: Buffer, etag: string): FastifyReply {
+  reply.headers({ etag, 'cache-control': `public, max-age=${YEAR_MS / 1000}, immutable` });
+  if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+  return reply.type('text/css; charset=utf-8').send(style);
 }
