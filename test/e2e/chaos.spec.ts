@@ -34,12 +34,25 @@ describe('penncloud chaos', () => {
     },
   );
 
+  test('breaks members of etcd as well', { timeout: 300_000 }, async () => {
+    const seed = randomInt(2 ** 31);
+    const args = ['--minutes', '0.1', '--seed', String(seed), '--config-store', 'etcd', '--only', 'etcd'];
+    console.log(`[seed] penncloud chaos ${args.join(' ')}`);
+    const { code, stdout, stderr } = await chaos(...args, '--json');
+    expect(code, stderr).toBe(0);
+    const report = JSON.parse(stdout.toString());
+    expect(report).toMatchObject({ seed, reasons: [], leftOut: [] });
+    expect(report.faults.length).toBeGreaterThan(0);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
   test.each([
     [['--seed', '1'], '--minutes'],
     [['--minutes', '0'], '--minutes'],
     [['--minutes', 'x'], '--minutes'],
     [['--minutes', '1', '--seed', '-1'], '--seed'],
     [['--minutes', '1', '--only', 'sunshine'], '--only'],
+    [['--minutes', '1', '--config-store', 'paper'], '--config-store'],
   ])('refuses %j with exit code 2, naming %s', async (args, named) => {
     const { code, stderr } = await chaos(...args);
     expect(code).toBe(2);
