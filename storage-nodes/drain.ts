@@ -57,7 +57,8 @@ export class Drain {
         if (led.length === 0) return;
         this.#draining = false;
         const names = led.map(({ id }) => id).join(', ');
-        throw new Fault('NotServing', `no other in-sync copy takes over ${names}; see \`penncloud status\``);
+        const why = `no other in-sync copy takes over ${names}, or the config store does not answer`;
+        throw new Fault('NotServing', `${why}; see \`penncloud status\``);
       }
       await pause(timers, LOOK_MS);
     }
