@@ -77,10 +77,10 @@ export function sameCell(a: Cell, b: Cell): boolean {
   return a.work === b.work && a.callers === b.callers && a.valueBytes === b.valueBytes;
 }
 
-/** How many times as fast PennCloud is in the same cell; undefined if it was not measured there. */
+/** How many times as fast PennCloud is in the same cell; undefined if that says nothing: one of them has no answer in it. */
 export function ratioTo(run: Run, runs: readonly Run[]): number | undefined {
   const own = runs.find((other) => other.system === 'penncloud' && sameCell(other, run));
-  return own && own.opsPerSecond / run.opsPerSecond;
+  return own && run.opsPerSecond > 0 ? own.opsPerSecond / run.opsPerSecond : undefined;
 }
 
 export type Goal = {
