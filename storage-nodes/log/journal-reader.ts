@@ -6,8 +6,9 @@
  *
  *   - zeros, or a record of an older generation: nothing was being written. A clean end. If the checkpoint
  *     was made by a clean stop and the number is the one it noted, there is nothing more to look for.
- *   - the next file goes on with the very number expected here: this was the end of a full file, or of one
- *     left after a write that failed.
+ *   - the next file with a first record goes on with the very number expected here: this was the end of a full
+ *     file, or of one left after a write that failed or was torn. Files between that got no first record
+ *     held nothing, or numbers would have gone on: each of several openings that were cut off leaves one.
  *   - a record further on knows this place to have been synced: the bytes here were once good. Damage.
  *   - otherwise the place belongs to the last write, which nothing says was ever synced: a torn
  *     tail, which is cut. (After a power cut the blocks of one write may be on disk in any order, so good
@@ -91,10 +92,16 @@ export async function readJournal(
       const { generation, bytes } = window;
       from = { ...from, generation, number: (await firstNumber(window)) ?? 1, segmentBytes: bytes };
     }
-    for (let i = 0; i < generations.length && window; i++) {
+    for (let i = 0, next = 0; i < generations.length && window; i = next) {
       const { generation, path } = window;
-      following = generations[i + 1] === generation + 1 ? await open(generation + 1) : undefined;
-      const goesOnAt = following && (await firstNumber(following));
+      let goesOnAt: number | undefined;
+      for (next = i + 1; next < generations.length; next++) {
+        following = await open(generations[next]!);
+        goesOnAt = await firstNumber(following);
+        if (goesOnAt !== undefined) break;
+        await following.close();
+        following = undefined;
+      }
 
       let at = 0;
       let reason = '';
@@ -136,6 +143,7 @@ export async function readJournal(
         read.push(...generations.slice(i + 1));
         return end(generations.at(-1)!, { damage: { file: path, offset: at, reason: missing } });
       }
+      read.push(...generations.slice(i + 1, next));
       await window.close();
       window = following;
       following = undefined;

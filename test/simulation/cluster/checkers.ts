@@ -128,7 +128,8 @@ export class Checkers {
     const { view } = tablet;
     const copy = this.copyOf(node, id);
     // A copy that is being given up has no say, and soon no log.
-    if (view.committed === copy.committed || view.quarantine) return;
+    if (view.quarantine) return this.#givenUp(node, copy, view.quarantine);
+    if (view.committed === copy.committed) return;
     if (view.committed < copy.committed)
       return this.#fail(
         `${node.id} ${id}: its commit index fell from ${copy.committed} to ${view.committed}`,
@@ -153,6 +154,12 @@ export class Checkers {
     copy.committed = view.committed;
     if (isPrimary) this.#onDiskOfAll(node, id, view.configuration!, view.committed);
     this.forgive(node);
+  }
+
+  /** Only what lost something, or may have, is fetched anew (rule 11). */
+  #givenUp(node: SimNode, copy: Copy, why: string): void {
+    if (copy.damaged || copy.suspect || this.isLossy(node, copy.tablet)) return;
+    this.#fail(`${node.id} gives up ${copy.tablet}, which lost nothing: ${why}`);
   }
 
   /** The one log: chained, each command in it once, each stream without a gap, time never going back. */

@@ -90,7 +90,7 @@ export class Cluster {
         onLook: (node) => this.checkers.look(node),
         onCut: (copy, from) => this.checkers.onCut(copy, from),
         onRecovered: (node, recovered) => this.checkers.onRecovered(node, recovered),
-        onDeath: (node) => this.faults.onDeath(node),
+        onDeath: (node) => this.faults.deaths.onDeath(node),
         operations: () => this.#operations(),
         deliver: (from, to, bytes) => this.#answer(from, to, bytes),
       });

@@ -4,7 +4,8 @@
  * of them left out (runs/minimise.ts).
  */
 import { Random } from '../engine/random.ts';
-import type { Inode } from '../machines/disk.ts';
+import { Deaths } from './deaths.ts';
+import { DiskFaults } from './disk-faults.ts';
 import { LinkFaults } from './link-faults.ts';
 import type { SimNode } from './node.ts';
 import type { Breakable } from './breakable.ts';
@@ -22,14 +23,16 @@ export class Faults {
   readonly #gaps: Random;
   /** The numbers of those that were inflicted. */
   readonly inflicted: number[] = [];
+  readonly deaths: Deaths;
+  readonly #disks: DiskFaults;
   #number = 0;
-  /** How each node that is to die will die. */
-  readonly #byPower = new Set<SimNode>();
 
   constructor(cluster: Breakable) {
     this.#cluster = cluster;
     this.#premise = new Premise(cluster);
     this.#links = new LinkFaults(cluster);
+    this.deaths = new Deaths(cluster, this.#premise);
+    this.#disks = new DiskFaults(cluster, this.#premise, this.deaths);
     this.#gaps = new Random(Math.imul(cluster.world.seed + 1, 0x9e3779b1));
     for (const node of cluster.nodes) {
       node.machine.disk.mayLose = () => this.#premise.mayLose(node);
@@ -62,7 +65,7 @@ export class Faults {
     for (const node of nodes) {
       const { disk } = node.machine;
       disk.full = disk.failSyncs = disk.misdirect = false;
-      disk.fullAtBeginning = undefined;
+      disk.watch = undefined;
       node.machine.slowMs = 0;
       node.machine.pausedUntil = 0;
       if (!node.up && node.process) node.boot();
@@ -71,27 +74,6 @@ export class Faults {
     if (profile.restartsAll) for (const node of nodes) node.process?.die();
     this.#scrubAll();
     world.after(500, () => this.#recoverStore());
-  }
-
-  /** The process is gone; the machine may be gone with it. Then it starts again. */
-  onDeath(node: SimNode): void {
-    const { world } = this.#cluster;
-    const { random } = world;
-    const byPower = this.#byPower.delete(node) || (random.chance(0.5) && !this.#cluster.peace);
-    const power = byPower && this.#premise.mayTear();
-    world.count(power ? 'power cut' : 'kill');
-    world.note(() => `${node.id} dies${power ? ' with its power' : ''}`);
-    this.#cluster.disconnect(node);
-    const { life } = node;
-    world.after(0, () => {
-      if (!power) return;
-      node.machine.disk.losePower(random);
-      node.cellDisk.losePower(random);
-    });
-    const delay = random.chance(0.5) ? random.between(5, 200) : random.between(200, 3000);
-    world.after(this.#cluster.peace ? 1 : delay, () => {
-      if (node.life === life && !node.up) node.boot();
-    });
   }
 
   #inflict(number: number): void {
@@ -110,10 +92,13 @@ export class Faults {
       case 'kill':
         return node.process?.die();
       case 'power cut':
-        return this.#cutPower(node);
+        return this.deaths.cutPower(node);
+      case 'double death':
+        counted();
+        return this.deaths.twice(random, node);
       case 'blackout':
         counted();
-        for (const one of nodes) this.#cutPower(one);
+        for (const one of nodes) this.deaths.cutPower(one);
         return;
       case 'stop':
         counted();
@@ -167,24 +152,27 @@ export class Faults {
         return this.#rollBackStore(lasting);
       case 'disk full':
         counted();
-        if (random.chance(0.5)) return this.#fillAtBeginning(random, node);
         disk.full = true;
         disk.fullForAll = random.chance(0.5);
         return world.after(lasting, () => void (disk.full = false));
+      case 'full beginning':
+        counted();
+        if (random.chance(0.4)) return this.#disks.fillAtBeginning(random, node);
+        return this.#disks.fillWhenNextBegins(random, node);
       case 'failed fsync':
         disk.failSyncs = true;
         return world.after(lasting, () => void (disk.failSyncs = false));
       case 'wipe':
         if (!this.#premise.mayLose(node) || !node.process) return;
         counted();
-        return this.#wipe(node);
+        return this.#disks.wipe(node);
       case 'flipped byte':
       case 'hole':
-        if (random.chance(0.4)) return this.#damageAtRest(random, node, kind);
-        if (this.#premise.mayLose(node)) this.#damage(random, node, kind);
+        if (random.chance(0.4)) return this.#disks.damageAtRest(random, node, kind);
+        if (this.#premise.mayLose(node)) this.#disks.damage(random, node, kind);
         return;
       case 'lost tail':
-        if (node.up && this.#premise.mayLose(node)) this.#loseTail(random, node);
+        if (node.up && this.#premise.mayLose(node)) this.#disks.loseTail(random, node);
         return;
       case 'misdirected write':
         disk.misdirect = true;
@@ -210,6 +198,9 @@ export class Faults {
       case 'late answers':
         counted();
         return this.#links.lateAnswers(random, node);
+      case 'late words':
+        counted();
+        return this.#links.lateWords(random, node);
       case 'client reset':
         counted();
         return this.#links.resetClients(node, world.now + lasting);
@@ -219,7 +210,7 @@ export class Faults {
   /** Most often somebody who leads, where most is at stake; sometimes somebody who does not count now. */
   #victim(random: Random, kind: FaultKind): SimNode {
     const { nodes, master } = this.#cluster;
-    const [draw, pick] = [kind === 'late answers' ? 0 : random.next(), random.next()];
+    const [draw, pick] = [kind.startsWith('late') ? 0 : random.next(), random.next()];
     const current = [...master.current.values()];
     const found = nodes.filter(({ id }) => {
       if (draw < 0.5) return current.some(({ primary }) => primary === id);
@@ -258,93 +249,9 @@ export class Faults {
     master.recover().catch((error: unknown) => world.note(() => `recovery fails: ${String(error)}`));
   }
 
-  #cutPower(node: SimNode): void {
-    if (!node.up) return;
-    this.#byPower.add(node);
-    node.process!.die();
-  }
-
-  #wipe(node: SimNode): void {
-    this.#byPower.delete(node);
-    for (const copy of this.#cluster.checkers.copiesOn(node)) {
-      copy.empty();
-      copy.lossy = true;
-    }
-    node.process!.die();
-    this.#cluster.world.after(0, () => {
-      node.machine.disk.wipe();
-      node.cellDisk.wipe();
-    });
-  }
-
-  #damage(random: Random, node: SimNode, kind: 'flipped byte' | 'hole'): void {
-    const { world } = this.#cluster;
-    const files = [...node.machine.disk.files].filter(([, { size }]) => size > 0);
-    if (files.length === 0) return;
-    const [path, inode] = random.pick(files);
-    // Most of a journal file is empty: what is written lies at its beginning.
-    const end = random.chance(0.7) ? usedBytes(inode) : inode.size;
-    if (end === 0) return;
-    const from = random.below(end);
-    const to = kind === 'hole' ? Math.min(inode.size, from + 1 + random.below(2000)) : from + 1;
-    world.count(kind);
-    world.note(() => `${node.id}: ${kind} in ${path}, ${from} to ${to}`);
-    node.machine.disk.onLost();
-    inode.damage(from, to, (bytes) => {
-      if (kind === 'hole') bytes.fill(0);
-      else bytes[0]! ^= 1 << random.below(8);
-    });
-  }
-
-  /** No room for the first record of a new file, as every start begins one; then room, and another start. */
-  #fillAtBeginning(random: Random, node: SimNode): void {
-    const { world } = this.#cluster;
-    node.machine.disk.fullAtBeginning = { of: random.pick(['/journal/', '/']), ms: random.between(50, 800) };
-    if (random.chance(0.7)) node.process?.die();
-    const again = random.between(1500, 4000);
-    world.after(again, () => !this.#cluster.peace && node.process?.die());
-  }
-
-  /** A node that took its leave, so that nobody counts on it, finds the damage when it starts again. */
-  #damageAtRest(random: Random, node: SimNode, kind: 'flipped byte' | 'hole'): void {
-    const { world } = this.#cluster;
-    const until = world.now + 3000;
-    node.restart();
-    const look = (): void => {
-      if (this.#cluster.peace || world.now > until) return;
-      if (node.up) return world.after(20, look);
-      if (this.#premise.mayLose(node)) this.#damage(random, node, kind);
-    };
-    look();
-  }
-
-  /** The end of what was written last is gone although it was synced, and the node dies of it. */
-  #loseTail(random: Random, node: SimNode): void {
-    const { world } = this.#cluster;
-    const { disk } = node.machine;
-    const journals = [...disk.files].filter(
-      ([path, inode]) => path.includes('/journal/') && usedBytes(inode) > 0,
-    );
-    const newest = journals.sort(([a], [b]) => (a < b ? 1 : -1))[0]?.[1];
-    if (!newest) return;
-    world.count('lost tail');
-    disk.onLost();
-    const end = usedBytes(newest);
-    // Something of the first record stays: a file emptied as a whole would look like one never written.
-    newest.bytes.fill(0, Math.max(Math.min(24, end), end - 1 - random.below(800)), end - random.below(2));
-    this.#byPower.delete(node);
-    node.process!.die();
-  }
-
   #scrubAll(): void {
     const { world, nodes } = this.#cluster;
     for (const node of nodes) node.scrub();
     world.after(2000, () => this.#scrubAll());
   }
-}
-
-function usedBytes({ bytes, size }: Inode): number {
-  let end = size;
-  while (end > 0 && bytes[end - 1] === 0) end--;
-  return end;
 }

@@ -1,7 +1,13 @@
 /** Messages as bytes, by the production codecs: what is sent in a simulation was encoded, and is decoded. */
 import type { PeerMessage } from '../../../storage-nodes/replication/messages.ts';
 import { encodeFrame, FrameReader, type Message } from '../../../storage-nodes/wire/frame.ts';
-import { decodeMessage, encodeAppend, encodeMessage } from '../../../storage-nodes/wire/peer-codec.ts';
+import {
+  decodeClock,
+  decodeMessage,
+  encodeAppend,
+  encodeClock,
+  encodeMessage,
+} from '../../../storage-nodes/wire/peer-codec.ts';
 
 const NO_PARTS = new Map<number, Uint8Array>();
 
@@ -15,6 +21,14 @@ export function peerFrame(message: PeerMessage): Uint8Array {
 
 export function peerMessage(bytes: Uint8Array): PeerMessage {
   return decodeMessage(messageOf(bytes), NO_PARTS);
+}
+
+export function clockFrame(wall: number): Uint8Array {
+  return frame(encodeClock(wall));
+}
+
+export function clockOf(bytes: Uint8Array): number {
+  return decodeClock(messageOf(bytes))!;
 }
 
 export function frame(fields: readonly unknown[], blobs: readonly Uint8Array[] = []): Uint8Array {

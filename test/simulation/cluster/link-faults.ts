@@ -36,6 +36,20 @@ export class LinkFaults {
   }
 
   /**
+   * For a while, all that it sends its peers takes so long that another may lead when it comes: entries of an
+   * epoch that has passed by then. Each way takes its own time.
+   */
+  lateWords(random: Random, node: SimNode): void {
+    const { world, network } = this.#cluster;
+    const lastingMs = random.between(300, 1500);
+    this.#cluster.onAllLinks(node.id, (from, to) => {
+      if (from !== node.id) return;
+      network.slowDown(from, to, random.between(750, 1500));
+      world.after(lastingMs, () => network.slowDown(from, to, 0));
+    });
+  }
+
+  /**
    * Its peers' answers take longer and longer; then what it says reaches nobody but clients any more, while
    * answers of before go on arriving. Who counted a lease from their arrival would serve reads too long (rule 7).
    */

@@ -9,6 +9,7 @@ import { Fault } from '../../../storage-nodes/faults.ts';
 import { DiskLog } from '../../../storage-nodes/log/disk-log.ts';
 import type { NodeLog } from '../../../storage-nodes/log/log.ts';
 import { ConfigClient } from '../../../storage-nodes/master/config-client.ts';
+import { NodeClock } from '../../../storage-nodes/node-clock.ts';
 import { requestHandlers } from '../../../storage-nodes/node-requests.ts';
 import { Rejected } from '../../../storage-nodes/rejected.ts';
 import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
@@ -25,7 +26,7 @@ import { CellDisk, StoredCells } from '../machines/cells.ts';
 import type { Network } from '../machines/network.ts';
 import { Process, type Machine } from '../machines/process.ts';
 import { watchedLog, type Copy } from './copy.ts';
-import { frame, messageOf, peerFrame, peerMessage } from './frames.ts';
+import { clockFrame, clockOf, frame, messageOf, peerFrame, peerMessage } from './frames.ts';
 import { dialSimMaster } from './master-link.ts';
 import type { SimMaster } from './master.ts';
 
@@ -65,6 +66,7 @@ export class SimNode {
   cells: StoredCells | undefined;
   life = 0;
   #opening: Promise<void> = Promise.resolve();
+  #clock: NodeClock | undefined;
   #config: ConfigClient | undefined;
   #drain: Drain | undefined;
   #handlers: Readonly<Record<string, Handler>> = {};
@@ -89,6 +91,15 @@ export class SimNode {
     this.#opening = Promise.resolve();
     const process = new Process(this.machine, this.#around.operations(), () => this.#around.onDeath(this));
     this.process = process;
+    this.#clock = new NodeClock({
+      peerCount: this.#around.peers().length - 1,
+      wall: () => process.clock,
+      now: () => process.now,
+      tell: (wall) =>
+        this.#around.peers().forEach((peer) => peer !== this && this.#tell(process, peer, wall)),
+      timers: process.timers,
+      logger: this.#around.logger,
+    });
     this.#note(() => 'boots');
     this.#open(process).catch((error: unknown) => this.#fatal(process, error as Error));
   }
@@ -135,7 +146,13 @@ export class SimNode {
   }
 
   connected(peer: NodeId): void {
-    this.process?.happens(() => this.joined && this.input({ kind: 'peerConnected', peer }));
+    const { process } = this;
+    process?.happens(() => {
+      if (!this.joined) return;
+      const target = this.#around.peers().find(({ id }) => id === peer)!;
+      this.#tell(process, target, process.clock);
+      this.input({ kind: 'peerConnected', peer });
+    });
   }
 
   disconnected(peer: NodeId): void {
@@ -147,6 +164,13 @@ export class SimNode {
       if (!this.joined) return;
       const message = peerMessage(bytes);
       this.tablets.get(message.tablet)?.input({ kind: 'message', from, message });
+    });
+  }
+
+  /** What a peer's wall clock showed. */
+  receiveClock(from: NodeId, bytes: Uint8Array): void {
+    this.process?.happens(() => {
+      if (this.joined) this.#clock?.heard(from, clockOf(bytes));
     });
   }
 
@@ -240,6 +264,7 @@ export class SimNode {
   }
 
   #tick(process: Process): void {
+    this.#clock?.tick();
     this.input({ kind: 'tick' });
     this.#drain?.tick();
     process.timers.after(TICK_MS, () => this.joined && this.#tick(process));
@@ -256,6 +281,7 @@ export class SimNode {
   #host(process: Process, log: NodeLog, cells: StoredCells): TabletHost {
     const { application, timing, logger } = this.#around;
     const { random } = this.machine.world;
+    const clock = this.#clock!;
     return {
       self: this.id,
       log,
@@ -264,8 +290,8 @@ export class SimNode {
       timing,
       logger,
       now: () => process.now,
-      clock: () => process.clock,
-      clockSettled: async () => undefined,
+      clock: () => clock.time(),
+      clockSettled: () => clock.settled(),
       timers: process.timers,
       random: (into) => random.fill(into),
       send: (to, message) => this.#send(process, to, message),
@@ -275,6 +301,12 @@ export class SimNode {
       configurationChanged: (configuration) => this.#learn(configuration),
       fatal: (error) => this.#fatal(process, error),
     };
+  }
+
+  #tell(process: Process, peer: SimNode, wall: number): void {
+    const bytes = clockFrame(wall);
+    if (process.acts())
+      this.#around.network.send(this.id, peer.id, '!', false, () => peer.receiveClock(this.id, bytes));
   }
 
   #send(process: Process, to: NodeId, message: PeerMessage): void {

@@ -2,11 +2,11 @@
  * What one run is made of. Each seed has only some kinds of fault (swarm testing: Groce et al. 2012), so
  * that rare combinations get runs of their own.
  */
-import type { Random } from '../engine/random.ts';
 import type { NetworkProfile } from '../machines/network.ts';
 
 export const FAULT_KINDS = [
   'kill',
+  'double death',
   'power cut',
   'blackout',
   'stop',
@@ -22,6 +22,7 @@ export const FAULT_KINDS = [
   'store link',
   'store rollback',
   'disk full',
+  'full beginning',
   'failed fsync',
   'wipe',
   'flipped byte',
@@ -34,6 +35,7 @@ export const FAULT_KINDS = [
   'slow replica',
   'slow link',
   'late answers',
+  'late words',
   'client reset',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -68,55 +70,20 @@ export type Profile = {
   readonly snapshotEntries: number;
   /** After how long a slow copy is left out (rule 15). */
   readonly slowForMs: number;
-  /** How much of what the first client does is reading. */
+  /** So many clients do hardly anything but look, and how much of what they do that is. */
+  readonly readers: number;
   readonly readerShare: number;
+  /** How many rows, and columns in each, clients use. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Share of processes that start again within 200 ms of their death. */
+  readonly quickStarts: number;
   /** Peace begins with a start of all nodes. */
   readonly restartsAll: boolean;
   readonly kinds: readonly FaultKind[];
   /** Of the faults, which are numbered as they come, only these; undefined: all. */
   readonly faults?: readonly number[] | undefined;
 };
-
-export function profileFor(random: Random): Profile {
-  const unordered = random.chance(0.25);
-  const share = random.pick([0.06, 0.15, 0.3, 0.5]);
-  const kinds = FAULT_KINDS.filter(() => random.chance(share));
-  return {
-    nodes: random.chance(0.75) ? 3 : 3 + random.below(3),
-    tablets: random.chance(0.6) ? 1 : 2,
-    clients: 3 + random.below(5),
-    operations: 200 + random.below(100),
-    thinkMs: random.pick([5, 20, 60]),
-    longValues: random.pick([0, 0, 0.1]),
-    largeValues: random.pick([0, 0, 0, 0.02]),
-    faultMs: random.between(3000, 12_000),
-    everyMs: random.pick([150, 400, 1200]),
-    drift: random.pick([0, 0.05, 0.15]),
-    skewMs: random.pick([0, 200, 60_000]),
-    network: { latencyMs: random.pick([0.3, 2, 15]), unordered, loss: random.pick([0.005, 0.04]) },
-    ambiguity: random.pick([0, 0.1, 0.4]),
-    syncMs: random.pick([0.3, 2, 10]),
-    writeMs: random.pick([0, 0, 0.5]),
-    lifeOperations: random.chance(0.4) ? random.pick([300, 2000]) : Infinity,
-    tears: random.chance(0.5),
-    journalSegmentBytes: random.pick([16, 32, 64]) * 1024,
-    tabletSegmentBytes: random.pick([4, 32]) * 1024,
-    snapshotEntries: random.pick([5, 40, 50_000]),
-    slowForMs: random.pick([700, 2000, 5000]),
-    restartsAll: random.chance(0.3),
-    readerShare: random.pick([0.8, 1]),
-    // What a repeated or overtaken message says of a copy that lost its disk is believed: TCP has none.
-    kinds: unordered ? kinds.filter((kind) => !DAMAGE.has(kind)) : kinds,
-  };
-}
-
-const DAMAGE: ReadonlySet<FaultKind> = new Set([
-  'flipped byte',
-  'hole',
-  'lost tail',
-  'misdirected write',
-  'failed fsync',
-]);
 
 /** Only delays and drifting clocks are left. */
 export function calmed(profile: Profile): Profile {

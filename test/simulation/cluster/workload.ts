@@ -3,7 +3,8 @@ import type { World } from '../engine/world.ts';
 import type { SimClient } from './client.ts';
 import type { Profile } from './profile.ts';
 
-const ROWS = ['a', 'b', 'x', 'y'];
+/** Of both tablets, if there are two. */
+const ROWS = ['a', 'x', 'b', 'y'];
 const COLUMNS = ['p', 'q'];
 
 export class Workload {
@@ -56,11 +57,12 @@ export class Workload {
 
   #operation(client: SimClient): Promise<void> {
     const { random } = this.#world;
-    const row = random.pick(ROWS);
-    const column = random.pick(COLUMNS);
-    // One of them hardly does anything but look: it stays where it is answered.
-    const kind =
-      client === this.#clients[0] && random.chance(this.#profile.readerShare) ? 0.5 : random.next();
+    const { rows, columns, readers, readerShare } = this.#profile;
+    const row = ROWS[random.below(rows)]!;
+    const column = COLUMNS[random.below(columns)]!;
+    // Some hardly do anything but look: such a one stays where it is answered.
+    const looks = this.#clients.indexOf(client) < readers && random.chance(readerShare);
+    const kind = looks ? 0.5 : random.next();
     if (kind < 0.35) return client.put(row, column, this.#value());
     if (kind < 0.65) return client.get(row, column);
     if (kind < 0.9) return client.compareAndPut(row, column, this.#value());

@@ -27,6 +27,8 @@ export class Inode {
   /** Written, said to be synced after a failure, and never to reach the disk (what Linux does). */
   forgotten: Unsynced[] = [];
   damaged: Range[] = [];
+  /** Where the last write ended. */
+  writtenTo = 0;
 
   read(into: Uint8Array, position: number): number {
     const end = Math.min(this.size, position + into.length);
@@ -41,6 +43,7 @@ export class Inode {
     this.#reserve(end);
     this.bytes.set(source, position);
     if (end > this.size) this.size = end;
+    this.writtenTo = end;
   }
 
   truncate(length: number): void {
@@ -126,8 +129,8 @@ export class Disk {
   /** A full disk that refuses also to write over what is there (copy on write). */
   fullForAll = false;
   failSyncs = false;
-  /** It gets full, and stays so for so many ms, at the next write of something to the beginning of such a file. */
-  fullAtBeginning: { readonly of: string; readonly ms: number } | undefined;
+  /** Told of each write before it is done, but of those that only make room. */
+  watch: ((path: string, position: number) => void) | undefined;
   /** The next write lands elsewhere in its file. */
   misdirect = false;
   /** Asked before anything is lost that was, or may be, acknowledged. */

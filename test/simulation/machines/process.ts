@@ -107,6 +107,11 @@ export class Process {
     this.#onDeath();
   }
 
+  /** It dies by itself, after so many operations more at most. */
+  dieWithin(operations: number): void {
+    this.#operations = Math.min(this.#operations, operations);
+  }
+
   /** Called for whatever others could see of this process. False: it is dead, and must have no effect. */
   acts(): boolean {
     if (this.#dead) return false;
@@ -210,12 +215,7 @@ export class Process {
       inode.damage(position, end, () => undefined);
       return;
     }
-    const begins = position === 0 && bytes.subarray(0, 64).some((byte) => byte !== 0);
-    if (begins && !disk.full && disk.fullAtBeginning && path.includes(disk.fullAtBeginning.of)) {
-      disk.full = disk.fullForAll = true;
-      this.#world.after(disk.fullAtBeginning.ms, () => void (disk.full = false));
-      disk.fullAtBeginning = undefined;
-    }
+    if (disk.watch && !isBlank(bytes)) disk.watch(path, position);
     const grows = position + bytes.length > inode.size;
     if (disk.full && (grows || disk.fullForAll)) {
       this.#world.count('refused write');
@@ -245,6 +245,12 @@ export class Process {
       else this.later(delayMs, finish);
     });
   }
+}
+
+/** As files are made ready for use. */
+function isBlank(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 function failure(code: string, path: string): NodeJS.ErrnoException {

@@ -8,6 +8,7 @@ const CHECKERS: readonly (readonly [name: string, says: RegExp])[] = [
   ['one primary an epoch', /commits, and .* did/],
   ['one committed log', / commits .*(where|which)|chain of hashes|its time goes back|: stream /],
   ['nothing committed is cut', / cuts /],
+  ['no sound copy is given up', / gives up /],
   [
     'configurations follow each other',
     / leads version |outside the in-sync set|two primaries|is in sync in version|the store has/,

@@ -9,6 +9,12 @@ const replication = (file: string): string => `storage-nodes/replication/${file}
 const tablet = (file: string): string => `storage-nodes/tablet/${file}.ts`;
 const log = (file: string): string => `storage-nodes/log/${file}.ts`;
 
+const ONLY_THE_NEXT_FILE: Edit = {
+  file: log('journal-reader'),
+  find: 'next < generations.length; next++',
+  put: 'next < generations.length && next === i + 1; next++',
+};
+
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'skip-the-fsync',
@@ -315,7 +321,13 @@ export const MUTANTS: readonly Mutant[] = [
         find: '      if (this.#tail > 0) {\n        this.#file = undefined;',
         put: '      {\n        this.#file = undefined;',
       },
+      ONLY_THE_NEXT_FILE,
     ],
+  },
+  {
+    name: 'look-only-at-the-next-file',
+    rule: 'a file that got no first record is passed over when the journal is read',
+    edits: [ONLY_THE_NEXT_FILE],
   },
   {
     name: 'number-on-behind-unsynced-records',

@@ -1,7 +1,8 @@
 /** One run of one seed. Requires a macrotask (see engine/world.ts). */
 import { World } from '../engine/world.ts';
 import { Cluster } from '../cluster/cluster.ts';
-import { calmed, profileFor, type Profile } from '../cluster/profile.ts';
+import { profileFor } from '../cluster/draw-profile.ts';
+import { calmed, type Profile } from '../cluster/profile.ts';
 
 export type Options = {
   readonly tracing?: boolean;

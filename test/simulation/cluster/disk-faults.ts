@@ -1,0 +1,134 @@
+/** What goes wrong with disks: bytes change or vanish behind everyone's back, and room runs out. */
+import type { Random } from '../engine/random.ts';
+import type { Inode } from '../machines/disk.ts';
+import type { Breakable } from './breakable.ts';
+import type { Deaths } from './deaths.ts';
+import type { SimNode } from './node.ts';
+import type { Premise } from './premise.ts';
+
+export class DiskFaults {
+  readonly #cluster: Breakable;
+  readonly #premise: Premise;
+  readonly #deaths: Deaths;
+
+  constructor(cluster: Breakable, premise: Premise, deaths: Deaths) {
+    this.#cluster = cluster;
+    this.#premise = premise;
+    this.#deaths = deaths;
+  }
+
+  wipe(node: SimNode): void {
+    for (const copy of this.#cluster.checkers.copiesOn(node)) {
+      copy.empty();
+      copy.lossy = true;
+    }
+    this.#deaths.kill(node);
+    this.#cluster.world.after(0, () => {
+      node.machine.disk.wipe();
+      node.cellDisk.wipe();
+    });
+  }
+
+  damage(random: Random, node: SimNode, kind: 'flipped byte' | 'hole'): void {
+    const { world } = this.#cluster;
+    const files = [...node.machine.disk.files].filter(([, { size }]) => size > 0);
+    if (files.length === 0) return;
+    const [path, inode] = random.pick(files);
+    // Most of a journal file is empty: what is written lies at its beginning.
+    const end = random.chance(0.7) ? usedBytes(inode, inode.size) : inode.size;
+    if (end === 0) return;
+    const from = random.below(end);
+    const to = kind === 'hole' ? Math.min(inode.size, from + 1 + random.below(2000)) : from + 1;
+    world.count(kind);
+    world.note(() => `${node.id}: ${kind} in ${path}, ${from} to ${to}`);
+    node.machine.disk.onLost();
+    inode.damage(from, to, (bytes) => {
+      if (kind === 'hole') bytes.fill(0);
+      else bytes[0]! ^= 1 << random.below(8);
+    });
+  }
+
+  /** A node that took its leave, so that nobody counts on it, finds the damage when it starts again. */
+  damageAtRest(random: Random, node: SimNode, kind: 'flipped byte' | 'hole'): void {
+    const { world } = this.#cluster;
+    const until = world.now + 3000;
+    node.restart();
+    const look = (): void => {
+      if (this.#cluster.peace || world.now > until) return;
+      if (node.up) return world.after(20, look);
+      if (this.#premise.mayLose(node)) this.damage(random, node, kind);
+    };
+    look();
+  }
+
+  /** The end of what was written last is gone although it was synced, and the node dies of it. */
+  loseTail(random: Random, node: SimNode): void {
+    const { world } = this.#cluster;
+    const { disk } = node.machine;
+    // A file that was made ready for use begins with zeros, whatever stands behind them.
+    const begun = [...disk.files].filter(([path, { bytes, size }]) => {
+      return path.includes('/journal/') && bytes.subarray(0, Math.min(size, 64)).some((byte) => byte !== 0);
+    });
+    const newest = begun.sort(([a], [b]) => (a < b ? 1 : -1))[0]?.[1];
+    if (!newest) return;
+    world.count('lost tail');
+    disk.onLost();
+    const end = usedBytes(newest, newest.writtenTo);
+    // Something of the first record stays: a file emptied as a whole would look like one never written.
+    newest.bytes.fill(0, Math.max(Math.min(24, end), end - 1 - random.below(800)), end - random.below(2));
+    this.#deaths.kill(node);
+  }
+
+  /** No room for the first record of a new file, as every start begins one; then room, and another start. */
+  fillAtBeginning(random: Random, node: SimNode): void {
+    const { world } = this.#cluster;
+    const of = random.pick(['/journal/', '/']);
+    this.#atBeginning(node, of, () => this.#fillFor(node, random.between(50, 800)));
+    if (random.chance(0.7)) node.process?.die();
+    const again = random.between(1500, 4000);
+    world.after(again, () => !this.#cluster.peace && node.process?.die());
+  }
+
+  /**
+   * The same in the midst of work, while the journal's file before is needed still; and the process dies soon
+   * after it has written again.
+   */
+  fillWhenNextBegins(random: Random, node: SimNode): void {
+    const { world } = this.#cluster;
+    const { disk } = node.machine;
+    const ms = random.between(20, 300);
+    const operations = 2 + random.below(12);
+    this.#atBeginning(node, '/journal/', () => {
+      this.#fillFor(node, ms);
+      world.after(ms, () => {
+        if (this.#cluster.peace) return;
+        disk.watch = (path) => {
+          if (!path.includes('/journal/')) return;
+          disk.watch = undefined;
+          node.process?.dieWithin(operations);
+        };
+      });
+    });
+  }
+
+  #atBeginning(node: SimNode, of: string, run: () => void): void {
+    const { disk } = node.machine;
+    disk.watch = (path, position) => {
+      if (position !== 0 || !path.includes(of)) return;
+      disk.watch = undefined;
+      run();
+    };
+  }
+
+  #fillFor(node: SimNode, ms: number): void {
+    const { disk } = node.machine;
+    disk.full = disk.fullForAll = true;
+    this.#cluster.world.after(ms, () => void (disk.full = false));
+  }
+}
+
+/** Up to the last byte before `end` that is not zero. */
+function usedBytes({ bytes }: Inode, end: number): number {
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return end;
+}
