@@ -11,7 +11,10 @@ const ALL_PROGRAMS = ['nats-server', 'etcd', 'chromium'];
 /** Without it, chaos leaves out clocks that jump. */
 const CLOCKS = ['libfaketime'];
 /** A young generation that holds a whole run: half of the time that garbage takes is saved. */
-const SIMULATION = ['--max-semi-space-size=64', '--import', 'tsx'];
+const SIMULATION = [
+  '--max-semi-space-size=64',
+  ...['--import', 'tsx', '--import', './test/simulation/runs/without-names.mjs'],
+];
 
 /** What each needs beyond the packages, and the Node programs it runs one after the other. */
 const TASKS = {

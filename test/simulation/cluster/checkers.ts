@@ -158,7 +158,9 @@ export class Checkers {
 
   /** Only what lost something, or may have, is fetched anew (rule 11). */
   #givenUp(node: SimNode, copy: Copy, why: string): void {
-    if (copy.damaged || copy.suspect || this.isLossy(node, copy.tablet)) return;
+    const { damaged, suspect, configuration } = copy;
+    // Without a configuration it held nothing, and cannot know that nothing was expected of it.
+    if (damaged || suspect || !configuration || this.isLossy(node, copy.tablet)) return;
     this.#fail(`${node.id} gives up ${copy.tablet}, which lost nothing: ${why}`);
   }
 

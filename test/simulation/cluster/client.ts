@@ -22,6 +22,8 @@ import { valueOf, valueName } from './values.ts';
 const BACKOFF_MS = 20;
 const BACKOFF_MS_MAX = 250;
 const LOOK_AROUND_MS = 500;
+/** How long a node has to tell the map. */
+const LEARN_MS = 50;
 
 export type ClientSurroundings = {
   readonly world: World;
@@ -47,6 +49,8 @@ export class SimClient {
   readonly #waiting = new Map<number, Waiting>();
   #nextRequest = 1;
   #nextCommand = 1;
+  /** Whom it asks for the map next. */
+  #asks = 0;
   /** What it last saw in each cell: what it expects when it compares. */
   readonly #seen = new Map<string, string | null>();
 
@@ -211,19 +215,25 @@ export class SimClient {
     });
   }
 
-  /** Asks all nodes for the map; the first answer will do, or none after a while. */
-  #learn(): Promise<void> {
+  /** Asks the nodes for the map, one after another, until one answers. */
+  async #learn(): Promise<void> {
+    const { nodes } = this.#around;
+    for (let asked = 0; asked < nodes.length; asked++) {
+      const node = nodes[this.#asks++ % nodes.length]!;
+      if (await this.#learnFrom(node)) return;
+    }
+  }
+
+  #learnFrom(node: NodeId): Promise<boolean> {
     return new Promise((resolve) => {
-      this.#around.world.after(50, resolve);
-      for (const node of this.#around.nodes) {
-        this.#ask(node, 'map', []).then(
-          ({ fields }) => {
-            for (const text of fields[0] as unknown[]) this.#note(decodeConfiguration(text));
-            resolve();
-          },
-          () => undefined,
-        );
-      }
+      this.#around.world.after(LEARN_MS, () => resolve(false));
+      this.#ask(node, 'map', []).then(
+        ({ fields }) => {
+          for (const text of fields[0] as unknown[]) this.#note(decodeConfiguration(text));
+          resolve(true);
+        },
+        () => resolve(false),
+      );
     });
   }
 

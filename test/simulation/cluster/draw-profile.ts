@@ -13,15 +13,15 @@ function drawnFrom(random: Random): Profile {
   const share = random.pick([0.06, 0.15, 0.3, 0.5]);
   const kinds = FAULT_KINDS.filter(() => random.chance(share));
   return {
-    nodes: random.chance(0.75) ? 3 : 3 + random.below(3),
+    nodes: random.chance(0.8) ? 3 : 3 + random.below(3),
     tablets: random.chance(0.6) ? 1 : 2,
     clients: 3 + random.below(5),
     operations: 200 + random.below(100),
-    thinkMs: random.pick([5, 20, 60]),
+    thinkMs: random.pick([4, 12, 40]),
     longValues: random.pick([0, 0, 0.1]),
     largeValues: random.pick([0, 0, 0, 0.02]),
     faultMs: random.between(3000, 12_000),
-    everyMs: random.pick([150, 400, 1200]),
+    everyMs: random.pick([100, 300, 900]),
     drift: random.pick([0, 0.05, 0.15]),
     skewMs: random.pick([0, 200, 60_000]),
     network: { latencyMs: random.pick([0.3, 2, 15]), unordered, loss: random.pick([0.005, 0.04]) },

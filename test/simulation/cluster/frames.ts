@@ -1,6 +1,6 @@
 /** Messages as bytes, by the production codecs: what is sent in a simulation was encoded, and is decoded. */
 import type { PeerMessage } from '../../../storage-nodes/replication/messages.ts';
-import { encodeFrame, FrameReader, type Message } from '../../../storage-nodes/wire/frame.ts';
+import { FrameReader, FrameWriter, type Message } from '../../../storage-nodes/wire/frame.ts';
 import {
   decodeClock,
   decodeMessage,
@@ -10,6 +10,8 @@ import {
 } from '../../../storage-nodes/wire/peer-codec.ts';
 
 const NO_PARTS = new Map<number, Uint8Array>();
+const writer = new FrameWriter();
+const reader = new FrameReader({ chunksAreReused: false });
 
 export function peerFrame(message: PeerMessage): Uint8Array {
   const { body } = message;
@@ -32,10 +34,12 @@ export function clockOf(bytes: Uint8Array): number {
 }
 
 export function frame(fields: readonly unknown[], blobs: readonly Uint8Array[] = []): Uint8Array {
-  const pieces = encodeFrame(fields, blobs);
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  writer.add(fields, blobs);
+  const bytes = Buffer.concat(writer.take());
+  writer.reuse();
+  return bytes;
 }
 
 export function messageOf(bytes: Uint8Array): Message {
-  return new FrameReader().push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))[0]!;
+  return reader.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))[0]!;
 }

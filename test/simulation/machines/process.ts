@@ -173,7 +173,7 @@ export class Process {
       readFully: async (into, position) => (this.#dead ? NEVER : inode.read(into, position)),
       size: async () => (this.#dead ? NEVER : inode.size),
       writeAll: (buffers, position) => {
-        const bytes = buffers.length === 1 ? Buffer.from(buffers[0]!) : Buffer.concat(buffers);
+        const bytes = buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers);
         return this.#takes(delays.writeMs(), () => this.#write(path, inode, bytes, position));
       },
       truncate: async (length) => {
@@ -199,7 +199,7 @@ export class Process {
     };
   }
 
-  #write(path: string, inode: Inode, bytes: Buffer, position: number): void {
+  #write(path: string, inode: Inode, bytes: Uint8Array, position: number): void {
     const { disk } = this.machine;
     const { random } = this.#world;
     if (disk.misdirect && inode.size > 0 && disk.mayLose()) {
@@ -208,7 +208,7 @@ export class Process {
       this.#world.count('misdirected write');
       const from = random.below(inode.size);
       const to = Math.min(inode.size, from + bytes.length);
-      inode.damage(from, to, (there) => bytes.copy(there, 0, 0, to - from));
+      inode.damage(from, to, (there) => there.set(bytes.subarray(0, to - from)));
       // Where it should have gone, the old bytes stay, or nothing.
       const end = position + bytes.length;
       if (end > inode.size) inode.truncate(end);
@@ -248,7 +248,7 @@ export class Process {
 }
 
 /** As files are made ready for use. */
-function isBlank(bytes: Buffer): boolean {
+function isBlank(bytes: Uint8Array): boolean {
   for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
   return true;
 }

@@ -15,6 +15,7 @@ import { keptRuns } from './kept.ts';
 import { MUTANTS, type Mutant } from './mutants-list.ts';
 
 const LOADER = fileURLToPath(new URL('./mutant-loader.mjs', import.meta.url));
+const NAMES = fileURLToPath(new URL('./without-names.mjs', import.meta.url));
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -37,7 +38,7 @@ if (chosen.length === 0) {
 }
 
 function run({ edits }: Mutant, args: readonly string[]): Promise<Summary> {
-  const program = ['--max-semi-space-size=64', '--import', 'tsx', '--import', LOADER, MAIN];
+  const program = ['--max-semi-space-size=64', '--import', 'tsx', '--import', NAMES, '--import', LOADER, MAIN];
   const child = spawn(process.execPath, [...program, ...args, '--stop', '--json'], {
     cwd: ROOT,
     env: { ...process.env, PENNCLOUD_MUTANT: JSON.stringify(edits) },
