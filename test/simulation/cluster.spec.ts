@@ -3,9 +3,12 @@ import { inMacrotask } from './engine/world.ts';
 import { keptRuns } from './runs/kept.ts';
 import { simulate } from './runs/simulate.ts';
 import { Totals } from './runs/totals.ts';
+import { DEFAULT_TIMING } from '../../storage-nodes/replication/state.ts';
 
 const FIXED = 40;
 const FRESH = 40;
+const QUICK = { latencyMs: 0.3, unordered: false, loss: 0 };
+
 async function runs(first: number, count: number): Promise<Totals> {
   const totals = new Totals();
   for (let seed = first; seed < first + count; seed++) totals.add(await inMacrotask(() => simulate(seed)));
@@ -44,6 +47,22 @@ describe('a simulated cluster', () => {
     }
     const [one, other] = [await inMacrotask(() => simulate(42)), await inMacrotask(() => simulate(43))];
     expect(one.digest).not.toBe(other.digest);
+  });
+
+  it('with planned moves alone lets nobody wait for a grace (rule 16)', async () => {
+    let handOvers = 0;
+    for (let seed = 1; seed <= 20; seed++) {
+      const { violation, longestMs, counts } = await inMacrotask(() =>
+        simulate(seed, {
+          calm: true,
+          change: { kinds: ['hand-over'], everyMs: 200, network: QUICK, syncMs: 2, operations: 300 },
+        }),
+      );
+      expect({ seed, violation }).toEqual({ seed, violation: undefined });
+      expect(longestMs).toBeLessThan(DEFAULT_TIMING.graceMs);
+      handOvers += counts.get('failover') ?? 0;
+    }
+    expect(handOvers).toBeGreaterThan(20);
   });
 
   it('without faults never changes a primary, and answers everything', async () => {

@@ -96,7 +96,10 @@ export class Cluster {
       });
     });
     this.checkers = new Checkers({ world, nodes: this.nodes, configurations: () => this.master.current });
-    this.history = new History((operation, seq) => this.checkers.onAcknowledged(operation, seq));
+    this.history = new History(
+      () => world.now,
+      (operation, seq) => this.checkers.onAcknowledged(operation, seq),
+    );
     this.clients = Array.from(
       { length: profile.clients },
       (_, i) =>

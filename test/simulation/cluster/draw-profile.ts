@@ -16,7 +16,7 @@ function drawnFrom(random: Random): Profile {
     nodes: random.chance(0.8) ? 3 : 3 + random.below(3),
     tablets: random.chance(0.6) ? 1 : 2,
     clients: 3 + random.below(5),
-    operations: 200 + random.below(100),
+    operations: 220 + random.below(100),
     thinkMs: random.pick([4, 12, 40]),
     longValues: random.pick([0, 0, 0.1]),
     largeValues: random.pick([0, 0, 0, 0.02]),

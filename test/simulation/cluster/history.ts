@@ -16,6 +16,7 @@ export type Operation = {
   readonly column: string;
   action: Action;
   readonly called: number;
+  readonly calledMs: number;
   /** Undefined: it may take effect at any time after the call, or never. */
   answered: number | undefined;
   commandId: string | undefined;
@@ -26,10 +27,14 @@ export class History {
   /** Also those that were forgotten. */
   asked = 0;
   acknowledged = 0;
+  /** The longest that anybody waited for an answer that came. */
+  longestMs = 0;
+  readonly #now: () => number;
   readonly #onAcknowledged: (operation: Operation, seq: number | undefined) => void;
   #moment = 0;
 
-  constructor(onAcknowledged: (operation: Operation, seq: number | undefined) => void) {
+  constructor(now: () => number, onAcknowledged: (operation: Operation, seq: number | undefined) => void) {
+    this.#now = now;
     this.#onAcknowledged = onAcknowledged;
   }
 
@@ -42,6 +47,7 @@ export class History {
       column,
       action,
       called,
+      calledMs: this.#now(),
       answered: undefined,
       commandId: undefined,
     };
@@ -54,6 +60,7 @@ export class History {
     operation.action = action;
     operation.answered = ++this.#moment;
     this.acknowledged++;
+    this.longestMs = Math.max(this.longestMs, this.#now() - operation.calledMs);
     this.#onAcknowledged(operation, seq);
   }
 

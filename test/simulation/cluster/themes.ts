@@ -17,7 +17,7 @@ export const THEMES: readonly ((random: Random) => Partial<Profile>)[] = [
     thinkMs: 5,
     network: { latencyMs: random.pick([2, 15]), unordered: false, loss: 0 },
     lifeOperations: Infinity,
-    operations: 400,
+    operations: 300,
   }),
   /** Reads at a primary that hears old answers and was replaced, of cells that its successor writes (rule 7). */
   (random) => ({
@@ -31,7 +31,7 @@ export const THEMES: readonly ((random: Random) => Partial<Profile>)[] = [
     clients: 5,
     lifeOperations: Infinity,
     drift: random.pick([0, 0.05]),
-    operations: 400,
+    operations: 300,
   }),
   /** A primary loses acknowledged entries and is back before others may replace it (rule 5). */
   (random) => ({

@@ -38,7 +38,16 @@ if (chosen.length === 0) {
 }
 
 function run({ edits }: Mutant, args: readonly string[]): Promise<Summary> {
-  const program = ['--max-semi-space-size=64', '--import', 'tsx', '--import', NAMES, '--import', LOADER, MAIN];
+  const program = [
+    '--max-semi-space-size=64',
+    '--import',
+    'tsx',
+    '--import',
+    NAMES,
+    '--import',
+    LOADER,
+    MAIN,
+  ];
   const child = spawn(process.execPath, [...program, ...args, '--stop', '--json'], {
     cwd: ROOT,
     env: { ...process.env, PENNCLOUD_MUTANT: JSON.stringify(edits) },

@@ -19,6 +19,8 @@ export type Outcome = {
   readonly inflicted: readonly number[];
   readonly operations: number;
   readonly acknowledged: number;
+  /** The longest that a client waited for an answer that came. */
+  readonly longestMs: number;
   readonly events: number;
   readonly simulatedMs: number;
   readonly counts: ReadonlyMap<string, number>;
@@ -50,6 +52,7 @@ export function simulate(seed: number, options: Options = {}): Outcome {
     inflicted: cluster.faults.inflicted,
     operations: cluster.history.asked,
     acknowledged: cluster.history.acknowledged,
+    longestMs: cluster.history.longestMs,
     events: world.events,
     simulatedMs: world.now,
     counts: world.counts,

@@ -1,6 +1,6 @@
 /** Rules 3 and 4 of the design: what is committed, and who is counted. */
 import { describe, expect, it } from 'vitest';
-import type { NodeId, Seq } from '../../../storage-nodes/words.ts';
+import type { Epoch, NodeId, Seq } from '../../../storage-nodes/words.ts';
 import { configuration, records, servingPrimary, TIMING } from './dialogue.ts';
 
 describe('an entry is committed', () => {
@@ -41,6 +41,22 @@ describe('an entry is committed', () => {
     expect(a.hearsAck('c', 2)).toEqual([]);
     a.in(2, 4).hearsAck('b', 2);
     expect(a.hearsAck('c', 2)).toEqual(['commit 2']);
+  });
+});
+
+describe('an append that was lost', () => {
+  it('is sent again, however well beacons are answered meanwhile', () => {
+    const a = servingPrimary('a b');
+    a.proposes('2@2');
+    const said: string[] = [];
+    for (let waited = 0; waited <= 2 * TIMING.retryMs; waited += TIMING.beaconMs) {
+      said.push(...a.waits(TIMING.beaconMs));
+      a.hears('b', { type: 'beaconAck', sentAt: a.now });
+    }
+    expect(said).toContain('to b in e2 v3: probe after 2@2, commit 1');
+    expect(a.hears('b', { type: 'nack', ends: [{ epoch: 2 as Epoch, end: 1 as Seq }] })).toEqual([
+      'to b in e2 v3: append 2@2 after 1@2, commit 1',
+    ]);
   });
 });
 

@@ -52,6 +52,14 @@ describe('a primary', () => {
     expect(a.hears('c', { type: 'withdraw', at: 5 })).toEqual(['to c in e2 v3: withdrawn']);
   });
 
+  it('tells nobody that it forgot before its epoch is open: opening it begins with nothing known of others', () => {
+    const a = new Copy('a', { configuration: 'v3 e2 a [a]', log: '1@2', committed: 1 });
+    a.waits(50);
+    expect(a.hears('c', { type: 'withdraw', at: 5 })).toEqual([]);
+    a.wins('v4 e3 a [a]');
+    expect(a.hears('c', { type: 'withdraw', at: 5 })).toEqual(['to c in e3 v4: withdrawn']);
+  });
+
   it('waits for what it forgot to be acknowledged again before it admits that learner', () => {
     const a = servingPrimary('a b');
     a.proposes('2@2');

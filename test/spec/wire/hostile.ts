@@ -9,7 +9,7 @@ import { canonical } from '../../../storage-nodes/replication/configuration.ts';
 import type { Purpose } from '../../../storage-nodes/wire/connection.ts';
 import { encodeFrame } from '../../../storage-nodes/wire/frame.ts';
 import { epoch, nodeId, tabletId, version } from '../../../storage-nodes/words.ts';
-import { Random } from '../../simulation/random.ts';
+import { Random } from '../../simulation/engine/random.ts';
 
 export type Sample = {
   readonly purpose: Purpose;
