@@ -9,6 +9,7 @@ import { expect, test } from 'vitest';
 import { DiskLog } from '../../storage-nodes/log/disk-log.ts';
 import type { LogRecord } from '../../storage-nodes/log/entry.ts';
 import { LogFiles } from '../../storage-nodes/log/log-files.ts';
+import { realTimers, type Timers } from '../../storage-nodes/timers.ts';
 import { seq } from '../../storage-nodes/words.ts';
 import type { TabletId } from '../../storage-nodes/words.ts';
 import { EntryChain, SMALL, T1, T2, openLog, plain, withFolder } from './log-history.ts';
@@ -260,3 +261,52 @@ test('the mark that says that all was synced may be lost itself: nothing depends
     await next.close();
   });
 });
+
+test('openings that are cut off one after another, wherever that is, do not make a torn tail look like damage', async () => {
+  // About when an opening writes again what was prepared, and the next one has done so and not noted it.
+  for (let first = 13; first <= 21; first++) {
+    for (let second = first + 6; second <= first + 12; second++) {
+      await withFolder(async (base) => {
+        const folder = join(base, 'log');
+        const disk = new FailingDisk(() => 0.5, join(base, 'trash'));
+        const chain = new EntryChain();
+        const records = chain.many(1, { parts: [1200] });
+        const life = disk.run('kill', await operationsUntil(base, records));
+        const log = new DiskLog({ folder, ...SMALL, files: life });
+        await log.open();
+        await log.append(T1, records);
+        void log.append(T1, chain.many(1, { parts: [1200] }));
+        await life.ended;
+        await life.bury(folder);
+        for (const failAt of [first, second]) {
+          const next = disk.run('kill', failAt);
+          const opening = new DiskLog({ folder, ...SMALL, files: next, timers: MARKS_AT_ONCE }).open();
+          await Promise.race([opening, next.ended]);
+          await next.bury(folder);
+        }
+        const { log: last, tablets } = await openLog(folder);
+        const found = tablets.get(T1)!;
+        expect({ first, second, damage: found.damage }).toEqual({ first, second, damage: [] });
+        expect(found.prepared.map(plain)).toEqual(records.map(plain));
+        await last.close();
+      });
+    }
+  }
+}, 120_000);
+
+/** The journal's mark is written as soon as nothing else is. */
+const MARKS_AT_ONCE: Timers = {
+  after: (ms, run) => realTimers.after(ms > 1000 ? ms : 0, run),
+  soon: (run) => realTimers.soon(run),
+};
+
+/** The number of the write behind these records. */
+async function operationsUntil(base: string, records: readonly LogRecord[]): Promise<number> {
+  const life = new FailingDisk(() => 0.5, join(base, 'trash of a trial')).run('kill');
+  const log = new DiskLog({ folder: join(base, 'trial'), ...SMALL, files: life });
+  await log.open();
+  await log.append(T1, records);
+  const { operations } = life;
+  await log.close();
+  return operations + 1;
+}

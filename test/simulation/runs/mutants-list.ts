@@ -1,6 +1,7 @@
 /**
  * The mutants: production code with one safety rule disabled each. An edit names text that stands exactly
- * once in its file. What each breaks is a promise that some checker must see broken.
+ * once in its file. What each breaks is a promise that some checker must see broken; `themes.ts` makes the
+ * circumstances likely that a rare one needs.
  */
 export type Edit = { readonly file: string; readonly find: string; readonly put: string };
 export type Mutant = { readonly name: string; readonly rule: string; readonly edits: readonly Edit[] };
@@ -54,6 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  // Needs appends of the old primary that come while the next epoch’s first entries are not committed.
   {
     name: 'accept-an-old-epoch',
     rule: 'rule 2: lower epochs are refused on every message',
@@ -124,6 +126,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'rule 7: the lease is checked after the value is read',
     edits: [{ file: tablet('serving'), find: 'if (leaseUntil() > host.now()) return;', put: 'return;' }],
   },
+  // Needs old answers at a primary that was cut off and replaced, reads there, writes at its successor.
   {
     name: 'lease-from-receipt',
     rule: 'rule 7: the primary counts from sending',
@@ -190,6 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  // Needs a primary that loses acknowledged entries, and is back before another’s grace has run out.
   {
     name: 'cut-tail-leads-at-once',
     rule: 'rule 5: a copy that cut its tail hears all others first',
@@ -312,6 +316,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  // Needs no room just when the journal’s next file begins, and death before a checkpoint frees the one before.
+  // A reader that passes such files over makes it harmless: both go.
   {
     name: 'leave-a-file-without-a-first-record',
     rule: 'rule 12: a full disk damages nothing',
@@ -324,11 +330,13 @@ export const MUTANTS: readonly Mutant[] = [
       ONLY_THE_NEXT_FILE,
     ],
   },
+  // Needs two openings in a row that are cut off behind a torn tail.
   {
     name: 'look-only-at-the-next-file',
     rule: 'a file that got no first record is passed over when the journal is read',
     edits: [ONLY_THE_NEXT_FILE],
   },
+  // Needs a kill between a write and its fsync, and a power cut after the next process wrote behind it.
   {
     name: 'number-on-behind-unsynced-records',
     rule: 'what a killed process left readable is synced before anything relies on it',
