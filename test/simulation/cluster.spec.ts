@@ -16,8 +16,8 @@ async function runs(first: number, count: number): Promise<Totals> {
 }
 
 describe('a cluster under faults keeps its promises', () => {
-  it.each(keptRuns())('in the run that once showed this: $story (seed $seed)', async ({ seed, change }) => {
-    const { violation } = await inMacrotask(() => simulate(seed, { change }));
+  it.each(keptRuns())('in the run that once showed this: $story (seed $seed)', async ({ seed, profile }) => {
+    const { violation } = await inMacrotask(() => simulate(seed, { change: profile }));
     expect(violation).toBeUndefined();
   });
 

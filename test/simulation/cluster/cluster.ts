@@ -25,7 +25,7 @@ import { Faults } from './faults.ts';
 import { History } from './history.ts';
 import { SimMaster } from './master.ts';
 import { SimNode } from './node.ts';
-import type { Profile } from './profile.ts';
+import { NEVER, type Profile } from './profile.ts';
 import { Workload } from './workload.ts';
 
 const APPLICATION = createApplication({ kvValueBytesMax: 1024 * 1024, messageBytesMax: 1024 * 1024 });
@@ -88,7 +88,10 @@ export class Cluster {
         peers: () => this.nodes,
         copyOf: (node, tablet) => this.checkers.copyOf(node, tablet),
         onLook: (node) => this.checkers.look(node),
-        onCut: (copy, from) => this.checkers.onCut(copy, from),
+        onCut: (copy, from) => {
+          this.checkers.onCut(copy, from);
+          this.faults.onCut(copy, from);
+        },
         onRecovered: (node, recovered) => this.checkers.onRecovered(node, recovered),
         onDeath: (node) => this.faults.deaths.onDeath(node),
         operations: () => this.#operations(),
@@ -273,7 +276,7 @@ export class Cluster {
 
   #operations(): number {
     const { lifeOperations } = this.profile;
-    if (this.peace || lifeOperations === Infinity) return Infinity;
+    if (this.peace || lifeOperations === NEVER) return Infinity;
     return 1 + this.world.random.below(2 * lifeOperations);
   }
 

@@ -70,22 +70,28 @@ export class Deaths {
 
   /**
    * Killed between a write to the journal and its fsync: what was written can be read, and may not be on the
-   * disk. Then the machine loses its power while the next process opens, about when it has written behind that.
+   * disk. Then the machine loses its power while the next process opens, about when it has written behind that;
+   * and perhaps so again, and again.
    */
-  twice(random: Random, node: SimNode): void {
+  inARow(random: Random, node: SimNode): void {
     const { disk } = node.machine;
-    const operations = random.chance(0.7) ? 2 + random.below(8) : 1 + random.below(40);
-    const again = (): void => {
-      this.plan(node, { byPower: true });
+    const again = (left: number): void => {
+      const isLast = left === 0;
+      const [byPower, atOnce] = [random.chance(0.7), random.chance(0.3)];
+      const operations = random.chance(0.7) ? 2 + random.below(8) : 1 + random.below(40);
+      const startsAfterMs = random.between(1, 50);
+      this.plan(node, isLast ? { byPower } : { byPower, startsAfterMs, then: () => again(left - 1) });
       disk.watch = (path) => {
         if (!path.includes('/journal/')) return;
         disk.watch = undefined;
-        node.process?.dieWithin(operations);
+        if (atOnce) node.process?.die();
+        else node.process?.dieWithin(operations);
       };
     };
+    const deaths = random.below(4);
     disk.watch = (path) => {
       if (!path.includes('/journal/')) return;
-      this.plan(node, { byPower: false, startsAfterMs: random.between(1, 50), then: again });
+      this.plan(node, { byPower: false, startsAfterMs: random.between(1, 50), then: () => again(deaths) });
       node.process?.die();
     };
   }

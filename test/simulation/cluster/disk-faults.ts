@@ -1,7 +1,9 @@
 /** What goes wrong with disks: bytes change or vanish behind everyone's back, and room runs out. */
 import type { Random } from '../engine/random.ts';
 import type { Inode } from '../machines/disk.ts';
+import type { Seq } from '../../../storage-nodes/words.ts';
 import type { Breakable } from './breakable.ts';
+import type { Copy } from './copy.ts';
 import type { Deaths } from './deaths.ts';
 import type { SimNode } from './node.ts';
 import type { Premise } from './premise.ts';
@@ -63,19 +65,37 @@ export class DiskFaults {
 
   /** The end of what was written last is gone although it was synced, and the node dies of it. */
   loseTail(random: Random, node: SimNode): void {
+    const tail = tailOf(node);
+    if (tail) this.#cutOff(node, tail.inode, tail.end - 1 - random.below(800), tail.end - random.below(2));
+  }
+
+  /**
+   * A copy is dropping entries that its primary does not have, two or more. About when the first that came in
+   * their place has gone to the segments, the journal loses all that was written since: also the record that
+   * drops them.
+   */
+  loseTruncation(random: Random, node: SimNode, copy: Copy, from: Seq): void {
     const { world } = this.#cluster;
-    const { disk } = node.machine;
-    // A file that was made ready for use begins with zeros, whatever stands behind them.
-    const begun = [...disk.files].filter(([path, { bytes, size }]) => {
-      return path.includes('/journal/') && bytes.subarray(0, Math.min(size, 64)).some((byte) => byte !== 0);
-    });
-    const newest = begun.sort(([a], [b]) => (a < b ? 1 : -1))[0]?.[1];
-    if (!newest) return;
-    world.count('lost tail');
-    disk.onLost();
-    const end = usedBytes(newest, newest.writtenTo);
+    const before = tailOf(node);
+    const until = world.now + 1000;
+    const delay = random.between(40, 120);
+    const look = (): void => {
+      if (this.#cluster.peace || !before || world.now > until) return;
+      if (copy.committed < from) return world.after(1, look);
+      world.after(delay, () => {
+        const now = tailOf(node);
+        if (now?.inode === before.inode) this.#cutOff(node, now.inode, before.end + 8, now.end);
+      });
+    };
+    look();
+  }
+
+  #cutOff(node: SimNode, inode: Inode, from: number, to: number): void {
+    if (this.#cluster.peace || !node.up || !this.#premise.mayLose(node)) return;
+    this.#cluster.world.count('lost tail');
+    node.machine.disk.onLost();
     // Something of the first record stays: a file emptied as a whole would look like one never written.
-    newest.bytes.fill(0, Math.max(Math.min(24, end), end - 1 - random.below(800)), end - random.below(2));
+    inode.bytes.fill(0, Math.max(Math.min(24, to), from), to);
     this.#deaths.kill(node);
   }
 
@@ -125,6 +145,16 @@ export class DiskFaults {
     disk.full = disk.fullForAll = true;
     this.#cluster.world.after(ms, () => void (disk.full = false));
   }
+}
+
+/** Where the journal ends. */
+function tailOf({ machine }: SimNode): { readonly inode: Inode; readonly end: number } | undefined {
+  // A file that was made ready for use begins with zeros, whatever stands behind them.
+  const begun = [...machine.disk.files].filter(([path, { bytes, size }]) => {
+    return path.includes('/journal/') && bytes.subarray(0, Math.min(size, 64)).some((byte) => byte !== 0);
+  });
+  const inode = begun.sort(([a], [b]) => (a < b ? 1 : -1))[0]?.[1];
+  return inode && { inode, end: usedBytes(inode, inode.writtenTo) };
 }
 
 /** Up to the last byte before `end` that is not zero. */

@@ -1,6 +1,6 @@
 /** Draws what a run is made of. */
 import type { Random } from '../engine/random.ts';
-import { FAULT_KINDS, type FaultKind, type Profile } from './profile.ts';
+import { FAULT_KINDS, NEVER, type FaultKind, type Profile } from './profile.ts';
 import { THEMED, THEMES } from './themes.ts';
 
 export function profileFor(random: Random): Profile {
@@ -28,7 +28,7 @@ function drawnFrom(random: Random): Profile {
     ambiguity: random.pick([0, 0.1, 0.4]),
     syncMs: random.pick([0.3, 2, 10]),
     writeMs: random.pick([0, 0, 0.5]),
-    lifeOperations: random.chance(0.4) ? random.pick([300, 2000]) : Infinity,
+    lifeOperations: random.chance(0.4) ? random.pick([300, 2000]) : NEVER,
     tears: random.chance(0.5),
     journalSegmentBytes: random.pick([16, 32, 64]) * 1024,
     tabletSegmentBytes: random.pick([4, 32]) * 1024,
@@ -49,6 +49,7 @@ const DAMAGE: ReadonlySet<FaultKind> = new Set([
   'flipped byte',
   'hole',
   'lost tail',
+  'lost truncation',
   'misdirected write',
   'failed fsync',
 ]);

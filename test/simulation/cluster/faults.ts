@@ -11,6 +11,8 @@ import type { SimNode } from './node.ts';
 import type { Breakable } from './breakable.ts';
 import { Premise } from './premise.ts';
 import type { FaultKind } from './profile.ts';
+import type { Copy } from './copy.ts';
+import type { Seq } from '../../../storage-nodes/words.ts';
 
 export class Faults {
   /** Some disk is slow. */
@@ -25,6 +27,8 @@ export class Faults {
   readonly inflicted: number[] = [];
   readonly deaths: Deaths;
   readonly #disks: DiskFaults;
+  /** Of a truncation that is to be lost. */
+  #forTruncation: Random | undefined;
   #number = 0;
 
   constructor(cluster: Breakable) {
@@ -76,6 +80,15 @@ export class Faults {
     world.after(500, () => this.#recoverStore());
   }
 
+  /** A copy drops entries that its primary does not have. */
+  onCut(copy: Copy, from: Seq): void {
+    const random = this.#forTruncation;
+    if (!random || copy.taken.length <= from) return;
+    this.#forTruncation = undefined;
+    const node = this.#cluster.nodes.find(({ id }) => id === copy.node)!;
+    this.#disks.loseTruncation(random, node, copy, from);
+  }
+
   #inflict(number: number): void {
     const { world, profile, nodes, network, master } = this.#cluster;
     const random = new Random(Math.imul(world.seed + 1, 0x85ebca6b) ^ Math.imul(number + 1, 0xc2b2ae35));
@@ -93,9 +106,9 @@ export class Faults {
         return node.process?.die();
       case 'power cut':
         return this.deaths.cutPower(node);
-      case 'double death':
+      case 'deaths in a row':
         counted();
-        return this.deaths.twice(random, node);
+        return this.deaths.inARow(random, node);
       case 'blackout':
         counted();
         for (const one of nodes) this.deaths.cutPower(one);
@@ -172,7 +185,10 @@ export class Faults {
         if (this.#premise.mayLose(node)) this.#disks.damage(random, node, kind);
         return;
       case 'lost tail':
-        if (node.up && this.#premise.mayLose(node)) this.#disks.loseTail(random, node);
+        return this.#disks.loseTail(random, node);
+      case 'lost truncation':
+        counted();
+        this.#forTruncation = random;
         return;
       case 'misdirected write':
         disk.misdirect = true;

@@ -32,6 +32,7 @@ import type { SimMaster } from './master.ts';
 
 const TICK_MS = 25;
 const DRAIN_MS = 2000;
+const GIVING_UP_MS = 500;
 const FOLDER = '/log';
 
 export type NodeSurroundings = {
@@ -364,7 +365,9 @@ export class SimNode {
     const { world, disk } = this.machine;
     this.#note(() => `cannot go on: ${error.message}`);
     const isDisk = error instanceof Fault && (error.code === 'DiskFailed' || error.code === 'DiskFull');
-    if (!isDisk || !(process.diskFailed || disk.full)) world.fail(`${this.id} cannot go on: ${error.stack}`);
+    // Room may have come back while it gave up.
+    const isFull = disk.full || world.now - process.refusedAt < GIVING_UP_MS;
+    if (!isDisk || !(process.diskFailed || isFull)) world.fail(`${this.id} cannot go on: ${error.stack}`);
     process.die();
   }
 

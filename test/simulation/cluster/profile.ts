@@ -6,7 +6,7 @@ import type { NetworkProfile } from '../machines/network.ts';
 
 export const FAULT_KINDS = [
   'kill',
-  'double death',
+  'deaths in a row',
   'power cut',
   'blackout',
   'stop',
@@ -28,6 +28,7 @@ export const FAULT_KINDS = [
   'flipped byte',
   'hole',
   'lost tail',
+  'lost truncation',
   'misdirected write',
   'damaged cell',
   'clock jump',
@@ -39,6 +40,9 @@ export const FAULT_KINDS = [
   'client reset',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** So many operations no run has. (JSON knows no infinity.) */
+export const NEVER = 1_000_000_000;
 
 export type Profile = {
   readonly nodes: number;
@@ -61,7 +65,7 @@ export type Profile = {
   readonly ambiguity: number;
   readonly syncMs: number;
   readonly writeMs: number;
-  /** A process dies by itself after about so many operations; Infinity: never. */
+  /** A process dies by itself after about so many operations, or NEVER. */
   readonly lifeOperations: number;
   readonly tears: boolean;
   readonly journalSegmentBytes: number;
@@ -93,7 +97,7 @@ export function calmed(profile: Profile): Profile {
     network,
     skewMs: 0,
     ambiguity: 0,
-    lifeOperations: Infinity,
+    lifeOperations: NEVER,
     tears: false,
     restartsAll: false,
     kinds: [],

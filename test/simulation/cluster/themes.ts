@@ -4,10 +4,10 @@
  * of a run's profile is drawn as ever.
  */
 import type { Random } from '../engine/random.ts';
-import type { Profile } from './profile.ts';
+import { NEVER, type Profile } from './profile.ts';
 
 /** Share of seeds that have a theme. */
-export const THEMED = 0.35;
+export const THEMED = 0.4;
 
 export const THEMES: readonly ((random: Random) => Partial<Profile>)[] = [
   /** Entries of an epoch that has passed arrive while those of the next are under way (rule 2). */
@@ -16,7 +16,7 @@ export const THEMES: readonly ((random: Random) => Partial<Profile>)[] = [
     everyMs: random.pick([400, 1200]),
     thinkMs: 5,
     network: { latencyMs: random.pick([2, 15]), unordered: false, loss: 0 },
-    lifeOperations: Infinity,
+    lifeOperations: NEVER,
     operations: 300,
   }),
   /** Reads at a primary that hears old answers and was replaced, of cells that its successor writes (rule 7). */
@@ -29,7 +29,7 @@ export const THEMES: readonly ((random: Random) => Partial<Profile>)[] = [
     rows: random.pick([1, 2]),
     columns: 1,
     clients: 5,
-    lifeOperations: Infinity,
+    lifeOperations: NEVER,
     drift: random.pick([0, 0.05]),
     operations: 300,
   }),
@@ -38,9 +38,20 @@ export const THEMES: readonly ((random: Random) => Partial<Profile>)[] = [
     kinds: ['lost tail'],
     everyMs: random.pick([400, 1200]),
     quickStarts: 0.95,
-    lifeOperations: Infinity,
+    lifeOperations: NEVER,
     network: { latencyMs: random.pick([0.3, 2]), unordered: false, loss: 0 },
     ambiguity: 0,
+  }),
+  /** A copy drops what its new primary does not have, and loses its tail with that truncation (rule 5). */
+  (random) => ({
+    kinds: ['block', 'lost truncation'],
+    everyMs: 150,
+    thinkMs: 40,
+    clients: 7,
+    readers: 0,
+    lifeOperations: NEVER,
+    quickStarts: 0.95,
+    network: { latencyMs: random.pick([5, 15]), unordered: false, loss: 0 },
   }),
   /** No room when a journal file is begun while the one before is needed still; then death (rule 12). */
   (random) => ({
@@ -49,16 +60,17 @@ export const THEMES: readonly ((random: Random) => Partial<Profile>)[] = [
     journalSegmentBytes: 16 * 1024,
     longValues: 0.4,
     syncMs: random.pick([2, 10]),
-    lifeOperations: Infinity,
+    lifeOperations: NEVER,
     quickStarts: 0.95,
   }),
-  /** A process is killed between a write and its fsync, and the next loses its power while it opens. */
-  () => ({
-    kinds: ['double death'],
+  /** A process is killed between a write and its fsync, and the next ones lose their power while they open. */
+  (random) => ({
+    kinds: ['deaths in a row'],
+    syncMs: random.pick([4, 10]),
     everyMs: 400,
     tears: true,
     thinkMs: 5,
-    lifeOperations: Infinity,
+    lifeOperations: NEVER,
     quickStarts: 0.95,
   }),
 ];

@@ -51,6 +51,8 @@ export class Process {
   #dead = false;
   /** A sync or a write failed here: the process may give up. */
   diskFailed = false;
+  /** When a write was last refused for want of room, in the world's time. */
+  refusedAt = -Infinity;
 
   constructor(machine: Machine, operations: number, onDeath: () => void) {
     this.machine = machine;
@@ -130,7 +132,7 @@ export class Process {
       if (!inode) {
         if (mode === 'read') throw failure('ENOENT', path);
         if (!this.acts()) return NEVER;
-        if (disk.full) throw failure('ENOSPC', path);
+        if (disk.full) throw this.#noRoom(path);
         inode = disk.create(path);
       }
       return this.#opened(path, inode);
@@ -178,7 +180,7 @@ export class Process {
       },
       truncate: async (length) => {
         if (this.#dead || !this.acts()) return NEVER;
-        if (disk.full && length > inode.size) throw failure('ENOSPC', path);
+        if (disk.full && length > inode.size) throw this.#noRoom(path);
         inode.truncate(length);
         if (this.#dead) return NEVER;
       },
@@ -218,14 +220,19 @@ export class Process {
     if (disk.watch && !isBlank(bytes)) disk.watch(path, position);
     const grows = position + bytes.length > inode.size;
     if (disk.full && (grows || disk.fullForAll)) {
-      this.#world.count('refused write');
       if (disk.mayTear()) inode.write(bytes.subarray(0, random.below(bytes.length + 1)), position);
-      throw failure('ENOSPC', path);
+      throw this.#noRoom(path);
     }
     // Death in the middle leaves a part of it.
     const isTorn = this.#dead && random.chance(0.5) && disk.mayTear();
     const length = isTorn ? random.below(bytes.length + 1) : bytes.length;
     inode.write(bytes.subarray(0, length), position);
+  }
+
+  #noRoom(path: string): NodeJS.ErrnoException {
+    this.#world.count('refused write');
+    this.refusedAt = this.#world.now;
+    return failure('ENOSPC', path);
   }
 
   /** An operation that takes its time. One that is cut off by death may be done in part. */

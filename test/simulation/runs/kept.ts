@@ -4,8 +4,8 @@ import type { Profile } from '../cluster/profile.ts';
 
 export type Kept = {
   readonly seed: number;
-  /** What differs from the profile that the seed draws. */
-  readonly change: Partial<Profile>;
+  /** All of it, whatever the seed would draw. */
+  readonly profile: Profile;
   /** Production code with the bug (mutants-list.ts): on it, this run breaks a promise. */
   readonly mutant: string;
   readonly story: string;

@@ -35,7 +35,7 @@ function argumentsOf() {
       throw new Error(`no run ${values.kept} is kept in test/simulation/seeds`);
     if (!WHOLE.test(seed) || !WHOLE.test(count) || Number(count) < 1)
       throw new Error('--seed and --count are whole numbers, --count at least 1');
-    const change: Partial<Profile> = kept?.change ?? {};
+    const change: Partial<Profile> = kept?.profile ?? {};
     const first = kept?.seed ?? Number(seed);
     return { first, count: kept ? 1 : Number(count), json, trace, stop, change, minimising: values.minimise };
   } catch (error) {

@@ -4,15 +4,14 @@
  * another run, so what is left is small, and not the smallest.
  */
 import { inMacrotask } from '../engine/world.ts';
-import type { Profile } from '../cluster/profile.ts';
+import { NEVER, type Profile } from '../cluster/profile.ts';
 import { checkerOf } from './checker-names.ts';
 import { simulate, type Outcome } from './simulate.ts';
 
-/** A run that can be kept: `change` is what differs from the profile that the seed draws. */
-export type Case = { readonly seed: number; readonly change: Partial<Profile>; readonly violation: string };
+/** A run that can be kept. */
+export type Case = { readonly seed: number; readonly profile: Profile; readonly violation: string };
 
 const RUNS_MAX = 400;
-const NEVER = 1_000_000_000;
 
 /** What a run can do without, tried in this order. */
 const PLAINER: readonly Partial<Profile>[] = [
@@ -66,5 +65,5 @@ export async function minimise(seed: number, given: Partial<Profile> = {}): Prom
   for (let share = 0.5; share < 0.9; share = (1 + share) / 2)
     while (await attempt({ operations: Math.floor(best.profile.operations * share) }));
   await leaveOutFaults();
-  return { seed, change, violation: best.violation! };
+  return { seed, profile: best.profile, violation: best.violation! };
 }

@@ -359,6 +359,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  // Needs a copy that dropped prepared entries and committed others in their place, and then loses its tail with
+  // the record of that truncation: what was dropped stands behind its segments again.
   {
     name: 'believe-leftovers',
     rule: 'rule 5: a copy whose tail was cut asks the others; entries from before a lost truncation are none',

@@ -1,4 +1,5 @@
 /** One run of one seed. Requires a macrotask (see engine/world.ts). */
+import { Random } from '../engine/random.ts';
 import { World } from '../engine/world.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { profileFor } from '../cluster/draw-profile.ts';
@@ -30,7 +31,8 @@ export type Outcome = {
 
 export function simulate(seed: number, options: Options = {}): Outcome {
   const world = new World(seed, options.tracing);
-  const drawn = profileFor(world.random);
+  // From a generator of its own: a kept run, which brings its profile, does not depend on how profiles are drawn.
+  const drawn = profileFor(new Random(Math.imul(seed + 1, 0x2545f491)));
   const profile = { ...(options.calm ? calmed(drawn) : drawn), ...options.change };
   const cluster = new Cluster(world, profile);
   const onRejection = (error: unknown): void =>
