@@ -5,8 +5,8 @@ import { simulate } from './runs/simulate.ts';
 import { Totals } from './runs/totals.ts';
 import { DEFAULT_TIMING } from '../../storage-nodes/replication/state.ts';
 
-const FIXED = 40;
-const FRESH = 40;
+const FIXED = 100;
+const FRESH = 100;
 const QUICK = { latencyMs: 0.3, unordered: false, loss: 0 };
 
 async function runs(first: number, count: number): Promise<Totals> {
