@@ -198,8 +198,13 @@ export function considerCampaign(state: ReplicaState): void {
   if (configuration.primary === state.self) return considerReopening(state, configuration);
   if (state.now < state.graceUntil || !mayCampaign(state)) return;
   if (state.cutTail && !heardAllOthers(state, configuration)) return;
-  // The old primary leaves the set with the change that replaces it: it may not be asked any more.
-  const inSync = configuration.inSync.filter((node) => node !== configuration.primary);
+  // The old primary leaves the set with the change that replaces it: it may not be asked any more. From a first
+  // configuration, in which nothing is written, all others do: whether they have it on their disks nobody knows,
+  // and one that has not could never be told from one that was wiped (rule 11).
+  const isFirst = configuration.version === 1;
+  const inSync = configuration.inSync.filter((node) =>
+    isFirst ? node === state.self : node !== configuration.primary,
+  );
   state.out.push({ kind: 'alarm', text: `no beacon from ${configuration.primary}: asking to replace it` });
   ask(state, 'campaign', nextEpoch(state, configuration, inSync));
 }

@@ -1,6 +1,7 @@
 /** What goes wrong with disks: bytes change or vanish behind everyone's back, and room runs out. */
 import type { Random } from '../engine/random.ts';
 import type { Inode } from '../machines/disk.ts';
+import { recordLength } from '../../../storage-nodes/log/journal-record.ts';
 import type { Seq } from '../../../storage-nodes/words.ts';
 import type { Breakable } from './breakable.ts';
 import type { Copy } from './copy.ts';
@@ -94,8 +95,7 @@ export class DiskFaults {
     if (this.#cluster.peace || !node.up || !this.#premise.mayLose(node)) return;
     this.#cluster.world.count('lost tail');
     node.machine.disk.onLost();
-    // Something of the first record stays: a file emptied as a whole would look like one never written.
-    inode.bytes.fill(0, Math.max(Math.min(24, to), from), to);
+    inode.bytes.fill(0, withinRecord(inode, Math.max(0, from)), to);
     this.#deaths.kill(node);
   }
 
@@ -155,6 +155,17 @@ function tailOf({ machine }: SimNode): { readonly inode: Inode; readonly end: nu
   });
   const inode = begun.sort(([a], [b]) => (a < b ? 1 : -1))[0]?.[1];
   return inode && { inode, end: usedBytes(inode, inode.writtenTo) };
+}
+
+/** Something of the first record that is lost stays, or its place would look like one never written. */
+function withinRecord({ bytes, size }: Inode, from: number): number {
+  for (let at = 0; at <= from;) {
+    if (at === from) return from + 8;
+    const length = recordLength(bytes, at, size - at);
+    if (typeof length === 'string') break;
+    at += length;
+  }
+  return from;
 }
 
 /** Up to the last byte before `end` that is not zero. */

@@ -42,6 +42,11 @@ describe('a member', () => {
     expect(asks(b.waits(100))).toEqual(['ask for v4 e3 b [b c]']);
   });
 
+  it('leaves a first configuration alone: others may not have it on their disks, and nothing is written', () => {
+    const b = new Copy('b', { configuration: 'v1 e1 a [a b c]' });
+    expect(asks(b.waits(2 * TIMING.graceMs))).toContain('ask for v2 e2 b [b]');
+  });
+
   it('does not answer beacons while it asks', () => {
     const b = new Copy('b', { configuration: 'v3 e2 a [a b c]' });
     b.waits(TIMING.graceMs);
