@@ -159,8 +159,9 @@ function tailOf({ machine }: SimNode): { readonly inode: Inode; readonly end: nu
 
 /** Something of the first record that is lost stays, or its place would look like one never written. */
 function withinRecord({ bytes, size }: Inode, from: number): number {
-  for (let at = 0; at <= from;) {
-    if (at === from) return from + 8;
+  for (let at = 0; at < size;) {
+    // A record may end with zeros itself.
+    if (at >= from) return bytes.subarray(from, at).every((byte) => byte === 0) ? at + 8 : from;
     const length = recordLength(bytes, at, size - at);
     if (typeof length === 'string') break;
     at += length;
