@@ -270,9 +270,9 @@ export class Checkers {
     }
   }
 
-  /** A copy that lost entries and was filled again is as good as any. */
+  /** A copy that lost entries and was filled again is as good as any; not while its node gives up over its disk. */
   forgive(node: SimNode): void {
-    if (node.machine.disk.damaged || !node.up || !node.joined) return;
+    if (node.machine.disk.damaged || !node.up || !node.joined || node.process?.diskFailed) return;
     for (const copy of this.copiesOn(node)) {
       if (!copy.lossy || copy.cut || copy.damaged || copy.suspect || !copy.configuration) continue;
       if (node.tablets.get(copy.tablet)?.view.quarantine) continue;
