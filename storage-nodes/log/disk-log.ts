@@ -254,13 +254,13 @@ export class DiskLog implements NodeLog {
       if (!dropped.has(tablet) && !this.#tablets.has(tablet))
         this.#tablets.set(tablet, this.#newTablet(tablet));
     }
-    for (const tablet of this.#tablets.keys()) await this.#folders.make(tablet);
     const suspicion = await this.#guard.mark();
     const { journal, prepared, configurations } = await recover(
       this.#files,
       this.#folder,
       known,
       this.#tablets,
+      new Set(present),
       dropped,
       (tablet) => this.#newTablet(tablet),
       suspicion,

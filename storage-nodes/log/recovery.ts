@@ -4,8 +4,10 @@
  *   1. Each tablet's segments are read from where the checkpoint knows them synced.
  *   2. The journal is read from where the checkpoint says; of each tablet, what lies beyond its
  *      segments is kept.
- *   3. Both are joined. Segments that are ahead of the journal tell that its end is lost. A segment's torn end is cut if, and only if, the journal goes on exactly there.
- *      Anything else that cannot be read, and any gap between the two, is damage.
+ *   3. Both are joined. Segments that are ahead of the journal tell that its end is lost. A segment's torn
+ *      end is cut if, and only if, the journal goes on exactly there. Anything else that cannot be read, and
+ *      any gap between the two, is damage. So is a tablet of which the checkpoint or the journal has
+ *      records, and whose folder is gone: it was made before the first of them was written.
  *
  * Nothing is written but that cut, so that a crash during recovery changes nothing.
  */
@@ -75,15 +77,16 @@ export type Recovered = {
 };
 
 /**
- * Sets up `tablets` from their files. `unfinishedDrops` are tablets whose removal a crash interrupted:
- * what the journal still has of them is ignored. `makeTablet` is asked for those only the journal knows.
- * `suspicion`: what makes all of them suspect, whatever they say.
+ * Sets up `tablets` from their files; `present` are those that have a folder. `unfinishedDrops` are tablets
+ * whose removal a crash interrupted: what the journal still has of them is ignored. `makeTablet` is asked for
+ * those only the journal knows. `suspicion`: what makes all of them suspect, whatever they say.
  */
 export async function recover(
   files: FilePort,
   folder: string,
   checkpoint: Checkpoint | undefined,
   tablets: Map<string, TabletLog>,
+  present: ReadonlySet<string>,
   unfinishedDrops: ReadonlySet<string>,
   makeTablet: (tablet: string) => TabletLog,
   suspicion: Damage | undefined,
@@ -127,8 +130,11 @@ export async function recover(
     const configuration = await log.configuration.read();
     if ('reason' in configuration) damage.add(configuration);
     else if (configuration.bytes) configurations.set(tablet, configuration.bytes);
+    const hadRecords = log.segments.last > 0 || (beyond.get(tablet)?.highest ?? 0) > 0;
     // What was found may have been renamed into place by a process killed before it could sync the name.
-    await files.syncFolder(log.segments.folder);
+    if (present.has(tablet)) await files.syncFolder(log.segments.folder);
+    else if (hadRecords)
+      damage.add({ file: log.segments.folder, offset: 0, reason: 'the folder of this tablet is missing' });
     log.damage = distinct(damage);
     log.failedSync = suspicion ?? noted?.failedSync;
     log.cutTail = tailUnknown || noted?.cutTail === true;
