@@ -98,8 +98,12 @@ export class DiskLog implements NodeLog {
 
   async open(): Promise<readonly RecoveredTablet[]> {
     if (this.#state !== 'new') throw new Fault('Closed', 'A log is opened once.');
-    await this.#files.makeFolder(journalFolder(this.#folder));
-    await this.#lock.take();
+    try {
+      await this.#files.makeFolder(journalFolder(this.#folder));
+      await this.#lock.take();
+    } catch (error) {
+      throw diskFault(error, `taking the log in ${this.#folder}`);
+    }
     try {
       const recovered = await this.#recover();
       this.#state = 'open';

@@ -187,6 +187,8 @@ function stopServing(state: ReplicaState): void {
 export function wipeIfReleased(state: ReplicaState, configuration: Configuration): void {
   if (state.wiping || configuration.inSync.includes(state.self)) return;
   state.wiping = true;
+  // From here on it cannot be chosen any more: it would lead, and be wiped while it does.
+  state.isSuspect = false;
   state.out.push({ kind: 'wipe', reason: state.quarantine! });
 }
 

@@ -131,6 +131,15 @@ describe('a copy on whose disk an fsync failed', () => {
     expect(b.learns('l1 v4 e3 a [a]')).toContain('wipe: an fsync failed');
   });
 
+  it('cannot be chosen any more once it is being wiped', () => {
+    const c = suspect('c');
+    expect(c.waits(50)).toContain('wipe: an fsync failed');
+    expect(c.replica.view).toMatchObject({ role: 'quarantined', isSuspect: false });
+    const said = [...c.learns('l1 v4 e3 c [c]'), ...c.waits(10 * TIMING.graceMs)];
+    expect(said).not.toContain('be primary in v4');
+    expect(asks(said)).toEqual([]);
+  });
+
   it('leads no more when its bytes turn out to be damaged as well', () => {
     const a = suspect();
     a.step({ kind: 'damaged', reason: 'a wrong checksum' });
