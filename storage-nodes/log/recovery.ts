@@ -110,10 +110,11 @@ export async function recover(
   for (const [tablet, { frames }] of beyond) {
     if (frames.size > 0 && !tablets.has(tablet)) tablets.set(tablet, makeTablet(tablet));
   }
-  // A missing checkpoint may have held the note that a tail was cut before.
+  // A missing checkpoint may have held the note that a tail was cut before; it is written before anything else,
+  // so where there are tablets and neither it nor a journal, both are lost.
   const tailUnknown =
     journal.torn !== undefined ||
-    (checkpoint === undefined && journal.read.length > 0) ||
+    (checkpoint === undefined && (journal.read.length > 0 || present.size > 0)) ||
     [...tablets.values()].some((log) =>
       isAhead(log, knownOf(checkpoint, log.tablet), beyond.get(log.tablet)),
     );

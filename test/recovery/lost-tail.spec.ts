@@ -117,6 +117,22 @@ test('cells that are ahead of a log tell likewise', async () => {
   });
 });
 
+test('a journal that is gone as a whole, and the checkpoint with it, leaves no tail trusted', async () => {
+  await withFolder(async (parent) => {
+    for (const committed of [0, 4]) {
+      const folder = join(parent, `log-${committed}`);
+      await filled(folder, committed);
+      rmSync(join(folder, 'journal'), { recursive: true });
+      rmSync(join(folder, 'checkpoint'));
+      for (let opening = 0; opening < 2; opening++)
+        await withLog(folder, async ({ tablets }) => {
+          expect(tablets.get(T1)).toMatchObject({ committed, cutTail: true });
+          expect(tablets.get(T2)).toMatchObject({ committed: 0, cutTail: true });
+        });
+    }
+  });
+});
+
 test('a hole of 17 MiB in the journal is damage: what stands behind it was written later', async () => {
   await withFolder(async (parent) => {
     const running = join(parent, 'running');
