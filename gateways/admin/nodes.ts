@@ -117,7 +117,9 @@ function nodeView({ heartbeat, ageMs, state }: LifeSign) {
 function rolesInWords(tablets: NonNullable<Heartbeat['tablets']>): string {
   const counts = new Map<string, number>();
   for (const { role } of tablets) counts.set(role, (counts.get(role) ?? 0) + 1);
-  return [...counts].map(([role, count]) => `${count} ${role}`).join(', ') || 'no tablets';
+  // In one order on all nodes: "primary" comes before "replica".
+  const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([role, count]) => `${count} ${role}`).join(', ') || 'no tablets';
 }
 
 function alarmsOf(signs: readonly LifeSign[]): string[] {
