@@ -22,7 +22,7 @@ const MEMORY_FLAGS = ['--max-semi-space-size=4'];
 /**
  * A storage node's young objects live as long as a write is under way: with larger halves fewer of them
  * grow old. On few cores V8's helper threads only take turns with us, and each turn costs a switch
- * (measured on two cores: a fifth of the processor time of a put).
+ * (measured on two cores with 64 callers: a sixth of the processor time of a put).
  */
 const STORE_FLAGS = [
   // Else code that rests for a while is thrown away, and the next burst finds it cold.
