@@ -46,6 +46,8 @@ export type DecideContext = {
   readonly content: Content;
   /** The command's id: a source of unique names for what the command creates. */
   readonly commandId: string;
+  /** The seq of the entry of this log that asked for the command: it is a reaction of this tablet to itself. */
+  readonly causedBy?: number;
 };
 
 export type Decision =
@@ -60,6 +62,11 @@ export interface CommandHandler<Data = unknown> {
   parse(data: unknown, content: Content): { data: Data } | { rejection: Rejection };
   /** The slices that `decide` reads. */
   reads(data: Data, content: Content, commandId: string): readonly StateKey[];
+  /**
+   * Slices that `decide` reads too, and that only the ones above can name (the conversation that a message
+   * belongs to, say). `slices` knows the ones of `reads` alone.
+   */
+  readsNext?(data: Data, slices: Slices, content: Content): readonly StateKey[];
   decide(data: Data, slices: Slices, context: DecideContext): Decision;
 }
 
@@ -78,16 +85,25 @@ export interface EventHandler {
     time: Time,
   ): Json | undefined;
   /** Work that this event asks of other streams, in order. */
-  reactions?(event: DomainEvent, stream: string, content: Content): readonly Reaction[];
+  reactions?(event: DomainEvent, stream: string, content: Content, time: Time): readonly Reaction[];
 }
 
-/** A command to another stream that follows from an event; delivered at least once, in effect once. */
+/** A command that follows from an event, to another stream or later to the same; delivered at least once, in effect once. */
 export type Reaction = {
   readonly stream: string;
   readonly command: string;
   readonly data: Json;
-  /** Which parts of the origin entry become the parts of the command, in order. */
+  /** Which parts of the origin entry, or of `partsOf`, become the parts of the command, in order. */
   readonly parts: readonly number[];
+  /** The seq of an earlier entry of this log, whose parts they are. */
+  readonly partsOf?: number;
+  /** The command is sent at this time, not before. */
+  readonly notBefore?: Time;
+  /**
+   * Reactions to one stream are carried out in order, one after another. Those of a lane of their own wait for
+   * each other alone, so that work in a thousand steps holds up nothing else.
+   */
+  readonly lane?: string;
 };
 
 /** One area of the domain: kv, account, mail, drive. Command and event names are `area.Name`. */

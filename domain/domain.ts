@@ -8,7 +8,7 @@ import { createConsole } from './account/console.ts';
 import type { CommandHandler, DomainArea, DomainEvent, EventHandler } from './decider.ts';
 import { createDrive } from './drive/decider.ts';
 import { createKv } from './kv/decider.ts';
-import { createMail } from './mail/decider.ts';
+import { createMail } from './mail/mail.ts';
 
 export type DomainLimits = { readonly kvValueBytesMax: number; readonly messageBytesMax: number };
 
@@ -67,9 +67,9 @@ function ofKnownVersion(handler: EventHandler): EventHandler {
       return handler.evolve(key, slice, event, content, time);
     },
     ...(handler.reactions && {
-      reactions(event, stream, content) {
+      reactions(event, stream, content, time) {
         checkVersion(event);
-        return handler.reactions?.(event, stream, content) ?? [];
+        return handler.reactions?.(event, stream, content, time) ?? [];
       },
     }),
   } satisfies EventHandler;

@@ -14,6 +14,7 @@ export type RejectionCode =
   | 'NoSuchFile'
   | 'ValueMismatch' //       CPUT: the current value is another one
   | 'LinkSpent' //           a one-time link that was used or has expired
+  | 'ChangedSince' //        what was to be changed or undone is not any more what it was
   | 'TooLarge';
 
 export type Rejection = {

@@ -6,8 +6,12 @@
  *   <owner>/account                  profile, credentials
  *   <owner>/sessions                 <session hash>
  *   <owner>/mail/folders             <folder>            counts
+ *   <owner>/mail/own-folders         <folder id>
  *   <owner>/mail/folder/<folder>     <order>             one line of a list, newest first
+ *   <owner>/mail/thread/<id>         conversation
  *   <owner>/mail/message/<id>        meta, raw
+ *   <owner>/mail/draft/<id>          content, revision
+ *   <owner>/mail/bulks               <bulk id>
  *   <owner>/drive/folder/<id>        <file name>
  *   <owner>/drive/file/<id>          manifest
  *   <owner>/drive/usage              total
@@ -17,7 +21,7 @@
  * Any other row is a user's own: its row and columns are the ones that were put.
  */
 import type { Time } from '../domain/decider.ts';
-import { isFolder, type Folder } from '../domain/mail/events.ts';
+import { isOwnFolder, isSystemFolder, type Folder } from '../domain/mail/folders.ts';
 import { accountOf, accountStream, chunkStream, CONSOLE_STREAM } from '../domain/streams.ts';
 import type { CellKey } from './projection.ts';
 
@@ -41,9 +45,36 @@ export const folderCountsCell = (owner: string, folder: Folder): CellKey => ({
 });
 
 export const folderRow = (owner: string, folder: Folder): string => `${owner}/mail/folder/${folder}`;
-export const inboxCell = (owner: string, folder: Folder, order: string): CellKey => ({
+export const folderLineCell = (owner: string, folder: Folder, order: string): CellKey => ({
   row: folderRow(owner, folder),
   column: order,
+});
+
+export const ownFoldersRow = (owner: string): string => `${owner}/mail/own-folders`;
+export const ownFolderCell = (owner: string, folderId: string): CellKey => ({
+  row: ownFoldersRow(owner),
+  column: folderId,
+});
+
+export const threadCell = (owner: string, thread: string): CellKey => ({
+  row: `${owner}/mail/thread/${thread}`,
+  column: 'conversation',
+});
+
+export const bulksRow = (owner: string): string => `${owner}/mail/bulks`;
+export const bulkCell = (owner: string, bulkId: string): CellKey => ({
+  row: bulksRow(owner),
+  column: bulkId,
+});
+
+const draftRow = (owner: string, draftId: string): string => `${owner}/mail/draft/${draftId}`;
+export const draftContentCell = (owner: string, draftId: string): CellKey => ({
+  row: draftRow(owner, draftId),
+  column: 'content',
+});
+export const draftRevisionCell = (owner: string, draftId: string): CellKey => ({
+  row: draftRow(owner, draftId),
+  column: 'revision',
 });
 
 export const messageRow = (owner: string, messageId: string): string => `${owner}/mail/message/${messageId}`;
@@ -82,27 +113,31 @@ const ORDER_DIGITS = 14;
 const ORDER_TOP = 10 ** ORDER_DIGITS - 1;
 
 /**
- * The column that sorts a message in its folder: newest first, and by id among those of one millisecond.
- * 14 decimal digits of (99999999999999 - at), '-', the id. Requires 0 <= at <= 99999999999999.
+ * The column that sorts a conversation in a folder: newest first, and by id among those of one millisecond.
+ * 14 decimal digits of (99999999999999 - at), '-', the conversation's id. Requires 0 <= at <= 99999999999999.
  */
-export function orderOf(at: Time, messageId: string): string {
+export function orderOf(at: Time, thread: string): string {
   if (!Number.isSafeInteger(at) || at < 0 || at > ORDER_TOP) {
     throw new Error(`defect: the time ${at} is not within 0 to ${ORDER_TOP} milliseconds`);
   }
-  return `${String(ORDER_TOP - at).padStart(ORDER_DIGITS, '0')}-${messageId}`;
+  return `${String(ORDER_TOP - at).padStart(ORDER_DIGITS, '0')}-${thread}`;
 }
 
 /** Undefined for a column that `orderOf` cannot have made. */
-export function parseOrder(order: string): { at: Time; messageId: string } | undefined {
+export function parseOrder(order: string): { at: Time; thread: string } | undefined {
   const found = /^(\d{14})-([a-z2-7]{26}(?:-in)?)$/.exec(order);
-  return found ? { at: ORDER_TOP - Number(found[1]), messageId: String(found[2]) } : undefined;
+  return found ? { at: ORDER_TOP - Number(found[1]), thread: String(found[2]) } : undefined;
 }
 
 /** What a row holds. */
 export type RowName =
-  | { readonly kind: 'account' | 'sessions' | 'folder counts' | 'drive usage'; readonly account: string }
+  | {
+      readonly kind: 'account' | 'sessions' | 'folder counts' | 'own folders' | 'bulks' | 'drive usage';
+      readonly account: string;
+    }
   | { readonly kind: 'folder'; readonly account: string; readonly folder: Folder }
-  | { readonly kind: 'message'; readonly account: string; readonly messageId: string }
+  | { readonly kind: 'thread'; readonly account: string; readonly thread: string }
+  | { readonly kind: 'message' | 'draft'; readonly account: string; readonly messageId: string }
   | { readonly kind: 'drive folder'; readonly account: string; readonly folderId: string }
   | { readonly kind: 'drive file'; readonly account: string; readonly fileId: string }
   | { readonly kind: 'chunk'; readonly fileId: string; readonly chunk: number }
@@ -127,12 +162,20 @@ function parseAccountRow(account: string, row: string): RowName | undefined {
       return { kind: 'sessions', account };
     case 'mail/folders':
       return { kind: 'folder counts', account };
+    case 'mail/own-folders':
+      return { kind: 'own folders', account };
+    case 'mail/bulks':
+      return { kind: 'bulks', account };
     case 'drive/usage':
       return { kind: 'drive usage', account };
     case 'mail/folder/':
-      return isFolder(id) ? { kind: 'folder', account, folder: id } : undefined;
+      return isSystemFolder(id) || isOwnFolder(id) ? { kind: 'folder', account, folder: id } : undefined;
+    case 'mail/thread/':
+      return id === '' ? undefined : { kind: 'thread', account, thread: id };
     case 'mail/message/':
       return id === '' ? undefined : { kind: 'message', account, messageId: id };
+    case 'mail/draft/':
+      return id === '' ? undefined : { kind: 'draft', account, messageId: id };
     case 'drive/folder/':
       return id === '' ? undefined : { kind: 'drive folder', account, folderId: id };
     case 'drive/file/':

@@ -1,27 +1,33 @@
 /**
- * One message: its summary with where it lies and, for a sent one, how each delivery went; and the
- * message itself as it came, which stays in the log and is only pointed at.
+ * One message: its summary, what was told of its deliveries if it is one's own, and the message itself as it
+ * came, which stays in the log and is only pointed at. Where it lies and how it is marked, its conversation
+ * says (mailbox.ts). A draft beside it: what its writer sees, and which revision that is.
  */
+import type { Content, DomainEvent, Time } from '../domain/decider.ts';
 import type { RejectionCode } from '../domain/errors.ts';
-import type { Content, Time } from '../domain/decider.ts';
-import {
-  FOLDERS,
-  type Folder,
-  type MailEvent,
-  type MessageReceived,
-  type MessageSent,
-  type Via,
+import { threadOfArrival } from '../domain/mail/arrival.ts';
+import { asToday, EARLIER_TYPES, type EarlierEvent } from '../domain/mail/earlier-events.ts';
+import type {
+  DraftSaved,
+  MessageReceived,
+  MessageReleased,
+  MessagesChanged,
+  MessageScheduled,
+  MessagesDeleted,
+  MessageSent,
+  SendingCancelled,
+  Via,
 } from '../domain/mail/events.ts';
-import { settledDelivery, type ReactionSettled } from '../domain/mail/reactions.ts';
+import { settledDelivery, type ReactionSettled } from '../domain/mail/settled.ts';
 import {
   decodeSummary,
   type Address,
   type AttachmentSummary,
   type MailSummary,
 } from '../domain/mail/summary.ts';
+import { decodeText } from '../domain/fields.ts';
 import {
   cellFormat,
-  flag,
   integer,
   listOf,
   mapOf,
@@ -32,26 +38,30 @@ import {
   record,
   text,
 } from './cell-format.ts';
-import { metaCell, orderOf, rawCell } from './keys.ts';
+import { draftContentCell, draftRevisionCell, metaCell, rawCell } from './keys.ts';
 import type { EntryFacts, Mutation, PriorCells, Projection } from './projection.ts';
 
-/** 'refused': for a reason that the store did not name. */
-export type DeliveryState = 'pending' | 'delivered' | 'refused' | RejectionCode;
+/**
+ * 'scheduled': its time has not come. 'queued': it waits to be taken to another system. 'refused': for a reason
+ * that the store did not name.
+ */
+export type DeliveryState = 'scheduled' | 'queued' | 'pending' | 'delivered' | 'refused' | RejectionCode;
 
 export type MessageMeta = MailSummary & {
   readonly id: string;
-  readonly folder: Folder;
-  readonly read: boolean;
+  readonly thread: string;
   /** The log's time when the message arrived or was sent. */
   readonly at: Time;
   /** Bytes of the message. */
   readonly size: number;
-  /** Its column in the folder's row: where the neighbours are. */
-  readonly order: string;
   readonly via: Via | 'sent';
-  /** Sent messages only: by the recipient's account name. */
+  /** When it will be sent; absent: it was, or it is not one's own. */
+  readonly dueAt?: Time;
+  /** One's own messages only: by the recipient's account name, or address elsewhere. */
   readonly delivery?: { readonly [recipient: string]: DeliveryState };
 };
+
+export type DraftRevision = { readonly revision: number; readonly savedAt: Time };
 
 const address = record<Address>({ name: text, address: text });
 const attachment = record<AttachmentSummary>({ name: text, type: text, size: integer });
@@ -59,11 +69,9 @@ const meta = cellFormat<MessageMeta>(
   'a message',
   record({
     id: text,
-    folder: oneOf(...FOLDERS),
-    read: flag,
+    thread: text,
     at: natural,
     size: natural,
-    order: text,
     via: oneOf('smtp', 'local', 'sent'),
     from: address,
     to: listOf(address),
@@ -74,82 +82,161 @@ const meta = cellFormat<MessageMeta>(
     snippet: text,
     attachments: listOf(attachment),
     problem: optional(text),
+    dueAt: optional(natural),
     delivery: optional(mapOf((value, path) => text(value, path) as DeliveryState)),
   }),
 );
+const revision = cellFormat<DraftRevision>('a draft', record({ revision: natural, savedAt: natural }));
 
-/** Throws on bytes that this projection cannot have written. */
+/** Throws on bytes that this projection cannot have written; so does the other. */
 export const readMessageMeta = (bytes: Uint8Array): MessageMeta => meta.read(bytes);
+export const readDraftRevision = (bytes: Uint8Array): DraftRevision => revision.read(bytes);
 
-type Heard = MailEvent | ReactionSettled;
-const types: readonly Heard['type'][] = [
+type Heard =
+  | MessageReceived
+  | MessageSent
+  | MessageScheduled
+  | MessageReleased
+  | SendingCancelled
+  | DraftSaved
+  | MessagesDeleted
+  | ReactionSettled;
+const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.MessageReceived',
   'mail.MessageSent',
-  'mail.MessageMarked',
-  'mail.MessageMoved',
-  'mail.MessageDeleted',
+  'mail.MessageScheduled',
+  'mail.MessageReleased',
+  'mail.SendingCancelled',
+  'mail.DraftSaved',
+  'mail.MessagesDeleted',
   'platform.ReactionSettled',
+  ...EARLIER_TYPES,
 ];
 
 export const messageProjection: Projection = {
   name: 'message',
   listensTo: new Set(types),
 
-  priors(event: Heard, entry) {
-    switch (event.type) {
-      case 'mail.MessageMarked':
-      case 'mail.MessageMoved':
-        return [metaCell(entry.stream, event.data.messageId)];
-      case 'platform.ReactionSettled': {
-        const delivery = settledDelivery(event);
-        return delivery ? [metaCell(entry.stream, delivery.messageId)] : [];
-      }
-      case 'mail.MessageReceived':
-      case 'mail.MessageSent':
-      case 'mail.MessageDeleted':
-        return [];
-    }
+  priors(given: DomainEvent, entry) {
+    const event = heard(given);
+    if (event.type === 'mail.MessageReleased') return [metaCell(entry.stream, event.data.messageId)];
+    if (event.type !== 'platform.ReactionSettled') return [];
+    const delivery = settledDelivery(event);
+    return delivery ? [metaCell(entry.stream, delivery.messageId)] : [];
   },
 
-  project(event: Heard, entry, content, prior): Mutation[] {
+  project(given: DomainEvent, entry, content, prior): Mutation[] {
+    const event = heard(given);
+    const owner = entry.stream;
     switch (event.type) {
       case 'mail.MessageReceived':
       case 'mail.MessageSent':
+      case 'mail.MessageScheduled':
         return arrival(event, entry, content);
-      case 'mail.MessageMarked':
-        return changed(event.data.messageId, entry, prior, () => ({ read: event.data.read }));
-      case 'mail.MessageMoved':
-        return changed(event.data.messageId, entry, prior, () => ({ folder: event.data.to }));
-      case 'mail.MessageDeleted': {
-        const { messageId } = event.data;
-        return [{ delete: metaCell(entry.stream, messageId) }, { delete: rawCell(entry.stream, messageId) }];
+      case 'mail.MessageReleased':
+        return [
+          ...changed(event.data.messageId, entry, prior, (before) => released(before, entry.time)),
+          ...(event.data.draftId === null ? [] : without(owner, event.data.draftId)),
+        ];
+      case 'mail.SendingCancelled':
+        return without(owner, event.data.messageId);
+      case 'mail.DraftSaved': {
+        const { draftId } = event.data;
+        const saved = { revision: event.data.revision, savedAt: entry.time };
+        return [
+          ...arrival(event, entry, content),
+          { put: draftContentCell(owner, draftId), value: { part: 0 } },
+          { put: draftRevisionCell(owner, draftId), value: { bytes: revision.write(saved) } },
+        ];
       }
+      case 'mail.MessagesDeleted':
+        return event.data.members.flatMap(({ id }) => without(owner, id));
       case 'platform.ReactionSettled':
         return settled(event, entry, prior);
+      case 'mail.MessagesChanged':
+        return [];
     }
   },
 };
 
-function arrival(event: MessageReceived | MessageSent, entry: EntryFacts, content: Content): Mutation[] {
-  const id = event.data.messageId;
+function heard(event: DomainEvent): Heard | MessagesChanged {
+  return asToday<DomainEvent>(event) as Heard | MessagesChanged;
+}
+
+function arrival(
+  event: MessageReceived | MessageSent | MessageScheduled | DraftSaved,
+  entry: EntryFacts,
+  content: Content,
+): Mutation[] {
+  const id = event.type === 'mail.DraftSaved' ? event.data.draftId : event.data.messageId;
   const model: MessageMeta = {
     ...decodeSummary(content.bytes(1)),
     id,
+    thread: event.type === 'mail.DraftSaved' ? id : threadOfArrival(event.data),
     at: entry.time,
     size: content.length(0),
-    order: orderOf(entry.time, id),
-    ...(event.type === 'mail.MessageReceived'
-      ? { folder: event.data.folder, read: false, via: event.data.via }
-      : { folder: 'sent', read: true, via: 'sent', delivery: allPending(event.data.recipients) }),
+    via: event.type === 'mail.MessageReceived' ? event.data.via : 'sent',
+    ...deliveryOf(event, content),
   };
-  return [
-    { put: metaCell(entry.stream, id), value: { bytes: meta.write(model) } },
-    { put: rawCell(entry.stream, id), value: { part: 0 } },
-  ];
+  const written: Mutation = { put: metaCell(entry.stream, id), value: { bytes: meta.write(model) } };
+  if (event.type === 'mail.DraftSaved') return [written];
+  return [written, { put: rawCell(entry.stream, id), value: { part: 0 } }];
 }
 
-function allPending(recipients: readonly string[]): { [recipient: string]: DeliveryState } {
-  return Object.fromEntries(recipients.map((recipient) => [recipient, 'pending']));
+function deliveryOf(
+  event: MessageReceived | MessageSent | MessageScheduled | DraftSaved,
+  content: Content,
+): Pick<MessageMeta, 'delivery' | 'dueAt'> {
+  switch (event.type) {
+    case 'mail.MessageReceived':
+    case 'mail.DraftSaved':
+      return {};
+    case 'mail.MessageSent':
+      return { delivery: states(event.data.recipients, outside(content), 'pending', 'queued') };
+    case 'mail.MessageScheduled': {
+      const { recipients, dueAt } = event.data;
+      return { delivery: states(recipients, outside(content), 'scheduled', 'scheduled'), dueAt };
+    }
+  }
+}
+
+function states(
+  here: readonly string[],
+  elsewhere: readonly string[],
+  ofThese: DeliveryState,
+  ofThose: DeliveryState,
+): { [recipient: string]: DeliveryState } {
+  return Object.fromEntries([
+    ...here.map((name) => [name, ofThese] as const),
+    ...elsewhere.map((name) => [name, ofThose] as const),
+  ]);
+}
+
+/** The addresses of part 5; none if it is gone or is not such a list. */
+function outside(content: Content): string[] {
+  const list = content.count > 5 ? decodeText(content.bytes(5)) : undefined;
+  if (list === undefined) return [];
+  try {
+    const addresses: unknown = JSON.parse(list);
+    return Array.isArray(addresses) ? addresses.filter((one) => typeof one === 'string') : [];
+  } catch {
+    return [];
+  }
+}
+
+function released(before: MessageMeta, at: Time): MessageMeta {
+  const { dueAt: _over, ...rest } = before;
+  const delivery = Object.fromEntries(
+    Object.keys(before.delivery ?? {}).map((name) => [name, name.includes('@') ? 'queued' : 'pending']),
+  ) as { [recipient: string]: DeliveryState };
+  return { ...rest, at, delivery };
+}
+
+/** Every cell of a message, a draft's too. */
+function without(owner: string, id: string): Mutation[] {
+  return [metaCell, rawCell, draftContentCell, draftRevisionCell].map((cell) => ({
+    delete: cell(owner, id),
+  }));
 }
 
 /** A message that is gone (deleted before its delivery was known, say) stays gone. */
@@ -157,13 +244,12 @@ function changed(
   messageId: string,
   entry: EntryFacts,
   prior: PriorCells,
-  change: (before: MessageMeta) => Partial<MessageMeta>,
+  change: (before: MessageMeta) => MessageMeta,
 ): Mutation[] {
   const cell = metaCell(entry.stream, messageId);
   const bytes = prior(cell);
   if (bytes === undefined) return [];
-  const before = meta.read(bytes);
-  return [{ put: cell, value: { bytes: meta.write({ ...before, ...change(before) }) } }];
+  return [{ put: cell, value: { bytes: meta.write(change(meta.read(bytes))) } }];
 }
 
 function settled(event: ReactionSettled, entry: EntryFacts, prior: PriorCells): Mutation[] {
@@ -172,6 +258,7 @@ function settled(event: ReactionSettled, entry: EntryFacts, prior: PriorCells): 
   const { outcome, code } = event.data;
   const state = outcome === 'accepted' ? 'delivered' : ((code ?? 'refused') as DeliveryState);
   return changed(delivery.messageId, entry, prior, (before) => ({
+    ...before,
     delivery: { ...before.delivery, [delivery.recipient]: state },
   }));
 }

@@ -1,11 +1,12 @@
 /** All read models. Each listens to the events it needs and writes cells that no other one writes. */
 import { accountProjection } from './account.ts';
+import { bulkProjection } from './bulk.ts';
 import { consoleProjection } from './console.ts';
 import { driveProjection } from './drive.ts';
-import { folderProjection } from './folder.ts';
-import { inboxProjection } from './inbox.ts';
 import { kvProjection } from './kv.ts';
+import { mailboxProjection } from './mailbox.ts';
 import { messageProjection } from './message.ts';
+import { ownFoldersProjection } from './own-folders.ts';
 import type { Projection } from './projection.ts';
 
 export function createProjections(): Projection[] {
@@ -13,9 +14,10 @@ export function createProjections(): Projection[] {
     accountProjection,
     consoleProjection,
     kvProjection,
-    inboxProjection,
-    folderProjection,
+    mailboxProjection,
     messageProjection,
+    ownFoldersProjection,
+    bulkProjection,
     driveProjection,
   ];
 }

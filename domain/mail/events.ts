@@ -1,66 +1,216 @@
 /**
- * What has happened to an account's mail. Each event is complete in itself: it carries the folder, the
- * read mark and the time of arrival that the message had before, so that read models change without
- * looking elsewhere, and undo knows the way back.
+ * What has happened to an account's mail. Each event says what read models and undo need: the conversation
+ * of each message, and what was before as well as after. User content lies in the entry's parts.
+ *
+ * `doc` is a message's number in the search index; `ids` are hashes of Message-IDs that were not named
+ * before and belong to the conversation from now on.
  */
-export const FOLDERS = ['inbox', 'sent', 'archive', 'spam', 'trash'] as const;
-export type Folder = (typeof FOLDERS)[number];
-
-export function isFolder(value: unknown): value is Folder {
-  return (FOLDERS as readonly unknown[]).includes(value);
-}
+import type { Marks } from './conversation.ts';
+import type { Folder } from './folders.ts';
 
 /** How a message came in: from another mail server, or from an account of this system. */
 export type Via = 'smtp' | 'local';
 
-/** Parts: 0 the message (RFC 5322 bytes), 1 its summary. Arrived unread, at the entry's time. */
+export type Arrival = {
+  readonly messageId: string;
+  /** Absent in logs of early releases, as are the next two: the message is a conversation of its own. */
+  readonly thread?: string;
+  readonly ids?: readonly string[];
+  readonly doc?: number;
+};
+
+/** Parts: 0 the message (RFC 5322 bytes), 1 its summary, 2 its words (absent: it cannot be found). */
 export type MessageReceived = {
   readonly type: 'mail.MessageReceived';
   readonly version: 1;
-  readonly data: { readonly messageId: string; readonly folder: Folder; readonly via: Via };
+  readonly data: Arrival & {
+    readonly folder: Folder;
+    readonly via: Via;
+    readonly starred?: boolean;
+    readonly read?: boolean;
+  };
 };
 
-/** Parts: 0 the message, 1 the sender's summary, 2 the recipients' (without Bcc). The copy lies in 'sent', read. */
+/**
+ * Sent at once. Parts: 0 the message, 1 the sender's summary, 2 the recipients' (without Bcc), 3 the sender's
+ * words, 4 the recipients' words, 5 the addresses outside (JSON list). The copy lies in 'sent', read.
+ */
 export type MessageSent = {
   readonly type: 'mail.MessageSent';
   readonly version: 1;
-  readonly data: { readonly messageId: string; readonly recipients: readonly string[] };
-};
-
-export type MessageMarked = {
-  readonly type: 'mail.MessageMarked';
-  readonly version: 1;
-  readonly data: {
-    readonly messageId: string;
-    readonly read: boolean;
-    readonly before: boolean;
-    readonly folder: Folder;
-    readonly at: number;
+  readonly data: Arrival & {
+    /** Hashes of all Message-IDs in its header: what joins the recipients' copies to their conversations. */
+    readonly named?: readonly string[];
+    readonly recipients: readonly string[];
+    readonly outside?: number;
   };
 };
 
-export type MessageMoved = {
-  readonly type: 'mail.MessageMoved';
+/** To be sent at `dueAt`; until then it lies in 'outbox' and can be taken back. Parts as MessageSent's. */
+export type MessageScheduled = {
+  readonly type: 'mail.MessageScheduled';
   readonly version: 1;
-  readonly data: {
-    readonly messageId: string;
-    readonly from: Folder;
-    readonly to: Folder;
-    readonly read: boolean;
-    readonly at: number;
+  readonly data: Arrival & {
+    readonly named: readonly string[];
+    readonly recipients: readonly string[];
+    readonly outside: number;
+    readonly dueAt: number;
+    /** The draft that it was written as; it is out of sight until the message is sent or taken back. */
+    readonly draftId: string | null;
   };
 };
 
-/** The message is gone from every folder. */
-export type MessageDeleted = {
-  readonly type: 'mail.MessageDeleted';
+/** Its time has come: the message lies in 'sent'. `entry`: the seq of the entry that holds its parts. */
+export type MessageReleased = {
+  readonly type: 'mail.MessageReleased';
   readonly version: 1;
   readonly data: {
     readonly messageId: string;
-    readonly from: Folder;
-    readonly read: boolean;
-    readonly at: number;
+    readonly thread: string;
+    readonly doc: number | null;
+    readonly entry: number;
+    /** How many parts that entry has. */
+    readonly parts: number;
+    readonly named: readonly string[];
+    readonly recipients: readonly string[];
+    readonly draftId: string | null;
   };
 };
 
-export type MailEvent = MessageReceived | MessageSent | MessageMarked | MessageMoved | MessageDeleted;
+/** Taken back before its time: the message is gone, its draft is there again. */
+export type SendingCancelled = {
+  readonly type: 'mail.SendingCancelled';
+  readonly version: 1;
+  readonly data: {
+    readonly messageId: string;
+    readonly thread: string;
+    readonly doc: number | null;
+    readonly ids: readonly string[];
+    readonly draftId: string | null;
+  };
+};
+
+/** Parts: 0 the draft as its writer sees it, 1 its summary. The first one makes the draft. */
+export type DraftSaved = {
+  readonly type: 'mail.DraftSaved';
+  readonly version: 1;
+  readonly data: { readonly draftId: string; readonly revision: number };
+};
+
+export type MemberChange = {
+  readonly id: string;
+  readonly thread: string;
+  readonly doc: number | null;
+  /** Where it lay before. */
+  readonly folder: Folder;
+  /** Those that change, as they were and as they are. */
+  readonly from: Partial<Marks>;
+  readonly to: Partial<Marks>;
+};
+
+/** What it takes to make a change, or to unmake it. */
+export type Change = Omit<MemberChange, 'doc' | 'folder'>;
+
+/** What a bulk does to each of its members. */
+export type BulkChange = { readonly folder?: Folder; readonly read?: boolean; readonly starred?: boolean };
+
+export type MessagesChanged = {
+  readonly type: 'mail.MessagesChanged';
+  readonly version: 1;
+  readonly data: {
+    readonly members: readonly MemberChange[];
+    /** The step of a bulk, or of the undoing of one, that this was. */
+    readonly bulk?: { readonly id: string; readonly page: number; readonly undo: boolean };
+    /** The command whose change is undone. */
+    readonly undoes?: string;
+  };
+};
+
+/** Gone for good: nothing brings them back. */
+export type MessagesDeleted = {
+  readonly type: 'mail.MessagesDeleted';
+  readonly version: 1;
+  readonly data: {
+    readonly members: readonly {
+      readonly id: string;
+      readonly thread: string;
+      readonly doc: number | null;
+      readonly from: Folder;
+    }[];
+  };
+};
+
+/**
+ * A change to many conversations, named one by one: parts 0, 1, … hold their ids, one on a line. It is carried
+ * out page by page, each page in an entry of its own.
+ */
+export type BulkStarted = {
+  readonly type: 'mail.BulkStarted';
+  readonly version: 1;
+  readonly data: {
+    readonly bulkId: string;
+    /** Only messages that lie in one of these are changed. */
+    readonly in: readonly Folder[];
+    readonly to: BulkChange;
+    readonly pages: number;
+    readonly conversations: number;
+  };
+};
+
+/** The steps that were made are unmade, page by page; those that were not are not made any more. */
+export type BulkUndone = {
+  readonly type: 'mail.BulkUndone';
+  readonly version: 1;
+  readonly data: { readonly bulkId: string; readonly pages: number };
+};
+
+/** Parts: 0 the name, 1 the name folded (the same for names that differ in case or form alone). */
+export type FolderCreated = {
+  readonly type: 'mail.FolderCreated';
+  readonly version: 1;
+  readonly data: { readonly folderId: string; readonly parent: string | null };
+};
+
+/** A new name, a new place, or both. Parts: as FolderCreated's, and the same two as they were before. */
+export type FolderChanged = {
+  readonly type: 'mail.FolderChanged';
+  readonly version: 1;
+  readonly data: {
+    readonly folderId: string;
+    readonly parent: string | null;
+    readonly parentBefore: string | null;
+  };
+};
+
+/**
+ * The folders (one, and all below it) are out of sight and take no message any more; what lies in them is moved
+ * to the trash by the bulk of the same entry.
+ */
+export type FolderDeleted = {
+  readonly type: 'mail.FolderDeleted';
+  readonly version: 1;
+  readonly data: { readonly folders: readonly string[] };
+};
+
+/** The folders are there again, where they were. */
+export type FolderRestored = {
+  readonly type: 'mail.FolderRestored';
+  readonly version: 1;
+  readonly data: { readonly folders: readonly string[] };
+};
+
+export type MailEvent =
+  | MessageReceived
+  | MessageSent
+  | MessageScheduled
+  | MessageReleased
+  | SendingCancelled
+  | DraftSaved
+  | MessagesChanged
+  | MessagesDeleted
+  | BulkStarted
+  | BulkUndone
+  | FolderCreated
+  | FolderChanged
+  | FolderDeleted
+  | FolderRestored;

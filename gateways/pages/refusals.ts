@@ -63,6 +63,7 @@ const STATUS_OF: Readonly<Record<RejectionCode, number>> = {
   NoSuchFile: 404,
   ValueMismatch: 409,
   LinkSpent: 410,
+  ChangedSince: 409,
   TooLarge: 413,
 };
 

@@ -29,6 +29,7 @@ import {
   FORGET_LOOK_AT,
   LAST_ENTRY,
   reactionAddress,
+  settledReaction,
   stateAddress,
   streamHeadAddress,
   TIME_INDEX_EVERY,
@@ -163,16 +164,13 @@ export class Applier {
     for (const event of head.events as DomainEvent[]) {
       if (event.type === EPOCH_OPENED) continue;
       if (event.type === REACTION_SETTLED) {
-        batch.remove(
-          reactionAddress(Number(event.data['originSeq']), Number(event.data['reaction'])),
-          head.seq,
-        );
+        batch.remove(settledReaction(event), head.seq);
       }
       this.#applyEvent(batch, event, entry);
-      for (const reaction of this.#application.events[event.type]?.reactions?.(event, head.stream, content) ??
-        []) {
+      const handler = this.#application.events[event.type];
+      for (const reaction of handler?.reactions?.(event, head.stream, content, head.time) ?? []) {
         const pending: PendingReaction = { ...reaction, origin: head.stream };
-        batch.put(reactionAddress(head.seq, n), head.seq, { bytes: encodeJson(pending) });
+        batch.put(reactionAddress(head.seq, n, reaction.notBefore), head.seq, { bytes: encodeJson(pending) });
         reactions.push({ seq: head.seq, n, reaction: pending });
         n++;
       }

@@ -8,32 +8,25 @@
  * The overlay drops an entry only between rounds, once it is applied, so no lookup can miss both.
  * Losing the primary's place discards the whole object; its callers hear "ask again".
  */
-import type { CommandHandler, Content, Decision, DomainEvent, Json } from '../../domain/decider.ts';
+import type { CommandHandler, Decision, DomainEvent, Json, Slices } from '../../domain/decider.ts';
 import type { Rejection } from '../../domain/errors.ts';
-import { cellName, type Cell, type CellAddress, type CellStore } from '../cells/cells.ts';
+import { cellName, type CellAddress, type CellStore } from '../cells/cells.ts';
 import type { CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
-import {
-  commitmentTo,
-  encodeHead,
-  SALT_BYTES,
-  sha256Hex,
-  ZERO_HASH,
-  type EntryHead,
-  type LogRecord,
-  type PartCommitment,
-} from '../log/entry.ts';
+import type { LogRecord } from '../log/entry.ts';
 import type { Timers } from '../timers.ts';
 import { inRange, type Epoch, type RowRange, type Seq, type TabletId } from '../words.ts';
 import { contentOf, REACTION_SETTLED, type Application } from './application.ts';
 import { KnownCommands } from './known-commands.ts';
+import { nextEntry } from './next-entry.ts';
 import { replaced, type Outcome } from './outcome.ts';
 import { Overlay } from './overlay.ts';
+import { RoundState } from './round-state.ts';
 import {
   commandAddress,
-  decodeJson,
   LAST_ENTRY,
   reactionAddress,
+  settledReaction,
   stateAddress,
   streamHeadAddress,
   type LastEntry,
@@ -164,46 +157,43 @@ export class Decisions {
 
   async #decideRound(round: readonly Asked[]): Promise<void> {
     const planned = round.flatMap((asked) => this.#plan(asked));
-    const wanted = new Map<string, CellAddress>();
-    if (!this.#last) wanted.set(cellName(LAST_ENTRY), LAST_ENTRY);
-    const found = new Map<string, Cell | undefined>();
-    for (const { command, known, addresses } of planned) {
-      // Most commands are new, and are known to be without a look.
-      if (!this.#known.mayHave(command.id)) found.set(cellName(known), undefined);
-      for (const address of addresses) {
-        const key = cellName(address);
-        if (!this.#overlay.has(key) && !found.has(key)) wanted.set(key, address);
-      }
-    }
-    const addresses = [...wanted.values()];
-    const cells =
-      this.#cells.peek(this.#tablet, addresses) ?? (await this.#cells.get(this.#tablet, addresses));
+    const state = new RoundState(this.#tablet, this.#cells, this.#overlay);
+    // Most commands are new, and are known to be without a look.
+    for (const { command, known } of planned) if (!this.#known.mayHave(command.id)) state.isAbsent(known);
+    const first = planned.flatMap(({ addresses }) => addresses);
+    await state.lookUp(this.#last ? first : [...first, LAST_ENTRY]);
+    await state.lookUp(planned.flatMap((plan) => nextReads(plan, state)));
     if (this.#closed) {
       for (const asked of round) asked.reject(replaced());
       return;
     }
-    for (const [i, cell] of cells.entries()) found.set(cellName(addresses[i]!), cell);
-    this.#last ??= decodeJson<LastEntry>(found.get(cellName(LAST_ENTRY))) ?? { seq: 0, hash: '', time: 0 };
+    this.#last ??= (state.read(LAST_ENTRY) as LastEntry | undefined) ?? { seq: 0, hash: '', time: 0 };
 
     const records: LogRecord[] = [];
     const answers: (() => void)[] = [];
-    const read = (address: CellAddress): unknown => {
-      const key = cellName(address);
-      if (this.#overlay.has(key)) return this.#overlay.get(key);
-      if (!found.has(key))
-        throw new Error(`Defect: ${JSON.stringify(address)} was not declared by the command`);
-      return decodeJson(found.get(key));
-    };
+    const again: Asked[] = [];
     for (const plan of planned) {
       try {
-        const outcome = this.#decideOne(plan, read, records);
+        // A decision of this very round may have changed what the next reads are.
+        if (!nextReads(plan, state).every((address) => state.has(address))) {
+          again.push(plan);
+          continue;
+        }
+        const outcome = this.#decideOne(plan, state, records);
         answers.push(() => plan.resolve(outcome));
       } catch (error) {
         plan.reject(error instanceof Error ? error : new Error(String(error)));
       }
     }
+    this.#askAgain(again);
     if (records.length > 0) this.#propose(records);
     for (const answer of answers) answer();
+  }
+
+  /** They are the first of the next round. */
+  #askAgain(asked: readonly Asked[]): void {
+    this.#queue.unshift(...asked);
+    for (const { command } of asked) this.#queueBytes += bytesOf(command);
   }
 
   /** Checks the command's shape and finds what it reads; a command that fails here is answered at once. */
@@ -228,7 +218,7 @@ export class Decisions {
         const addresses = [
           known,
           head,
-          reactionAddress(settle.seq, settle.n),
+          reactionAddress(settle.seq, settle.n, settle.notBefore),
           ...settle.touches.map((key) => stateAddress(command.stream, key)),
         ];
         return [{ ...asked, known, head, content, data: settle, handler: undefined, addresses }];
@@ -259,12 +249,12 @@ export class Decisions {
     }
   }
 
-  #decideOne(plan: Planned, read: (address: CellAddress) => unknown, records: LogRecord[]): Outcome {
+  #decideOne(plan: Planned, state: RoundState, records: LogRecord[]): Outcome {
     const { command, content } = plan;
     const last = this.#last!;
     const time = Math.max(last.time, this.#clock());
     this.#known.forget(time);
-    const earlier = read(plan.known) as { seq: number } | undefined;
+    const earlier = state.read(plan.known) as { seq: number } | undefined;
     if (earlier) return { kind: 'earlier', seq: earlier.seq as Seq };
     if (command.expiresAt !== 0 && command.expiresAt <= time) {
       throw new Fault(
@@ -273,36 +263,38 @@ export class Decisions {
       );
     }
     const decision = plan.handler
-      ? plan.handler.decide(
-          plan.data as never,
-          (key) => read(stateAddress(command.stream, key)) as Json | undefined,
-          {
-            stream: command.stream,
-            time,
-            content,
-            commandId: command.id,
-          },
-        )
-      : this.#settle(plan, read);
+      ? plan.handler.decide(plan.data as never, slicesOf(plan, state), {
+          stream: command.stream,
+          time,
+          content,
+          commandId: command.id,
+          ...this.#cause(command),
+        })
+      : this.#settle(plan, state);
     if ('rejection' in decision)
       return { kind: 'rejected', seen: last.seq as Seq, rejection: decision.rejection };
     if (decision.events.length === 0)
       return { kind: 'nothing', seen: last.seq as Seq, reply: decision.reply ?? null, time };
     // All that can fail comes first: nothing is half done.
-    const slices = this.#evolve(command.stream, decision.events, content, time, read);
-    const record = this.#entry(plan, decision, time, read);
+    const slices = this.#evolve(command.stream, decision.events, content, time, state);
+    const record = this.#entry(plan, decision, time, state);
     for (const [address, value] of slices) this.#overlay.set(address, record.seq, value);
     records.push(record);
     return { kind: 'entry', seq: record.seq, time, reply: decision.reply ?? null };
   }
 
-  #settle(plan: Planned, read: (address: CellAddress) => unknown): Decision {
-    const { seq, n, outcome, code } = plan.data as Settlement;
-    const pending = read(reactionAddress(seq, n)) as PendingReaction | undefined;
+  #cause({ causation }: CommandRequest): { causedBy?: number } {
+    return causation?.tablet === this.#tablet ? { causedBy: causation.seq } : {};
+  }
+
+  #settle(plan: Planned, state: RoundState): Decision {
+    const { seq, n, notBefore, outcome, code } = plan.data as Settlement;
+    const pending = state.read(reactionAddress(seq, n, notBefore)) as PendingReaction | undefined;
     if (!pending) return { events: [] };
     const data = {
       originSeq: seq,
       reaction: n,
+      ...(notBefore === undefined ? {} : { notBefore }),
       command: pending.command,
       stream: pending.stream,
       data: pending.data,
@@ -313,44 +305,27 @@ export class Decisions {
   }
 
   #entry(
-    { command, content, known, head: streamHeadAt }: Planned,
-    decision: { readonly events: readonly DomainEvent[]; readonly reply?: Json },
+    { command, content, known, head }: Planned,
+    { events, reply = null }: { readonly events: readonly DomainEvent[]; readonly reply?: Json },
     time: number,
-    read: (address: CellAddress) => unknown,
+    state: RoundState,
   ): LogRecord {
-    const last = this.#last!;
-    const streamHead = read(streamHeadAt) as StreamHead | undefined;
-    const seq = (last.seq + 1) as Seq;
-    const head: EntryHead = {
-      seq,
+    const { record, last, streamHead } = nextEntry({
+      command,
+      content,
+      events,
+      reply,
       epoch: this.#epoch,
       time,
-      stream: command.stream,
-      streamSeq: (streamHead?.streamSeq ?? 0) + 1,
-      streamPrevious: (streamHead?.seq ?? 0) as Seq,
-      previousHash: last.hash ? Buffer.from(last.hash, 'hex') : ZERO_HASH,
-      previousStreamHash: streamHead ? Buffer.from(streamHead.hash, 'hex') : ZERO_HASH,
-      commandId: command.id,
-      commandExpiresAt: command.expiresAt,
-      action: command.action,
-      actor: command.actor,
-      session: command.session,
-      causation: command.causation,
-      events: decision.events,
-      reply: decision.reply ?? null,
-      parts: command.parts.map((_part, i) => commit(content, i, this.#random(new Uint8Array(SALT_BYTES)))),
-    };
-    const bytes = encodeHead(head);
-    const hash = sha256Hex(bytes);
-    this.#last = { seq, hash, time };
-    this.#overlay.set(streamHeadAt, seq, {
-      streamSeq: head.streamSeq,
-      seq,
-      hash,
-    } satisfies StreamHead);
-    this.#overlay.set(known, seq, { seq });
+      last: this.#last!,
+      streamHead: state.read(head) as StreamHead | undefined,
+      random: this.#random,
+    });
+    this.#last = last;
+    this.#overlay.set(head, record.seq, streamHead);
+    this.#overlay.set(known, record.seq, { seq: record.seq });
     this.#known.add(command.id, command.expiresAt);
-    return { seq, epoch: this.#epoch, head: bytes, parts: command.parts };
+    return record;
   }
 
   /** The slices after the events, and reactions that they settle. */
@@ -359,12 +334,12 @@ export class Decisions {
     events: readonly DomainEvent[],
     content: ReturnType<typeof contentOf>,
     time: number,
-    read: (address: CellAddress) => unknown,
+    state: RoundState,
   ): Iterable<[CellAddress, unknown]> {
     const changed = new Map<string, [CellAddress, unknown]>();
     for (const event of events) {
       if (event.type === REACTION_SETTLED) {
-        const address = reactionAddress(Number(event.data['originSeq']), Number(event.data['reaction']));
+        const address = settledReaction(event);
         changed.set(cellName(address), [address, undefined]);
       }
       const handler = this.#application.events[event.type];
@@ -374,7 +349,7 @@ export class Decisions {
         const before = changed.get(cellName(address));
         const slice = handler.isBlind
           ? undefined
-          : ((before ? before[1] : read(address)) as Json | undefined);
+          : ((before ? before[1] : state.read(address)) as Json | undefined);
         changed.set(cellName(address), [address, handler.evolve(key, slice, event, content, time)]);
       }
     }
@@ -386,11 +361,20 @@ export class Decisions {
   }
 }
 
-function bytesOf({ parts }: CommandRequest): number {
-  return parts.reduce((sum, part) => sum + part.length, 0);
+/** The slices of the command's stream. */
+function slicesOf({ command }: Planned, state: RoundState): Slices {
+  return (key) => state.read(stateAddress(command.stream, key)) as Json | undefined;
 }
 
-/** The digest may be known already: a decision that asked for it has read all the bytes. */
-function commit(content: Content, part: number, salt: Uint8Array): PartCommitment {
-  return { length: content.length(part), salt, commitment: commitmentTo(salt, content.digest(part)!) };
+/** What the command reads beyond its first reads; these must be looked up. */
+function nextReads(plan: Planned, state: RoundState): CellAddress[] {
+  const { handler, data, content, command } = plan;
+  if (!handler?.readsNext) return [];
+  return handler
+    .readsNext(data as never, slicesOf(plan, state), content)
+    .map((key) => stateAddress(command.stream, key));
+}
+
+function bytesOf({ parts }: CommandRequest): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
 }

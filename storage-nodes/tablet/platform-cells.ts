@@ -4,22 +4,19 @@
  *
  *   commands   row ''      column <command id>                    {seq, expiresAt}   expiresAt 0: for good
  *   reactions  row ''      column <seq, 14 digits>.<n>               {stream, command, data, parts, origin}
+ *   reactions  row ''      column d<due, 14 digits>.<seq, 14 digits>.<n>   the same, to be carried out at that time
  *   index      row stream  column head                               {streamSeq, seq, hash}: of its newest entry
  *   index      row ''      column forget                          {after}: how far forgetting has come in its round
  *   index      row ''      column last                               {seq, hash, time}
  *   index      row ''      column t<time, 14 digits>.<seq, 14 digits>  {}           every 64th entry
  */
-import type { Json } from '../../domain/decider.ts';
+import type { DomainEvent, Reaction } from '../../domain/decider.ts';
 import { namedAddress, SPACE, type Cell, type CellAddress } from '../cells/cells.ts';
 import type { Seq } from '../words.ts';
 
 export type StreamHead = { readonly streamSeq: number; readonly seq: number; readonly hash: string };
 export type LastEntry = { readonly seq: number; readonly hash: string; readonly time: number };
-export type PendingReaction = {
-  readonly stream: string;
-  readonly command: string;
-  readonly data: Json;
-  readonly parts: readonly number[];
+export type PendingReaction = Reaction & {
   /** The stream whose event asked for it. */
   readonly origin: string;
 };
@@ -45,12 +42,29 @@ export function commandAddress(id: string): CellAddress {
 
 export const FORGET_CURSOR = namedAddress(SPACE.index, '', 'forget');
 
-export function reactionAddress(seq: number, n: number): CellAddress {
-  return namedAddress(SPACE.reactions, '', `${digits(seq)}.${n}`);
+/** `notBefore`: when it is due; undefined for one that was to be carried out at once. */
+export function reactionAddress(seq: number, n: number, notBefore: number | undefined): CellAddress {
+  const due = notBefore === undefined ? '' : `${dueColumn(notBefore)}.`;
+  return namedAddress(SPACE.reactions, '', `${due}${digits(seq)}.${n}`);
+}
+
+/** The reaction whose outcome a REACTION_SETTLED tells. */
+export function settledReaction({ data }: DomainEvent): CellAddress {
+  const { originSeq, reaction, notBefore } = data;
+  return reactionAddress(
+    Number(originSeq),
+    Number(reaction),
+    notBefore === undefined ? undefined : Number(notBefore),
+  );
+}
+
+/** Where reactions that are due at `time` begin, behind all that are carried out at once. */
+export function dueColumn(time: number): string {
+  return `d${digits(time)}`;
 }
 
 export function reactionOfColumn(column: string): { seq: Seq; n: number } {
-  const [seq, n] = column.split('.');
+  const [n, seq] = column.split('.').reverse();
   return { seq: Number(seq) as Seq, n: Number(n) };
 }
 

@@ -6,19 +6,23 @@
  * have been another's, of which a forced recovery knows nothing, and whose mail was delivered (rule 10).
  *
  * Reactions to one stream are delivered in the order in which they were asked for: each target stream
- * has a *lane*, one delivery at a time. A stream that cannot be reached holds up its own lane only.
+ * has a *lane*, one delivery at a time (and one more for each name of a lane that reactions ask for). A
+ * stream that cannot be reached holds up its own lane only.
+ *
+ * A reaction that is not due yet stays a cell; those due within the next minute are in memory. So the time
+ * of a due reaction is kept by whoever is the primary then, and by nobody else: its lease is the claim.
  */
 import type { Logger } from 'pino';
 import type { DomainEvent } from '../../domain/decider.ts';
 import { SPACE, type CellStore } from '../cells/cells.ts';
 import { Rejected, type Accepted, type CommandRequest } from '../client/client.ts';
 import { Fault } from '../faults.ts';
-import { decodeHead, sha256, type LogRecord } from '../log/entry.ts';
+import { decodeHead, sha256 } from '../log/entry.ts';
 import type { NodeLog } from '../log/log.ts';
 import { pause, type Timers } from '../timers.ts';
 import type { Seq, TabletId } from '../words.ts';
 import { contentOf, REACTION_SETTLED, type Application } from './application.ts';
-import { decodeJson, reactionOfColumn, type PendingReaction } from './platform-cells.ts';
+import { decodeJson, dueColumn, reactionOfColumn, type PendingReaction } from './platform-cells.ts';
 import { SETTLE_REACTION, type Settlement } from './settlement.ts';
 
 const AT_ONCE = 8;
@@ -28,6 +32,9 @@ const RETRY_MS = 250;
 const RETRY_MS_MAX = 10_000;
 const SETTLE_EXPIRES_MS = 60 * 60 * 1000;
 const PENDING_PAGE = 500;
+/** How far ahead due reactions are held in memory, and how often they are looked for. */
+const DUE_AHEAD_MS = 60_000;
+const DUE_LOOK_MS = 30_000;
 
 type Work = { readonly seq: Seq; readonly n: number; readonly reaction: PendingReaction };
 type Lane = { readonly works: Work[]; retryMs: number };
@@ -52,6 +59,8 @@ export class Reactor {
   /** Lanes whose first delivery may begin, longest waiting first. */
   #ready: string[] = [];
   readonly #known = new Set<string>();
+  /** Due ones that wait for their time. */
+  readonly #scheduled = new Set<string>();
   /** Asked for while the pending ones are still being read: they come behind those. */
   #late: Work[] | undefined = [];
   #running = 0;
@@ -68,7 +77,7 @@ export class Reactor {
     const { tablet, logger, timers } = this.#options;
     while (!this.#stopped && this.#late) {
       try {
-        for (const work of await this.#pending()) this.#enqueue(work);
+        for (const work of await this.#pending({ before: dueColumn(0) })) this.#enqueue(work);
         const late = this.#late;
         this.#late = undefined;
         for (const work of late) this.#enqueue(work);
@@ -78,10 +87,12 @@ export class Reactor {
         await pause(timers, RETRY_MS_MAX);
       }
     }
+    await this.#watchDue();
   }
 
   add(work: Work): void {
-    if (this.#late) this.#late.push(work);
+    if (work.reaction.notBefore !== undefined) this.#schedule(work);
+    else if (this.#late) this.#late.push(work);
     else this.#enqueue(work);
   }
 
@@ -92,12 +103,40 @@ export class Reactor {
     for (const go of this.#forRoom.splice(0)) go();
   }
 
-  async #pending(): Promise<Work[]> {
+  /** Those due within the next minute, again and again. */
+  async #watchDue(): Promise<void> {
+    const { tablet, logger, timers, clock } = this.#options;
+    while (!this.#stopped) {
+      try {
+        const horizon = dueColumn(clock() + DUE_AHEAD_MS);
+        for (const work of await this.#pending({ from: dueColumn(0), before: horizon })) this.#schedule(work);
+      } catch (error) {
+        if (this.#stopped) return;
+        logger.error({ tablet, reason: String(error) }, 'due reactions cannot be read; trying again');
+      }
+      await pause(timers, DUE_LOOK_MS);
+    }
+  }
+
+  #schedule(work: Work): void {
+    const { clock, timers } = this.#options;
+    const waitMs = (work.reaction.notBefore ?? 0) - clock();
+    // A later one is found when its time comes near.
+    if (waitMs > DUE_AHEAD_MS || this.#stopped || this.#scheduled.has(keyOf(work))) return;
+    this.#scheduled.add(keyOf(work));
+    timers.after(Math.max(0, waitMs), () => {
+      this.#scheduled.delete(keyOf(work));
+      this.#enqueue(work);
+    });
+  }
+
+  async #pending({ from: first = '', before }: { from?: string; before: string }): Promise<Work[]> {
     const { cells, tablet } = this.#options;
     const found: Work[] = [];
-    let from = { row: '', column: '' };
+    let from = { row: '', column: first };
+    const to = { row: '', column: before };
     for (;;) {
-      const page = await cells.scan(tablet, { space: SPACE.reactions, from, to: null, limit: PENDING_PAGE });
+      const page = await cells.scan(tablet, { space: SPACE.reactions, from, to, limit: PENDING_PAGE });
       for (const cell of page) {
         const reaction = decodeJson<PendingReaction>(cell);
         if (reaction) found.push({ ...reactionOfColumn(cell.column), reaction });
@@ -111,11 +150,11 @@ export class Reactor {
     const key = keyOf(work);
     if (this.#stopped || this.#known.has(key)) return;
     this.#known.add(key);
-    const { stream } = work.reaction;
-    const lane = this.#lanes.get(stream);
+    const name = laneOf(work);
+    const lane = this.#lanes.get(name);
     if (lane) return void lane.works.push(work);
-    this.#lanes.set(stream, { works: [work], retryMs: RETRY_MS });
-    this.#ready.push(stream);
+    this.#lanes.set(name, { works: [work], retryMs: RETRY_MS });
+    this.#ready.push(name);
     this.#go();
   }
 
@@ -126,8 +165,8 @@ export class Reactor {
     }
   }
 
-  async #carryOut(stream: string): Promise<void> {
-    const lane = this.#lanes.get(stream)!;
+  async #carryOut(name: string): Promise<void> {
+    const lane = this.#lanes.get(name)!;
     const work = lane.works[0]!;
     let waitMs = 0;
     try {
@@ -142,15 +181,15 @@ export class Reactor {
     }
     this.#running--;
     if (this.#stopped) return;
-    if (lane.works.length === 0) this.#lanes.delete(stream);
-    else if (waitMs === 0) this.#ready.push(stream);
-    else this.#options.timers.after(waitMs, () => this.#again(stream));
+    if (lane.works.length === 0) this.#lanes.delete(name);
+    else if (waitMs === 0) this.#ready.push(name);
+    else this.#options.timers.after(waitMs, () => this.#again(name));
     this.#go();
   }
 
-  #again(stream: string): void {
+  #again(lane: string): void {
     if (this.#stopped) return;
-    this.#ready.push(stream);
+    this.#ready.push(lane);
     this.#go();
   }
 
@@ -165,22 +204,21 @@ export class Reactor {
 
   async #deliver(work: Work): Promise<Delivery> {
     const { seq, n, reaction } = work;
-    const { tablet, log, execute } = this.#options;
-    const [head] = await log.readHeads(tablet, seq, 1);
-    if (head?.seq !== seq) throw unreadable(tablet, seq);
-    const bytes = decodeHead(head.head).parts.reduce((sum, part) => sum + part.length, 0);
+    const { tablet, execute } = this.#options;
+    const { head } = await this.#headAt(seq);
+    const lengths = await this.#partLengths(work);
+    const bytes = lengths.reduce((sum, length) => sum + length, 0);
     await this.#untilRoom(bytes);
     try {
-      const [record] = await log.read(tablet, seq, 1);
-      if (record?.seq !== seq) throw unreadable(tablet, seq);
+      const parts = await this.#parts(work, lengths);
       this.#mustGoOn();
       await execute({
-        id: `reaction:${tablet}:${seq}:${n}:${sha256(head.head).toString('hex', 0, 8)}`,
+        id: `reaction:${tablet}:${seq}:${n}:${sha256(head).toString('hex', 0, 8)}`,
         expiresAt: 0,
         stream: reaction.stream,
         type: reaction.command,
         data: reaction.data,
-        parts: partsOf(record, reaction),
+        parts,
         actor: reaction.origin,
         session: '',
         action: 'Deliver',
@@ -196,15 +234,41 @@ export class Reactor {
     }
   }
 
+  async #headAt(seq: Seq): Promise<{ readonly head: Uint8Array }> {
+    const { tablet, log } = this.#options;
+    const [found] = await log.readHeads(tablet, seq, 1);
+    if (found?.seq !== seq) throw new Fault('Damaged', `entry ${seq} of ${tablet} cannot be read`);
+    return found;
+  }
+
+  async #partLengths({ seq, reaction: { parts, partsOf } }: Work): Promise<number[]> {
+    if (parts.length === 0) return [];
+    const of = decodeHead((await this.#headAt((partsOf ?? seq) as Seq)).head).parts;
+    return parts.map((part) => of[part]?.length ?? 0);
+  }
+
+  /** Only those that the reaction takes along; the entry may have many more. A part that was erased is empty. */
+  #parts({ seq, reaction: { parts, partsOf } }: Work, lengths: readonly number[]): Promise<Uint8Array[]> {
+    const { tablet, log } = this.#options;
+    const from = (partsOf ?? seq) as Seq;
+    return Promise.all(
+      parts.map(
+        async (part, i) => (await log.readPart(tablet, from, part, 0, lengths[i] ?? 0)) ?? new Uint8Array(0),
+      ),
+    );
+  }
+
   async #settle({ seq, n, reaction }: Work, delivery: Delivery): Promise<void> {
     const { tablet, application, clock, execute } = this.#options;
     this.#mustGoOn();
+    const due = reaction.notBefore === undefined ? {} : { notBefore: reaction.notBefore };
     const event: DomainEvent = {
       type: REACTION_SETTLED,
       version: 1,
       data: {
         originSeq: seq,
         reaction: n,
+        ...due,
         command: reaction.command,
         stream: reaction.stream,
         data: reaction.data,
@@ -217,7 +281,7 @@ export class Reactor {
       expiresAt: clock() + SETTLE_EXPIRES_MS,
       stream: reaction.origin,
       type: SETTLE_REACTION,
-      data: { seq, n, ...delivery, touches } satisfies Settlement,
+      data: { seq, n, ...due, ...delivery, touches } satisfies Settlement,
       parts: [],
       actor: 'platform',
       session: '',
@@ -239,14 +303,10 @@ export class Reactor {
   }
 }
 
-function partsOf(record: LogRecord, reaction: PendingReaction): Uint8Array[] {
-  return reaction.parts.map((part) => record.parts[part] ?? new Uint8Array(0));
+function laneOf({ reaction: { stream, lane } }: Work): string {
+  return lane === undefined ? stream : `${stream}\0${lane}`;
 }
 
 function keyOf({ seq, n }: Work): string {
   return `${seq}.${n}`;
-}
-
-function unreadable(tablet: TabletId, seq: Seq): Fault {
-  return new Fault('Damaged', `entry ${seq} of ${tablet} cannot be read`);
 }

@@ -7,6 +7,8 @@ export type Settlement = {
   /** Which reaction: the entry that asked for it, and its number there. */
   readonly seq: number;
   readonly n: number;
+  /** When it was due, if it had to wait. */
+  readonly notBefore?: number;
   readonly outcome: 'accepted' | 'refused';
   /** Why it was refused. */
   readonly code?: string;
@@ -16,14 +18,22 @@ export type Settlement = {
 
 /** Throws Malformed. */
 export function parseSettlement(data: unknown): Settlement {
-  const { seq, n, outcome, code, touches } = (data ?? {}) as Partial<Settlement>;
+  const { seq, n, notBefore, outcome, code, touches } = (data ?? {}) as Partial<Settlement>;
   const isSound =
     Number.isSafeInteger(seq) &&
     Number.isSafeInteger(n) &&
+    (notBefore === undefined || Number.isSafeInteger(notBefore)) &&
     (outcome === 'accepted' || outcome === 'refused') &&
     (code === undefined || typeof code === 'string') &&
     Array.isArray(touches) &&
     touches.every((key) => typeof key === 'string');
   if (!isSound) throw new Fault('Malformed', `${SETTLE_REACTION} needs seq, n, outcome and touches`);
-  return { seq: seq!, n: n!, outcome: outcome!, touches: touches!, ...(code === undefined ? {} : { code }) };
+  return {
+    seq: seq!,
+    n: n!,
+    ...(notBefore === undefined ? {} : { notBefore }),
+    outcome: outcome!,
+    touches: touches!,
+    ...(code === undefined ? {} : { code }),
+  };
 }

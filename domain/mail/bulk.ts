@@ -1,0 +1,209 @@
+/**
+ * A change to any number of conversations ("all in this folder"). One event names them all; it is carried out
+ * in steps of a page, each a reaction of the tablet to itself and an entry of its own, so that no entry takes
+ * long to apply and nothing else waits. It is undone the same way: the steps that were made are unmade, and
+ * those that were not are left out.
+ */
+import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
+import type { CommandHandler, Content, Decision, EventHandler, Reaction, Slices } from '../decider.ts';
+import { decodeText, fieldsOf, flag, parsed, randomId, refuse, whole } from '../fields.ts';
+import { bulkKey, bulkStepKey, type BulkSlice, type BulkStepSlice } from './bulk-slices.ts';
+import { changeTouches, memberChange, undoing } from './changes.ts';
+import { messagesOf, threadKey, type MessageState } from './conversation.ts';
+import { happened, happenedWith, noSuchFolder, nothing, refused } from './decisions.ts';
+import type { BulkChange, BulkStarted, BulkUndone, MemberChange } from './events.ts';
+import { folderField, listOf, messageIdField, targetFolder } from './fields.ts';
+import { canGo, FOLDERS_KEY, foldersOf, GONE, isThere, type Folder } from './folders.ts';
+
+/** Conversations of one step. */
+export const PAGE_MAX = 100;
+/** A million conversations. */
+export const PAGES_MAX = 10_000;
+const LANE = 'bulk';
+
+export type StartBulk = {
+  readonly bulkId: string;
+  readonly in: readonly Folder[];
+  readonly to: BulkChange;
+};
+type Step = { readonly bulkId: string; readonly page: number };
+export type UndoBulk = { readonly bulkId: string };
+
+/** Parts: pages of at most PAGE_MAX ids of conversations, one on a line. */
+export const startBulk: CommandHandler<StartBulk> = {
+  parse: (data, content) =>
+    parsed((): StartBulk => {
+      const { bulkId, in: places, to } = fieldsOf(data, ['bulkId', 'in', 'to']);
+      checkPages(content);
+      return {
+        bulkId: randomId(bulkId, 'bulkId'),
+        in: listOf(places, 'in', 1, 500, 'folders').map((place) => folderField(place, 'in')),
+        to: bulkChange(to),
+      };
+    }),
+  reads: ({ bulkId }) => [ACCOUNT_KEY, FOLDERS_KEY, bulkKey(bulkId)],
+  decide(data, slices, { stream, content }) {
+    const fault = accountFault(slices, stream);
+    if (fault) return { rejection: fault };
+    if (slices(bulkKey(data.bulkId)) !== undefined) return nothing;
+    const { folder } = data.to;
+    if (folder !== undefined && folder !== GONE && !isThere(foldersOf(slices(FOLDERS_KEY)), folder)) {
+      return noSuchFolder(folder);
+    }
+    return happenedWith({ bulkId: data.bulkId }, started(data, content));
+  },
+};
+
+/** The event, of a command whose parts are the pages. */
+export function started({ bulkId, in: places, to }: StartBulk, content: Content): BulkStarted {
+  const conversations = Array.from({ length: content.count }, (_, page) => pageOf(content, page).length);
+  return {
+    type: 'mail.BulkStarted',
+    version: 1,
+    data: {
+      bulkId,
+      in: places,
+      to,
+      pages: content.count,
+      conversations: conversations.reduce((sum, count) => sum + count, 0),
+    },
+  };
+}
+
+/** Part: the page. */
+export const carryOutBulk: CommandHandler<Step> = {
+  parse: parseStep,
+  reads: ({ bulkId, page }, content) => [
+    bulkKey(bulkId),
+    bulkStepKey(bulkId, page),
+    ...changeTouches(pageOf(content, 0)),
+  ],
+  decide({ bulkId, page }, slices, { content }) {
+    const bulk = slices(bulkKey(bulkId)) as BulkSlice | undefined;
+    if (bulk === undefined || bulk.undone) return nothing;
+    const { folder: place } = bulk.to;
+    const isMeant = ({ folder, top }: MessageState): boolean =>
+      bulk.in.includes(folder) && top <= bulk.at && (place === undefined || canGo(folder, place));
+    const wanted = { ...bulk.to, ...(place !== undefined && { until: null }) };
+    const members = pageOf(content, 0).flatMap((thread) =>
+      messagesOf(slices(threadKey(thread)))
+        .filter(isMeant)
+        .flatMap((message) => memberChange(message, thread, wanted) ?? []),
+    );
+    return step(members, { id: bulkId, page, undo: false });
+  },
+};
+
+export const undoBulk: CommandHandler<UndoBulk> = {
+  parse: (data) =>
+    parsed((): UndoBulk => ({ bulkId: randomId(fieldsOf(data, ['bulkId']).bulkId, 'bulkId') })),
+  reads: ({ bulkId }) => [ACCOUNT_KEY, bulkKey(bulkId)],
+  decide({ bulkId }, slices, { stream }) {
+    const fault = accountFault(slices, stream);
+    if (fault) return { rejection: fault };
+    const bulk = slices(bulkKey(bulkId)) as BulkSlice | undefined;
+    if (bulk === undefined) return refused('ChangedSince', 'There is nothing to undo.', 'bulkId');
+    return bulk.undone ? nothing : happened(undone(bulkId, bulk.pages));
+  },
+};
+
+export function undone(bulkId: string, pages: number): BulkUndone {
+  return { type: 'mail.BulkUndone', version: 1, data: { bulkId, pages } };
+}
+
+export const undoBulkStep: CommandHandler<Step> = {
+  parse: parseStep,
+  reads: ({ bulkId, page }) => [FOLDERS_KEY, bulkStepKey(bulkId, page)],
+  readsNext: (data, slices) => changesOf(data, slices).map(({ thread }) => threadKey(thread)),
+  decide: (data, slices) => {
+    const { members } = undoing(changesOf(data, slices), slices);
+    return step(members, { id: data.bulkId, page: data.page, undo: true });
+  },
+};
+
+export const bulkStarted: EventHandler = {
+  touches: (event) => [bulkKey((event as BulkStarted).data.bulkId)],
+  evolve(_key, _slice, event, _content, time): BulkSlice {
+    const { in: places, to, pages } = (event as BulkStarted).data;
+    return { in: places, to, pages, at: time, undone: false };
+  },
+  reactions(event, stream) {
+    const { bulkId, pages } = (event as BulkStarted).data;
+    return steps(pages, (page) => ({
+      stream,
+      command: 'mail.CarryOutBulk',
+      data: { bulkId, page },
+      parts: [page],
+      lane: LANE,
+    }));
+  },
+};
+
+export const bulkUndone: EventHandler = {
+  touches: (event) => [bulkKey((event as BulkUndone).data.bulkId)],
+  evolve: (_key, slice) => slice && { ...(slice as BulkSlice), undone: true },
+  reactions(event, stream) {
+    const { bulkId, pages } = (event as BulkUndone).data;
+    return steps(pages, (page) => ({
+      stream,
+      command: 'mail.UndoBulkStep',
+      data: { bulkId, page },
+      parts: [],
+      lane: LANE,
+    }));
+  },
+};
+
+function step(
+  members: readonly MemberChange[],
+  bulk: { readonly id: string; readonly page: number; readonly undo: boolean },
+): Decision {
+  if (members.length === 0) return nothing;
+  return happened({ type: 'mail.MessagesChanged', version: 1, data: { members, bulk } });
+}
+
+function steps(pages: number, reaction: (page: number) => Reaction): Reaction[] {
+  return Array.from({ length: pages }, (_, page) => reaction(page));
+}
+
+function changesOf({ bulkId, page }: Step, slices: Slices): BulkStepSlice['members'] {
+  return (slices(bulkStepKey(bulkId, page)) as BulkStepSlice | undefined)?.members ?? [];
+}
+
+function parseStep(data: unknown) {
+  return parsed((): Step => {
+    const { bulkId, page } = fieldsOf(data, ['bulkId', 'page']);
+    return { bulkId: randomId(bulkId, 'bulkId'), page: whole(page, 'page', 0, PAGES_MAX - 1) };
+  });
+}
+
+export function checkPages(content: Content): void {
+  if (content.count < 1 || content.count > PAGES_MAX) {
+    refuse('Malformed', `A bulk has 1 to ${PAGES_MAX} pages; this one has ${content.count}.`, {
+      field: 'parts',
+      limit: PAGES_MAX,
+    });
+  }
+  for (let page = 0; page < content.count; page++) {
+    const ids = pageOf(content, page);
+    if (ids.length < 1 || ids.length > PAGE_MAX) {
+      const message = `A page of a bulk names 1 to ${PAGE_MAX} conversations; page ${page} names ${ids.length}.`;
+      refuse('Malformed', message, { field: 'parts', limit: PAGE_MAX });
+    }
+    for (const id of ids) messageIdField(id, 'parts');
+  }
+}
+
+/** The conversations that a page names. */
+function pageOf(content: Content, page: number): string[] {
+  return (decodeText(content.bytes(page)) ?? '').split('\n').filter((id) => id !== '');
+}
+
+function bulkChange(value: unknown): BulkChange {
+  const { folder, read, starred } = fieldsOf(value, ['folder', 'read', 'starred']);
+  return {
+    ...(folder !== undefined && { folder: folder === GONE ? GONE : targetFolder(folder) }),
+    ...(read !== undefined && { read: flag(read, 'read') }),
+    ...(starred !== undefined && { starred: flag(starred, 'starred') }),
+  };
+}

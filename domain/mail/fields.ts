@@ -1,0 +1,86 @@
+/** Checks that the commands of mail have in common: ids of messages, conversations and folders, and parts. */
+import { checkAccountName } from '../account/names.ts';
+import type { Content } from '../decider.ts';
+import { matching, partAtMost, refuse, whole } from '../fields.ts';
+import { isOwnFolder, isSystemFolder, takesMoves, type Folder } from './folders.ts';
+import { SUMMARY_BYTES_MAX } from './summary.ts';
+
+export const RECIPIENTS_MAX = 100;
+/** As many Message-IDs of a header are looked at: its own, the first one it names, and the last ones. */
+export const NAMED_IDS_MAX = 12;
+/** The words of a message, as the search index takes them. */
+export const WORDS_BYTES_MAX = 256 * 1024;
+
+const ID_RULE = '26 characters, each a lower-case letter or a digit 2 to 7';
+
+/** A message's id, or a conversation's, which is named after its first message. */
+export function messageIdField(value: unknown, field = 'messageId'): string {
+  const rule = `${ID_RULE}, with or without "-in" after them`;
+  return matching(value, field, /^[a-z2-7]{26}(-in)?$/, rule);
+}
+
+/** Hashes of Message-IDs, nearest first, each once; absent: none. */
+export function namedIds(value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const list = listOf(value, 'ids', 0, NAMED_IDS_MAX, 'hashes of Message-IDs');
+  const rule = '22 characters of base64url (a hash)';
+  return [...new Set(list.map((id) => matching(id, 'ids', /^[A-Za-z0-9_-]{22}$/, rule)))];
+}
+
+export function listOf(
+  value: unknown,
+  field: string,
+  min: number,
+  max: number,
+  what: string,
+): readonly unknown[] {
+  if (!Array.isArray(value) || value.length < min || value.length > max) {
+    refuse('Malformed', `The field ${field} must be a list of ${min} to ${max} ${what}.`, {
+      field,
+      limit: max,
+    });
+  }
+  return value;
+}
+
+/** Each id once. */
+export function messageIds(value: unknown, field: string, max: number): readonly string[] {
+  return [...new Set(listOf(value, field, 1, max, 'ids').map((id) => messageIdField(id, field)))];
+}
+
+export function accountNames(value: unknown, min: number): readonly string[] {
+  const list = listOf(value, 'recipients', min, RECIPIENTS_MAX, 'account names');
+  return [...new Set(list.map((name) => checkAccountName(name, 'recipients')))];
+}
+
+/** Any folder, one's own included; whether that one exists, the decision says. */
+export function folderField(value: unknown, field = 'folder'): Folder {
+  if (typeof value !== 'string') refuse('Malformed', `The field ${field} must name a folder.`, { field });
+  if (!isSystemFolder(value) && !isOwnFolder(value)) {
+    refuse('NoSuchFolder', `There is no folder "${value.slice(0, 64)}".`, { field });
+  }
+  return value;
+}
+
+/** A folder that people can move messages to. */
+export function targetFolder(value: unknown, field = 'folder'): Folder {
+  const folder = folderField(value, field);
+  if (!takesMoves(folder)) {
+    refuse('NoSuchFolder', `Messages cannot be moved to "${folder}": it fills by itself.`, { field });
+  }
+  return folder;
+}
+
+export function timeField(value: unknown, field: string): number {
+  return whole(value, field, 0, Number.MAX_SAFE_INTEGER);
+}
+
+/** Message, summary. */
+export function messageParts(
+  content: Content,
+  messageBytesMax: number,
+  ...summaries: readonly number[]
+): void {
+  partAtMost(content, 0, 'message', messageBytesMax);
+  for (const part of summaries) partAtMost(content, part, 'summary', SUMMARY_BYTES_MAX);
+}

@@ -1,0 +1,87 @@
+/**
+ * An account's mail: every command and every event by its name. What always holds:
+ *
+ *   a message lies in exactly one folder until it is deleted for good
+ *   a message belongs to one conversation, from its arrival on
+ *   a command that would change nothing is accepted with no events, so that sending it again is harmless
+ *   only what lies in the trash or in spam, or is a draft, is deleted for good, and that can be undone a while
+ *
+ * Left out: parsing mail (a gateway's work), and the delivery to other systems.
+ */
+import type { DomainArea, EventHandler } from '../decider.ts';
+import { bulkStarted, bulkUndone, carryOutBulk, startBulk, undoBulk, undoBulkStep } from './bulk.ts';
+import {
+  changeMessages,
+  deleteMessages,
+  finishDeletion,
+  messagesChangedAndDue,
+  messagesDeleted,
+  undoChange,
+  wakeMessages,
+} from './change.ts';
+import { draftSaved, saveDraft } from './draft.ts';
+import { earlierEvents } from './earlier-events.ts';
+import type { MailEvent } from './events.ts';
+import {
+  changeFolder,
+  createFolder,
+  deleteFolder,
+  folderChanged,
+  folderCreated,
+  folderDeleted,
+  folderRestored,
+  restoreFolder,
+} from './own-folders.ts';
+import { messageReceived, receiveMessage } from './receive.ts';
+import {
+  cancelSending,
+  messageReleased,
+  messageScheduled,
+  messageSent,
+  releaseMessage,
+  sendingCancelled,
+  sendMessage,
+} from './send.ts';
+
+export function createMail(limits: { readonly messageBytesMax: number }): DomainArea {
+  return {
+    commands: {
+      'mail.ReceiveMessage': receiveMessage(limits.messageBytesMax),
+      'mail.SendMessage': sendMessage(limits.messageBytesMax),
+      'mail.ReleaseMessage': releaseMessage,
+      'mail.CancelSending': cancelSending,
+      'mail.SaveDraft': saveDraft,
+      'mail.ChangeMessages': changeMessages,
+      'mail.DeleteMessages': deleteMessages,
+      'mail.UndoChange': undoChange,
+      'mail.WakeMessages': wakeMessages,
+      'mail.FinishDeletion': finishDeletion,
+      'mail.StartBulk': startBulk,
+      'mail.CarryOutBulk': carryOutBulk,
+      'mail.UndoBulk': undoBulk,
+      'mail.UndoBulkStep': undoBulkStep,
+      'mail.CreateFolder': createFolder,
+      'mail.ChangeFolder': changeFolder,
+      'mail.DeleteFolder': deleteFolder,
+      'mail.RestoreFolder': restoreFolder,
+    },
+    events: { ...mailEvents, ...earlierEvents },
+  };
+}
+
+const mailEvents: { readonly [Type in MailEvent['type']]: EventHandler } = {
+  'mail.MessageReceived': messageReceived,
+  'mail.MessageSent': messageSent,
+  'mail.MessageScheduled': messageScheduled,
+  'mail.MessageReleased': messageReleased,
+  'mail.SendingCancelled': sendingCancelled,
+  'mail.DraftSaved': draftSaved,
+  'mail.MessagesChanged': messagesChangedAndDue,
+  'mail.MessagesDeleted': messagesDeleted,
+  'mail.BulkStarted': bulkStarted,
+  'mail.BulkUndone': bulkUndone,
+  'mail.FolderCreated': folderCreated,
+  'mail.FolderChanged': folderChanged,
+  'mail.FolderDeleted': folderDeleted,
+  'mail.FolderRestored': folderRestored,
+};

@@ -1,0 +1,340 @@
+/**
+ * A message is sent: at once, or at a given time, until which it can be taken back (a few seconds for "undo",
+ * days for "send later"). What always holds:
+ *
+ *   its time is a reaction of this tablet to itself: no browser and no single process has to stay for it
+ *   whether it goes out or was taken back is decided in one place, here, once: release or cancellation,
+ *     whichever is decided first
+ *   the recipients' copies are made of the bytes that the sender's entry holds; nothing is stored twice
+ */
+import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
+import type { CommandHandler, Content, EventHandler, Reaction, Slices, StateKey } from '../decider.ts';
+import { fieldsOf, parsed, partAtMost, partsAre, randomId, refuse, whole } from '../fields.ts';
+import { accountStream } from '../streams.ts';
+import {
+  arrivalOf,
+  arrivalReads,
+  arrivalReadsNext,
+  arrivalTouches,
+  evolveArrival,
+  hasPart,
+  threadOfArrival,
+  type Arriving,
+} from './arrival.ts';
+import { messageKey, messagesOf, namedIdKey, threadKey, withMarks, withoutMessages } from './conversation.ts';
+import { happened, noSuchMessage, nothing, refused } from './decisions.ts';
+import type { MessageReleased, MessageScheduled, MessageSent, SendingCancelled } from './events.ts';
+import {
+  accountNames,
+  messageIdField,
+  messageParts,
+  namedIds,
+  timeField,
+  WORDS_BYTES_MAX,
+} from './fields.ts';
+import { GONE } from './folders.ts';
+
+/** How far ahead a message can be scheduled. */
+const AHEAD_MS_MAX = 366 * 24 * 60 * 60 * 1000;
+const OUTSIDE_BYTES_MAX = 64 * 1024;
+/** What the copy of a local recipient is called: a message to oneself arrives beside the sent one. */
+const ARRIVED = '-in';
+
+export type SendMessage = Arriving & {
+  /** Names of accounts here. */
+  readonly recipients: readonly string[];
+  /** How many addresses elsewhere part 5 lists. */
+  readonly outside: number;
+  /** Null: at once. */
+  readonly dueAt: number | null;
+  readonly draftId: string | null;
+};
+export type TakeBack = { readonly messageId: string };
+
+type SchedulingSlice = {
+  readonly recipients: readonly string[];
+  readonly named: readonly string[];
+  /** Those of them that were not known before. */
+  readonly ids: readonly string[];
+  readonly draftId: string | null;
+  readonly dueAt: number;
+  readonly parts: number;
+};
+
+const schedulingKey = (messageId: string): StateKey => `scheduled/${messageId}`;
+
+/** Parts as MessageSent's: the first three, or five with words, or six with addresses outside. */
+export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage> => ({
+  parse: (data, content) =>
+    parsed((): SendMessage => {
+      const fields = fieldsOf(data, [
+        'messageId',
+        'recipients',
+        'outside',
+        'size',
+        'ids',
+        'dueAt',
+        'draftId',
+      ]);
+      checkParts(content, messageBytesMax);
+      const { size, outside = 0, dueAt = null, draftId = null } = fields;
+      if (size !== undefined && whole(size, 'size', 0, messageBytesMax) !== content.length(0)) {
+        refuse('Malformed', `Size must be the message's length, ${content.length(0)} bytes.`, {
+          field: 'size',
+          limit: content.length(0),
+        });
+      }
+      const count = whole(outside, 'outside', 0, 100);
+      if (count > 0 && content.count !== 6) {
+        refuse('Malformed', 'Addresses outside must come as a sixth part.', { field: 'parts', limit: 6 });
+      }
+      return {
+        messageId: randomId(fields.messageId, 'messageId'),
+        recipients: accountNames(fields.recipients, count > 0 ? 0 : 1),
+        outside: count,
+        ids: namedIds(fields.ids),
+        dueAt: dueAt === null ? null : timeField(dueAt, 'dueAt'),
+        draftId: draftId === null ? null : messageIdField(draftId, 'draftId'),
+      };
+    }),
+  reads: (data) => [
+    ACCOUNT_KEY,
+    ...arrivalReads(data),
+    schedulingKey(data.messageId),
+    ...(data.draftId === null ? [] : [threadKey(data.draftId), messageKey(data.draftId)]),
+  ],
+  readsNext: arrivalReadsNext,
+  decide(data, slices, { stream, time, content }) {
+    const fault = accountFault(slices, stream);
+    if (fault) return { rejection: fault };
+    const { messageId, recipients, outside, dueAt, draftId } = data;
+    if (slices(messageKey(messageId)) !== undefined) return nothing;
+    const arrival = arrivalOf(data, slices, hasPart(content, 4));
+    if (dueAt === null) {
+      return happened({
+        type: 'mail.MessageSent',
+        version: 1,
+        data: { ...arrival, named: data.ids, recipients, ...(outside > 0 && { outside }) },
+      });
+    }
+    if (dueAt > time + AHEAD_MS_MAX) {
+      return refused('Malformed', 'DueAt must be at most 366 days ahead.', 'dueAt', time + AHEAD_MS_MAX);
+    }
+    return happened({
+      type: 'mail.MessageScheduled',
+      version: 1,
+      data: {
+        ...arrival,
+        named: data.ids,
+        recipients,
+        outside,
+        dueAt,
+        draftId: knownDraft(slices, draftId),
+      },
+    });
+  },
+});
+
+/** The reaction of the scheduling entry, at its time. */
+export const releaseMessage: CommandHandler<TakeBack> = {
+  parse: parseTakeBack,
+  reads: takeBackReads,
+  readsNext: takeBackReadsNext,
+  decide({ messageId }, slices, { causedBy }) {
+    const scheduled = slices(schedulingKey(messageId)) as SchedulingSlice | undefined;
+    // Taken back before its time.
+    if (scheduled === undefined) return nothing;
+    if (causedBy === undefined) return refused('Malformed', 'Only its time releases a message.', 'messageId');
+    const { recipients, named, draftId, parts } = scheduled;
+    const place = placeOf(slices, messageId);
+    if (place === undefined) return noSuchMessage;
+    return happened({
+      type: 'mail.MessageReleased',
+      version: 1,
+      data: { messageId, ...place, named, entry: causedBy, parts, recipients, draftId },
+    });
+  },
+};
+
+export const cancelSending: CommandHandler<TakeBack> = {
+  parse: parseTakeBack,
+  reads: takeBackReads,
+  readsNext: takeBackReadsNext,
+  decide({ messageId }, slices, { stream }) {
+    const fault = accountFault(slices, stream);
+    if (fault) return { rejection: fault };
+    const scheduled = slices(schedulingKey(messageId)) as SchedulingSlice | undefined;
+    const place = placeOf(slices, messageId);
+    if (scheduled === undefined || place === undefined) {
+      return refused('ChangedSince', 'This message was sent already: it cannot be taken back.', 'messageId');
+    }
+    const { ids, draftId } = scheduled;
+    return happened({
+      type: 'mail.SendingCancelled',
+      version: 1,
+      data: { messageId, ...place, ids, draftId },
+    });
+  },
+};
+
+export const messageSent: EventHandler = {
+  touches: (event) => arrivalTouches((event as MessageSent).data),
+  evolve: (key, slice, event, _content, time) =>
+    evolveArrival(key, slice, (event as MessageSent).data, time, { folder: 'sent', read: true }),
+  reactions(event, _stream, content) {
+    const { data } = event as MessageSent;
+    return deliveries(data, content.count);
+  },
+};
+
+export const messageScheduled: EventHandler = {
+  touches(event) {
+    const { data } = event as MessageScheduled;
+    const draft = data.draftId === null ? [] : [threadKey(data.draftId)];
+    return [...arrivalTouches(data), schedulingKey(data.messageId), ...draft];
+  },
+  evolve(key, slice, event, content, time) {
+    const { data } = event as MessageScheduled;
+    const { messageId, recipients, named, ids = [], draftId, dueAt } = data;
+    if (key === schedulingKey(messageId)) {
+      return { recipients, named, ids, draftId, dueAt, parts: content.count } satisfies SchedulingSlice;
+    }
+    if (draftId !== null && key === threadKey(draftId) && draftId !== threadOfArrival(data)) {
+      return withMarks(slice, new Map([[draftId, { folder: GONE }]]));
+    }
+    return evolveArrival(key, slice, data, time, { folder: 'outbox', read: true });
+  },
+  reactions(event, stream) {
+    const { messageId, dueAt } = (event as MessageScheduled).data;
+    return [
+      {
+        stream,
+        command: 'mail.ReleaseMessage',
+        data: { messageId },
+        parts: [],
+        notBefore: dueAt,
+        lane: `release/${messageId}`,
+      },
+    ];
+  },
+};
+
+export const messageReleased: EventHandler = {
+  touches(event) {
+    const { messageId, thread, draftId } = (event as MessageReleased).data;
+    return [schedulingKey(messageId), threadKey(thread), ...draftTouches(draftId)];
+  },
+  evolve(key, slice, event, _content, time) {
+    const { messageId, thread, draftId } = (event as MessageReleased).data;
+    if (key === threadKey(thread)) {
+      return withMarks(slice, new Map([[messageId, { folder: 'sent', top: time }]]));
+    }
+    if (draftId !== null && key === threadKey(draftId)) return withoutMessages(slice, new Set([draftId]));
+    return undefined;
+  },
+  reactions(event) {
+    const { data } = event as MessageReleased;
+    return deliveries(data, data.parts, data.entry);
+  },
+};
+
+export const sendingCancelled: EventHandler = {
+  touches(event) {
+    const { messageId, thread, draftId, ids } = (event as SendingCancelled).data;
+    return [
+      schedulingKey(messageId),
+      messageKey(messageId),
+      threadKey(thread),
+      ...ids.map(namedIdKey),
+      ...(draftId === null ? [] : [threadKey(draftId)]),
+    ];
+  },
+  evolve(key, slice, event, _content, time) {
+    const { messageId, thread, draftId } = (event as SendingCancelled).data;
+    if (key === threadKey(thread)) return withoutMessages(slice, new Set([messageId]));
+    if (draftId !== null && key === threadKey(draftId)) {
+      return withMarks(slice, new Map([[draftId, { folder: 'drafts', top: time }]]));
+    }
+    return undefined;
+  },
+};
+
+/** One delivery for each recipient, in the order of the list, with what its copy is made of. */
+function deliveries(
+  sent: {
+    readonly messageId: string;
+    readonly recipients: readonly string[];
+    readonly named?: readonly string[];
+  },
+  parts: number,
+  entry?: number,
+): Reaction[] {
+  const { messageId, recipients, named } = sent;
+  return recipients.map((recipient) => ({
+    stream: accountStream(recipient),
+    command: 'mail.ReceiveMessage',
+    data: { messageId: messageId + ARRIVED, via: 'local', ...(named !== undefined && { ids: named }) },
+    parts: parts > 4 ? [0, 2, 4] : [0, 2],
+    ...(entry !== undefined && { partsOf: entry }),
+  }));
+}
+
+/** The sent message that a delivery carried; undefined if it is not the id of one. */
+export function sentIdOf(arrivedId: string): string | undefined {
+  return arrivedId.endsWith(ARRIVED) ? arrivedId.slice(0, -ARRIVED.length) : undefined;
+}
+
+function checkParts(content: Content, messageBytesMax: number): void {
+  const names = [
+    'message',
+    'summary with Bcc',
+    'summary without Bcc',
+    'words with Bcc',
+    'words without Bcc',
+    'addresses outside',
+  ];
+  const count = [3, 5, 6].includes(content.count) ? content.count : 3;
+  partsAre(content, ...names.slice(0, count));
+  messageParts(content, messageBytesMax, 1, 2);
+  for (let part = 3; part < Math.min(count, 5); part++) partAtMost(content, part, 'words', WORDS_BYTES_MAX);
+  if (count === 6) partAtMost(content, 5, 'addresses outside', OUTSIDE_BYTES_MAX);
+}
+
+function parseTakeBack(data: unknown, content: Content) {
+  return parsed((): TakeBack => {
+    const { messageId } = fieldsOf(data, ['messageId']);
+    partsAre(content);
+    return { messageId: randomId(messageId, 'messageId') };
+  });
+}
+
+function takeBackReads({ messageId }: TakeBack): StateKey[] {
+  return [ACCOUNT_KEY, schedulingKey(messageId), messageKey(messageId)];
+}
+
+function takeBackReadsNext({ messageId }: TakeBack, slices: Slices): StateKey[] {
+  const scheduled = slices(schedulingKey(messageId)) as SchedulingSlice | undefined;
+  const thread = (slices(messageKey(messageId)) as { readonly thread: string } | undefined)?.thread;
+  if (scheduled === undefined || thread === undefined) return [];
+  return [threadKey(thread), ...scheduled.ids.map(namedIdKey), ...draftTouches(scheduled.draftId)];
+}
+
+function draftTouches(draftId: string | null): StateKey[] {
+  return draftId === null ? [] : [threadKey(draftId), messageKey(draftId)];
+}
+
+function placeOf(slices: Slices, messageId: string): { thread: string; doc: number | null } | undefined {
+  const thread = (slices(messageKey(messageId)) as { readonly thread: string } | undefined)?.thread;
+  const found =
+    thread === undefined
+      ? undefined
+      : messagesOf(slices(threadKey(thread))).find(({ id }) => id === messageId);
+  return thread === undefined || found === undefined ? undefined : { thread, doc: found.doc };
+}
+
+/** A draft that is not there any more has nothing to be taken back to. */
+function knownDraft(slices: Slices, draftId: string | null): string | null {
+  if (draftId === null) return null;
+  const [draft] = messagesOf(slices(threadKey(draftId)));
+  return draft?.folder === 'drafts' ? draftId : null;
+}

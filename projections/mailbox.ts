@@ -1,0 +1,247 @@
+/**
+ * The mailbox as pages show it: conversations, the lists of the folders, and their counts. One read model,
+ * because a line of a list is made of its conversation, and a count of lines. What always holds:
+ *
+ *   a conversation has one line in each folder where one of its messages lies, and none elsewhere
+ *   the counts of a folder are those of its lines, and never negative
+ *   a line, and so a page of a list, is one cell, however long the folder or old the conversation is
+ */
+import type { Content, DomainEvent, Time } from '../domain/decider.ts';
+import { asToday, EARLIER_TYPES, type EarlierEvent } from '../domain/mail/earlier-events.ts';
+import { threadOfArrival } from '../domain/mail/arrival.ts';
+import type { DraftSaved, MailEvent } from '../domain/mail/events.ts';
+import { GONE, type Folder } from '../domain/mail/folders.ts';
+import { cut, decodeSummary, type MailSummary } from '../domain/mail/summary.ts';
+import { Lists, unique } from './folder-lines.ts';
+import { folderCountsCell, threadCell } from './keys.ts';
+import type { Conversation, ConversationMessage } from './mailbox-cells.ts';
+import type { CellKey, EntryFacts, Mutation, Projection } from './projection.ts';
+
+/** Bounds of what a line and a message of a conversation hold, so that 100 messages stay one small cell. */
+const SUBJECT_CHARACTERS_MAX = 200;
+const SNIPPET_CHARACTERS_MAX = 140;
+const WHO_CHARACTERS_MAX = 60;
+const PROBLEM_CHARACTERS_MAX = 200;
+
+type Heard = Exclude<
+  MailEvent,
+  { readonly type: `mail.Folder${string}` } | { readonly type: `mail.Bulk${string}` }
+>;
+const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
+  'mail.MessageReceived',
+  'mail.MessageSent',
+  'mail.MessageScheduled',
+  'mail.MessageReleased',
+  'mail.SendingCancelled',
+  'mail.DraftSaved',
+  'mail.MessagesChanged',
+  'mail.MessagesDeleted',
+  ...EARLIER_TYPES,
+];
+
+export const mailboxProjection: Projection = {
+  name: 'mailbox',
+  listensTo: new Set(types),
+
+  priors(event: DomainEvent, entry): CellKey[] {
+    const today = asToday<Heard & DomainEvent>(event as Heard & DomainEvent) as Heard;
+    return [
+      ...threadsOf(today).map((thread) => threadCell(entry.stream, thread)),
+      ...placesOf(today).map((folder) => folderCountsCell(entry.stream, folder)),
+    ];
+  },
+
+  project(event: DomainEvent, entry, content, prior): Mutation[] {
+    const today = asToday<Heard & DomainEvent>(event as Heard & DomainEvent) as Heard;
+    const lists = new Lists(entry, prior);
+    for (const thread of threadsOf(today)) {
+      const before = lists.conversation(thread);
+      lists.change(thread, before, after(today, thread, before, entry, content));
+    }
+    return lists.mutations();
+  },
+};
+
+function threadsOf(event: Heard): string[] {
+  switch (event.type) {
+    case 'mail.MessageReceived':
+    case 'mail.MessageSent':
+      return [threadOfArrival(event.data)];
+    case 'mail.MessageScheduled':
+      return unique([
+        threadOfArrival(event.data),
+        ...(event.data.draftId === null ? [] : [event.data.draftId]),
+      ]);
+    case 'mail.MessageReleased':
+    case 'mail.SendingCancelled':
+      return unique([event.data.thread, ...(event.data.draftId === null ? [] : [event.data.draftId])]);
+    case 'mail.DraftSaved':
+      return [event.data.draftId];
+    case 'mail.MessagesChanged':
+    case 'mail.MessagesDeleted':
+      return unique(event.data.members.map(({ thread }) => thread));
+  }
+}
+
+/** The folders whose counts may change. */
+function placesOf(event: Heard): Folder[] {
+  switch (event.type) {
+    case 'mail.MessageReceived':
+      return [event.data.folder];
+    case 'mail.MessageSent':
+      return ['sent'];
+    case 'mail.MessageScheduled':
+    case 'mail.SendingCancelled':
+      return ['outbox', 'drafts'];
+    case 'mail.MessageReleased':
+      return ['outbox', 'sent'];
+    case 'mail.DraftSaved':
+      return ['drafts'];
+    case 'mail.MessagesChanged':
+      return unique(event.data.members.flatMap(({ folder, to }) => [folder, to.folder ?? folder]));
+    case 'mail.MessagesDeleted':
+      return unique(event.data.members.map(({ from }) => from));
+  }
+}
+
+/** The conversation after the event; without messages when none is left. */
+function after(
+  event: Heard,
+  thread: string,
+  before: Conversation,
+  entry: EntryFacts,
+  content: Content,
+): Conversation {
+  const at = entry.time;
+  switch (event.type) {
+    case 'mail.MessageReceived': {
+      const { messageId, doc = null, folder, read = false, starred = false } = event.data;
+      return joined(before, content, {
+        ...arrived(messageId, folder, at, doc, content),
+        read,
+        starred,
+      });
+    }
+    case 'mail.MessageSent': {
+      const { messageId, doc = null } = event.data;
+      return joined(before, content, written(messageId, 'sent', at, doc, content));
+    }
+    case 'mail.MessageScheduled': {
+      const { messageId, doc = null, draftId, dueAt } = event.data;
+      const isDraft = thread === draftId;
+      const hidden = isDraft ? marked(before, new Map([[draftId, { folder: GONE }]])) : before;
+      if (thread !== threadOfArrival(event.data)) return hidden;
+      return joined(hidden, content, { ...written(messageId, 'outbox', at, doc, content), until: dueAt });
+    }
+    case 'mail.MessageReleased': {
+      const { messageId, draftId } = event.data;
+      const sent = marked(before, new Map([[messageId, { folder: 'sent', top: at, at, until: null }]]));
+      return draftId === null ? sent : without(sent, new Set([draftId]));
+    }
+    case 'mail.SendingCancelled': {
+      const { messageId, draftId } = event.data;
+      const left = without(before, new Set([messageId]));
+      return draftId === null ? left : marked(left, new Map([[draftId, { folder: 'drafts', top: at }]]));
+    }
+    case 'mail.DraftSaved':
+      return drafted(before, event, at, content);
+    case 'mail.MessagesChanged':
+      return marked(before, new Map(event.data.members.map(({ id, to }) => [id, to])));
+    case 'mail.MessagesDeleted':
+      return without(before, new Set(event.data.members.map(({ id }) => id)));
+  }
+}
+
+type Facts = Partial<Omit<ConversationMessage, 'id'>>;
+
+function joined(before: Conversation, content: Content, message: ConversationMessage): Conversation {
+  const subject = before.messages.length > 0 ? before.subject : subjectOf(content);
+  return { subject, messages: [...before.messages, message] };
+}
+
+function marked(before: Conversation, facts: ReadonlyMap<string, Facts>): Conversation {
+  return {
+    ...before,
+    messages: before.messages.map((message) => ({ ...message, ...facts.get(message.id) })),
+  };
+}
+
+function without(before: Conversation, ids: ReadonlySet<string>): Conversation {
+  return { ...before, messages: before.messages.filter(({ id }) => !ids.has(id)) };
+}
+
+function arrived(
+  id: string,
+  folder: Folder,
+  at: Time,
+  doc: number | null,
+  content: Content,
+): ConversationMessage {
+  const summary = decodeSummary(content.bytes(1));
+  const { name, address } = summary.from;
+  return {
+    ...message(id, folder, at, summary, content),
+    doc,
+    own: false,
+    who: whoIs(name || address),
+    others: 0,
+  };
+}
+
+function written(
+  id: string,
+  folder: Folder,
+  at: Time,
+  doc: number | null,
+  content: Content,
+): ConversationMessage {
+  const summary = decodeSummary(content.bytes(1));
+  const recipients = [...summary.to, ...summary.cc, ...(summary.bcc ?? [])];
+  const [first] = recipients;
+  return {
+    ...message(id, folder, at, summary, content),
+    doc,
+    own: true,
+    read: true,
+    who: whoIs(first === undefined ? '' : first.name || first.address),
+    others: Math.max(0, recipients.length - 1),
+  };
+}
+
+function message(
+  id: string,
+  folder: Folder,
+  at: Time,
+  summary: MailSummary,
+  content: Content,
+): Omit<ConversationMessage, 'doc' | 'own' | 'who' | 'others'> {
+  const { problem } = summary;
+  return {
+    id,
+    folder,
+    read: false,
+    starred: false,
+    top: at,
+    until: null,
+    at,
+    snippet: cut(summary.snippet, SNIPPET_CHARACTERS_MAX),
+    attachments: summary.attachments.length,
+    size: content.length(0),
+    ...(problem !== undefined && { problem: cut(problem, PROBLEM_CHARACTERS_MAX) }),
+  };
+}
+
+/** A draft is the one message of its conversation, whose subject is the one that it has now. */
+function drafted(before: Conversation, event: DraftSaved, at: Time, content: Content): Conversation {
+  const draft = written(event.data.draftId, 'drafts', at, null, content);
+  const starred = before.messages[0]?.starred ?? false;
+  return { subject: subjectOf(content), messages: [{ ...draft, starred }] };
+}
+
+function subjectOf(content: Content): string {
+  return cut(decodeSummary(content.bytes(1)).subject, SUBJECT_CHARACTERS_MAX);
+}
+
+function whoIs(name: string): string {
+  return cut(name, WHO_CHARACTERS_MAX);
+}
