@@ -18,6 +18,16 @@ const PATHS: Readonly<Record<string, string>> = {
   upload:
     '<path d="M12 16V5"/><path d="M7.5 9 12 4.5 16.5 9"/><path d="M4 17v1.5A1.5 1.5 0 0 0 5.5 20h13a1.5 1.5 0 0 0 1.5-1.5V17"/>',
   unread: '<path d="M3.5 6h17v12h-17z"/><path d="M4 7l8 6 8-6"/>',
+  opened: '<path d="M3.5 10.5 12 4.5l8.5 6v9h-17z"/><path d="M4 11l8 5.5 8-5.5"/>',
+  star: '<path d="M12 3.8l2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8z"/>',
+  snoozed: '<circle cx="12" cy="13" r="7.5"/><path d="M12 9v4l2.5 2"/><path d="M4 6.5 7 4M20 6.5 17 4"/>',
+  drafts:
+    '<path d="M6 3h8l5 5v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1z"/><path d="M9 12h6M9 16h4"/>',
+  outbox:
+    '<path d="M3 13h5l1.5 3h5L16 13h5"/><path d="M21 13v5.5a1.5 1.5 0 0 1-1.5 1.5h-15A1.5 1.5 0 0 1 3 18.5V13"/><path d="M12 12V3.5M8.5 7 12 3.5 15.5 7"/>',
+  search: '<circle cx="10.5" cy="10.5" r="6.5"/><path d="M15.5 15.5 21 21"/>',
+  plus: '<path d="M12 5v14M5 12h14"/>',
+  more: '<path d="M5 12h.1M12 12h.1M19 12h.1" stroke-width="3"/>',
   person: '<circle cx="12" cy="8.5" r="3.5"/><path d="M5 20c.6-3.6 3.3-5.5 7-5.5s6.4 1.9 7 5.5"/>',
   gauge: '<path d="M4 18a8.5 8.5 0 1 1 16 0"/><path d="M12 15l4-5"/>',
   left: '<path d="M15 5l-7 7 7 7"/>',

@@ -22,6 +22,8 @@ export type PageView = {
   readonly alert?: string | undefined;
   /** Something that was done, to show on the page. */
   readonly done?: string | undefined;
+  /** The entry that `done` speaks of, if it can be undone. */
+  readonly undo?: string | undefined;
   readonly data?: Readonly<Record<string, unknown>>;
 };
 
@@ -118,6 +120,8 @@ export class Pages {
       section: { [view.section ?? 'none']: true },
       alert: view.alert,
       done: view.done,
+      undo: view.undo,
+      here: request.url.replace(/[?&]fragment=[^&]*/, ''),
       account: request.visit?.account,
       csrf: csrfToken(this.deps.cookieSecret, this.subjectOf(request) ?? ''),
     };

@@ -18,6 +18,8 @@ const PARTIALS: Readonly<Record<string, string>> = {
   pager: 'pages/pager.hbs',
   folders: 'web/mail/folders.hbs',
   'message-list': 'web/mail/message-list.hbs',
+  'list-form': 'web/mail/list-form.hbs',
+  'one-message': 'web/mail/one-message.hbs',
   'file-list': 'web/drive/file-list.hbs',
   'admin-tabs': 'admin/tabs.hbs',
   'admin-counts': 'admin/counts.hbs',

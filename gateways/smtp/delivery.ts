@@ -11,7 +11,8 @@ import { randomBytes } from 'node:crypto';
 import { encodeSummary } from '../../domain/mail/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { Rejected, type StoreClient } from '../../storage-nodes/client/client.ts';
-import { readHeaderBlock } from '../message/header-block.ts';
+import { readHeaderBlock, type HeaderBlock } from '../message/header-block.ts';
+import { namedIds } from '../message/named-ids.ts';
 import { summarise } from '../message/summary.ts';
 import { SmtpReply, tooLarge, tryAgain } from './smtp-reply.ts';
 import { checkLines } from './message-data.ts';
@@ -40,7 +41,9 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
   const trace = traceFields({ ...handover, messageId });
   const raw = Buffer.concat([trace, ...arrived.pieces]);
   checkLines(raw.subarray(trace.length));
-  checkHops(raw);
+  const header = readHeaderBlock(raw);
+  checkHops(header);
+  const ids = namedIds(header);
   const summary = encodeSummary(await summarise(raw));
   const failures: unknown[] = [];
   const waiting = [...accounts];
@@ -51,7 +54,7 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
         expiresAt: handover.time + COMMAND_LIFE_MS,
         stream: accountStream(account),
         type: 'mail.ReceiveMessage',
-        data: { messageId, via: 'smtp' },
+        data: { messageId, via: 'smtp', ids },
         parts: [raw, summary],
         actor: 'smtp',
         session: sessionId,
@@ -78,8 +81,8 @@ function refusal(rejected: Rejected, messageBytesMax: number): SmtpReply {
   return code === 'Malformed' ? new SmtpReply(554, '5.6.0', message) : tryAgain();
 }
 
-function checkHops(raw: Buffer): void {
-  const hops = readHeaderBlock(raw).all('received').length - 1;
+function checkHops(header: HeaderBlock): void {
+  const hops = header.all('received').length - 1;
   if (hops <= HOPS_MAX) return;
   throw new SmtpReply(
     554,

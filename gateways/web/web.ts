@@ -12,11 +12,13 @@ import { registerDownload } from './drive/download.ts';
 import { registerDrive } from './drive/drive.ts';
 import { registerUpload } from './drive/upload.ts';
 import { registerLive } from './live/live.ts';
+import { registerActions } from './mail/actions.ts';
 import { registerCompose } from './mail/compose.ts';
 import { registerFolder } from './mail/folder.ts';
-import { registerMessageActions } from './mail/message-actions.ts';
 import { registerMessageParts } from './mail/message-parts.ts';
 import { registerMessage } from './mail/message.ts';
+import { registerOwnFolders } from './mail/own-folders.ts';
+import { registerUndo } from './undo/undo.ts';
 
 export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   const pages = new Pages(deps);
@@ -31,7 +33,9 @@ export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   registerCompose(app, pages);
   registerMessage(app, pages);
   registerMessageParts(app, pages);
-  registerMessageActions(app, pages);
+  registerActions(app, pages);
+  registerOwnFolders(app, pages);
+  registerUndo(app, pages);
   registerDrive(app, pages);
   registerUpload(app, pages);
   registerDownload(app, pages);

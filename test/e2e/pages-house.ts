@@ -9,6 +9,8 @@ import { encodeSummary } from '../../domain/mail/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { createGatewayApp } from '../../gateways/gateway.ts';
 import { Passwords } from '../../gateways/pages/passwords.ts';
+import { readHeaderBlock } from '../../gateways/message/header-block.ts';
+import { namedIds } from '../../gateways/message/named-ids.ts';
 import { summarise } from '../../gateways/message/summary.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
@@ -80,7 +82,7 @@ export async function openHouse(): Promise<House> {
         expiresAt: Date.now() + 60_000,
         stream: accountStream(name),
         type: 'mail.ReceiveMessage',
-        data: { messageId, via: 'smtp' },
+        data: { messageId, via: 'smtp', ids: namedIds(readHeaderBlock(bytes)) },
         parts: [bytes, encodeSummary(await summarise(bytes))],
         actor: 'smtp',
         session: '',
@@ -100,7 +102,7 @@ export function arrived(visitor: Visitor, subject: string, folder = 'inbox'): Pr
   return until(`${subject} is in ${folder}`, async () => {
     const page = await visitor.get(`/mail/${folder}`);
     const row = page.body
-      .split('<li>')
+      .split('<li')
       .slice(1)
       .find((one) => one.includes(`>${subject}<`));
     return row === undefined ? undefined : /href="([^"]+)"/.exec(row)?.[1];

@@ -1,7 +1,7 @@
 /** The first page: the log-in form for a visitor, the menu for an account. */
 import type { FastifyInstance } from 'fastify';
 import { EMPTY_DRIVE, readDriveUsage } from '../../../projections/drive.ts';
-import { EMPTY_FOLDER, readFolderCounts } from '../../../projections/folder.ts';
+import { EMPTY_FOLDER, readFolderCounts } from '../../../projections/mailbox-cells.ts';
 import { folderCountsCell, usageCell } from '../../../projections/keys.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { cellOf } from '../../pages/visit.ts';

@@ -4,25 +4,31 @@
  * the copies of the recipients follow from it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { RECIPIENTS_MAX } from '../../../domain/mail/commands.ts';
+import { RECIPIENTS_MAX } from '../../../domain/mail/fields.ts';
 import { encodeSummary } from '../../../domain/mail/summary.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import { profileCell } from '../../../projections/keys.ts';
 import { isServed, parseAddressList, recipientAccount, type Address } from '../../message/addresses.ts';
 import { composeMessage, UncomposableMessage } from '../../message/compose.ts';
+import { readHeaderBlock } from '../../message/header-block.ts';
+import { namedIds } from '../../message/named-ids.ts';
 import { readMessage } from '../../message/read-message.ts';
 import { summarise } from '../../message/summary.ts';
+import type { Accepted } from '../../../storage-nodes/client/client.ts';
 import { idFrom } from '../../pages/command-ids.ts';
 import { field, typed, type Fields } from '../../pages/form.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField, PageRefusal } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
-import { countsFrom, countsQuery, folderLinks } from './folder.ts';
+import { entryOf } from './actions.ts';
 import { forwardOf, replyTo, threadOf, type Prefill } from './answers.ts';
 import { openMessage, rawBytes } from './open-message.ts';
+import { mailboxFrom, mailboxQueries, sidebar } from './sidebar.ts';
 
 const ADDRESSES_BYTES_MAX = 32 * 1024;
 const SUBJECT_BYTES_MAX = 998;
+/** How long a message can be taken back after "Send". */
+const UNDO_MS = 10_000;
 const TEXT_BYTES_MAX = 2 * 1024 * 1024;
 const FIELDS = ['to', 'cc', 'bcc', 'subject', 'text', 'answers'] as const;
 
@@ -35,8 +41,9 @@ export function registerCompose(app: FastifyInstance, pages: Pages): void {
   app.post('/mail/compose', async (request, reply) => {
     const { fields, commandId } = pages.form(request);
     const visit = await pages.visits.require(request);
+    let accepted: Accepted;
     try {
-      await send(pages, request, visit, fields, commandId);
+      accepted = await send(pages, request, visit, fields, commandId);
     } catch (error) {
       const refusal = error instanceof UncomposableMessage ? badField(error.message) : error;
       if (!(refusal instanceof PageRefusal)) throw refusal;
@@ -46,7 +53,7 @@ export function registerCompose(app: FastifyInstance, pages: Pages): void {
         data: typed(fields, FIELDS),
       });
     }
-    return reply.redirect('/mail/inbox?done=sent', 303);
+    return reply.redirect(`/mail/inbox?done=sent&undo=${entryOf(accepted)}`, 303);
   });
 }
 
@@ -62,7 +69,7 @@ async function show(
   reply: FastifyReply,
   view: View,
 ): Promise<FastifyReply> {
-  const visit = await pages.visits.require(request, (owner) => [countsQuery(owner)]);
+  const visit = await pages.visits.require(request, mailboxQueries);
   const { name, displayName } = visit.account;
   return pages.show(request, reply, {
     title: 'New message',
@@ -72,7 +79,7 @@ async function show(
     data: {
       ...view.data,
       from: `${displayName} <${name}@${pages.deps.domains[0]}>`,
-      folders: folderLinks(countsFrom(visit.results[0] ?? []), undefined),
+      folders: sidebar(mailboxFrom(visit.results), undefined),
     },
   });
 }
@@ -98,7 +105,7 @@ async function send(
   visit: Visit,
   fields: Fields,
   commandId: string,
-): Promise<void> {
+): Promise<Accepted> {
   const { domains, messageBytesMax } = pages.deps;
   const to = addresses(fields, 'to', 'To');
   const cc = addresses(fields, 'cc', 'Cc');
@@ -125,13 +132,18 @@ async function send(
     throw badField(`Message is too large: at most ${messageBytesMax} bytes, this has ${raw.length}.`);
   }
   const summary = await summarise(raw);
-  await pages.send(
+  return pages.send(
     { actor: name, sessionHash: visit.sessionHash },
     {
       id: commandId,
       stream: visit.stream,
       type: 'mail.SendMessage',
-      data: { messageId, recipients },
+      data: {
+        messageId,
+        recipients,
+        ids: namedIds(readHeaderBlock(raw)),
+        dueAt: Date.now() + UNDO_MS,
+      },
       parts: [raw, encodeSummary(bcc.length > 0 ? { ...summary, bcc } : summary), encodeSummary(summary)],
       action: 'Send message',
     },

@@ -1,16 +1,35 @@
 /**
- * The page of one message. Opening it marks it as read, by a command that follows the answer: the page
+ * The page of a conversation, opened at one of its messages: that one and what is unread are shown whole, the
+ * others as a line each. Opening marks what is shown as read, by a command that follows the answer: the page
  * itself is only a read.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Folder } from '../../../domain/mail/events.ts';
-import type { DeliveryState, MessageMeta } from '../../../projections/message.ts';
-import { readMessage, type ReadableMessage } from '../../message/read-message.ts';
+import type { Folder } from '../../../domain/mail/folders.ts';
+import { metaCell, orderOf, rawCell } from '../../../projections/keys.ts';
+import { shownIn, type ConversationMessage } from '../../../projections/mailbox-cells.ts';
+import { readMessageMeta, type MessageMeta } from '../../../projections/message.ts';
+import type { ReadCell } from '../../../storage-nodes/client/client.ts';
+import { readMessage } from '../../message/read-message.ts';
 import { newCommandId } from '../../pages/command-ids.ts';
 import type { Pages } from '../../pages/pages.ts';
-import { folderLinks, folderQuery, ROWS_PER_PAGE, rowsFrom, rowView } from './folder.ts';
-import { inFolder, openMessage, rawBytes, type MessageRoute, type OpenedMessage } from './open-message.ts';
-import { blocks } from './plain-text.ts';
+import { cellOf } from '../../pages/visit.ts';
+import { folderActions } from './actions.ts';
+import { doneWords } from './done-words.ts';
+import { listData } from './folder.ts';
+import { folderQuery, LINES_PER_PAGE, linesFrom, lineView } from './folder-list.ts';
+import { messageView } from './message-view.ts';
+import {
+  openMessage,
+  placeOf,
+  rawBytes,
+  type MessageRoute,
+  type OpenedMessage,
+  type Placed,
+} from './open-message.ts';
+import { moveTargets, sidebar, type Mailbox } from './sidebar.ts';
+
+/** Messages that are shown whole; more than that would be slow to read and to lay out. */
+const WHOLE_MAX = 10;
 
 export function registerMessage(app: FastifyInstance, pages: Pages): void {
   app.get<MessageRoute>('/mail/:folder/:message', (request, reply) => showMessage(pages, request, reply));
@@ -22,128 +41,141 @@ async function showMessage(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const opened = await openMessage(pages, request, request.params.message);
-  const { meta, visit } = opened;
-  if (!inFolder(meta, request.params.folder)) return reply.redirect(`/mail/${meta.folder}/${meta.id}`, 303);
-  const [message, neighbours] = await Promise.all([
-    rawBytes(pages, opened.raw).then(readMessage),
-    readNeighbours(pages, visit.stream, meta),
-  ]);
-  if (!meta.read && request.method === 'GET' && !isPrefetch(request)) markReadAfter(pages, reply, opened);
-  const folder = meta.folder;
-  const asText = request.query['view'] === 'text' || message.html === undefined;
-  const withImages = request.query['images'] === '1';
+  const { meta, mailbox } = opened;
+  const placed = await placeOf(pages, opened);
+  const { folder } = placed.place;
+  if (folder !== request.params.folder) return reply.redirect(`/mail/${folder}/${meta.id}`, 303);
+  if (folder === 'drafts') return reply.redirect(`/mail/compose?draft=${meta.id}`, 303);
+
+  const shown = shownIn(placed.conversation.messages, folder);
+  const whole = wholeOnes(shown, meta.id);
+  const { cells, lines } = await readRest(pages, opened, placed, whole);
+  const messages = await Promise.all(
+    shown.map(async (message) => {
+      const own = cells.get(message.id);
+      if (own === undefined) return lineOf(message);
+      const url = `/mail/${message.folder}/${message.id}`;
+      const read = await readMessage(await rawBytes(pages, own.raw));
+      const chosen = message.id === meta.id ? request.query : {};
+      return messageView(own.meta, message, read, { url, query: chosen, isOnly: shown.length === 1 });
+    }),
+  );
+  const unread = whole.filter(({ read }) => !read).map(({ id }) => id);
+  if (unread.length > 0 && request.method === 'GET' && !isPrefetch(request)) {
+    markReadAfter(pages, reply, opened, unread);
+  }
+  const subject = placed.conversation.subject || '(no subject)';
   return pages.show(request, reply, {
-    title: meta.subject || '(no subject)',
+    title: subject,
     template: 'web/mail/message.hbs',
     section: 'mail',
+    ...doneWords(request.query),
     data: {
-      folders: folderLinks(withoutThis(opened), folder),
-      list: {
-        rows: neighbours.map((row) =>
-          rowView(row.id === meta.id ? { ...row, read: true } : row, folder, meta.id),
-        ),
-      },
-      folder,
-      path: `/mail/${folder}`,
+      folders: sidebar(readHere(mailbox, folder, shown, unread), folder),
+      ...listData(folder),
+      list: { rows: lines.map((line) => lineView(asRead(line, meta.thread), folder, meta.thread)) },
       id: meta.id,
+      thread: meta.thread,
       url: `/mail/${folder}/${meta.id}`,
-      message: headings(meta, message),
-      others: message.headers.to.length + message.headers.cc.length > 1,
-      moves: movesFrom(folder),
-      inTrash: folder === 'trash',
-      asText,
-      blocks: asText ? blocks(message.text ?? '') : [],
-      frame: asText ? undefined : frame(message.html ?? '', withImages),
-      hasHtml: message.html !== undefined,
-      withImages,
-      delivery: deliveryWords(meta.delivery),
+      subject,
+      count: shown.length > 1 ? shown.length : undefined,
+      starred: placed.place.starred,
+      messages,
+      answers: answersTo(shown, meta, messages),
+      waiting: folder === 'outbox' ? { dueAt: meta.dueAt } : undefined,
+      buttons: folderActions(folder).filter(({ name }) => name !== 'read'),
+      targets: moveTargets(mailbox, folder),
+      canSnooze: folder === 'inbox' || folder === 'archive' || folder === 'snoozed',
     },
   });
 }
 
-/** The list beside the message: some newer ones, and the older ones up to a page. */
-async function readNeighbours(pages: Pages, owner: string, meta: MessageMeta) {
+/** The one asked for, and the newest of the unread ones. */
+function wholeOnes(shown: readonly ConversationMessage[], id: string): ConversationMessage[] {
+  const unread = shown.filter((message) => !message.read && message.id !== id).slice(1 - WHOLE_MAX);
+  return shown.filter((message) => message.id === id || unread.includes(message));
+}
+
+type OwnCells = { readonly meta: MessageMeta; readonly raw: ReadCell | undefined };
+
+/** The messages to be shown whole, and the lines beside: some newer ones, and older ones up to a page. */
+async function readRest(
+  pages: Pages,
+  { visit, meta, raw }: OpenedMessage,
+  { conversation, place }: Placed,
+  whole: readonly ConversationMessage[],
+) {
+  const owner = visit.stream;
+  const others = whole.filter(({ id }) => id !== meta.id);
+  const here = conversation.messages.filter(({ folder }) => folder === place.folder);
+  const order = orderOf(Math.max(...here.map(({ top }) => top)), meta.thread);
   const newerMax = 10;
-  const answer = await pages.deps.store.read(owner, [
-    folderQuery(owner, meta.folder, { before: meta.order, reverse: true, limit: newerMax }),
-    folderQuery(owner, meta.folder, {
-      after: beforeKey(meta.order),
+  const { results } = await pages.deps.store.read(owner, [
+    folderQuery(owner, place.folder, { before: order, reverse: true, limit: newerMax }),
+    folderQuery(owner, place.folder, {
+      // A key in front of which nothing lies but what lies in front of `order` too.
+      after: order.slice(0, -1),
       reverse: false,
-      limit: ROWS_PER_PAGE - newerMax,
+      limit: LINES_PER_PAGE - newerMax,
     }),
+    ...others.flatMap(({ id }) => [{ get: metaCell(owner, id) }, { get: rawCell(owner, id) }]),
   ]);
-  return [...rowsFrom(answer.results[0] ?? []).reverse(), ...rowsFrom(answer.results[1] ?? [])];
-}
-
-/** A key in front of which nothing lies but what lies in front of `order` too. */
-function beforeKey(order: string): string {
-  return order.slice(0, -1);
-}
-
-function headings(meta: MessageMeta, message: ReadableMessage) {
-  const { from, to, cc } = message.headers;
-  const sender = from.name || from.address || 'Unknown sender';
-  return {
-    from,
-    sender,
-    initial: ([...sender][0] ?? '?').toUpperCase(),
-    to,
-    cc,
-    bcc: meta.bcc ?? [],
-    subject: meta.subject,
-    at: meta.at,
-    problem: message.problem ?? meta.problem,
-    attachments: message.attachments,
-  };
-}
-
-/** How tall the frame should be: it has no scripts that could tell, so the beginning of its text is weighed. */
-function frame(whole: string, withImages: boolean) {
-  const html = whole.slice(0, 200_000);
-  const textLength = html.replace(/<[^<>]*>/g, '').length;
-  const lines = textLength / 80 + (html.match(/<(?:p|br|div|tr|li|h\d|img)\b/gi)?.length ?? 0);
-  const height = lines < 12 ? 'short' : lines < 40 ? 'medium' : lines < 120 ? 'tall' : 'long';
-  const remote = /<img\b[^<>]*\bsrc\s*=\s*["']?\s*https?:/i.test(html);
-  return { height, offersImages: remote && !withImages };
-}
-
-/** The counts as they are once this message is marked as read. */
-function withoutThis({ counts, meta }: OpenedMessage): OpenedMessage['counts'] {
-  const of = counts[meta.folder];
-  if (meta.read || of === undefined) return counts;
-  return { ...counts, [meta.folder]: { ...of, unread: Math.max(0, of.unread - 1) } };
-}
-
-function movesFrom(folder: Folder): { folder: Folder; words: string; icon: string }[] {
-  switch (folder) {
-    case 'inbox':
-      return [
-        { folder: 'archive', words: 'Archive', icon: 'archive' },
-        { folder: 'spam', words: 'Spam', icon: 'spam' },
-      ];
-    case 'sent':
-      return [{ folder: 'archive', words: 'Archive', icon: 'archive' }];
-    case 'spam':
-      return [{ folder: 'inbox', words: 'Not spam', icon: 'inbox' }];
-    case 'archive':
-    case 'trash':
-      return [{ folder: 'inbox', words: 'Move to inbox', icon: 'inbox' }];
+  const cells = new Map<string, OwnCells>([[meta.id, { meta, raw }]]);
+  for (const [i, { id }] of others.entries()) {
+    const found = cellOf(results[2 + 2 * i], readMessageMeta);
+    if (found !== undefined) cells.set(id, { meta: found, raw: results[3 + 2 * i]?.[0] });
   }
+  return { cells, lines: [...linesFrom(results[0] ?? []).reverse(), ...linesFrom(results[1] ?? [])] };
 }
 
-function deliveryWords(
-  delivery: MessageMeta['delivery'],
-): { name: string; words: string; failed: boolean }[] {
-  return Object.entries(delivery ?? {}).map(([name, state]) => ({ name, ...stateWords(state) }));
-}
-
-function stateWords(state: DeliveryState): { words: string; failed: boolean } {
-  if (state === 'pending') return { words: 'on its way', failed: false };
-  if (state === 'delivered') return { words: 'delivered', failed: false };
+/** A message of the conversation that is not opened. */
+function lineOf({ id, folder, own, who, others, snippet, at, attachments, starred }: ConversationMessage) {
+  const to = `me, to ${who}${others > 0 ? ` and ${others} more` : ''}`;
   return {
-    words: state === 'NoSuchAccount' ? 'not delivered: there is no such account' : 'not delivered',
-    failed: true,
+    line: {
+      url: `/mail/${folder}/${id}`,
+      who: own ? to : who || 'Unknown sender',
+      snippet,
+      at,
+      attachments: attachments > 0,
+      starred,
+    },
   };
+}
+
+/** What Reply, Reply all and Forward of the page answer: the newest message, or the one that was asked for. */
+function answersTo(
+  shown: readonly ConversationMessage[],
+  meta: MessageMeta,
+  views: readonly ({ line: unknown } | { whole: { id: string; others: boolean } })[],
+) {
+  const whole = views.flatMap((view) => ('whole' in view ? [view.whole] : []));
+  const newest = shown.at(-1)?.id;
+  const chosen = whole.find(({ id }) => id === newest) ?? whole.find(({ id }) => id === meta.id);
+  return { id: chosen?.id ?? meta.id, others: chosen?.others ?? false };
+}
+
+/** The counts as they are once these messages are marked as read. */
+function readHere(
+  mailbox: Mailbox,
+  folder: Folder,
+  shown: readonly ConversationMessage[],
+  read: readonly string[],
+): Mailbox {
+  const of = mailbox.counts[folder];
+  const unread = shown.filter((message) => message.folder === folder && !message.read);
+  if (of === undefined || unread.length === 0 || !unread.every(({ id }) => read.includes(id))) return mailbox;
+  return {
+    ...mailbox,
+    counts: { ...mailbox.counts, [folder]: { ...of, unread: Math.max(0, of.unread - 1) } },
+  };
+}
+
+function asRead<Line extends { readonly thread: string; readonly unread: number }>(
+  line: Line,
+  thread: string,
+): Line {
+  return line.thread === thread ? { ...line, unread: 0 } : line;
 }
 
 function isPrefetch(request: FastifyRequest): boolean {
@@ -152,7 +184,12 @@ function isPrefetch(request: FastifyRequest): boolean {
   );
 }
 
-function markReadAfter(pages: Pages, reply: FastifyReply, { visit, meta }: OpenedMessage): void {
+function markReadAfter(
+  pages: Pages,
+  reply: FastifyReply,
+  { visit }: OpenedMessage,
+  messages: readonly string[],
+): void {
   reply.raw.once('finish', () => {
     pages
       .send(
@@ -160,8 +197,8 @@ function markReadAfter(pages: Pages, reply: FastifyReply, { visit, meta }: Opene
         {
           id: newCommandId(),
           stream: visit.stream,
-          type: 'mail.MarkMessage',
-          data: { messageId: meta.id, read: true },
+          type: 'mail.ChangeMessages',
+          data: { messages, read: true },
           action: 'Read message',
         },
       )
