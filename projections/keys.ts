@@ -9,9 +9,13 @@
  *   <owner>/mail/own-folders         <folder id>
  *   <owner>/mail/folder/<folder>     <order>             one line of a list, newest first
  *   <owner>/mail/thread/<id>         conversation
- *   <owner>/mail/message/<id>        meta, raw
+ *   <owner>/mail/message/<id>        meta, raw, words
  *   <owner>/mail/draft/<id>          content, revision
  *   <owner>/mail/bulks               <bulk id>
+ *   <owner>/mail/docs                <doc>               messages by their number in the search index, newest first
+ *   <owner>/mail/doc-states          <segment>           newest first
+ *   <owner>/mail/fresh-words         <doc>               words of messages of the segment that is not full
+ *   <owner>/mail/words/<partition>   <segment>           words of full segments, newest first
  *   <owner>/drive/folder/<id>        <file name>
  *   <owner>/drive/file/<id>          manifest
  *   <owner>/drive/usage              total
@@ -66,6 +70,45 @@ export const bulkCell = (owner: string, bulkId: string): CellKey => ({
   row: bulksRow(owner),
   column: bulkId,
 });
+
+export const wordsCell = (owner: string, messageId: string): CellKey => ({
+  row: messageRow(owner, messageId),
+  column: 'words',
+});
+export const docsRow = (owner: string): string => `${owner}/mail/docs`;
+export const docCell = (owner: string, doc: number): CellKey => ({
+  row: docsRow(owner),
+  column: countedDown(doc),
+});
+export const docStatesRow = (owner: string): string => `${owner}/mail/doc-states`;
+export const docStatesCell = (owner: string, segment: number): CellKey => ({
+  row: docStatesRow(owner),
+  column: countedDown(segment),
+});
+export const freshWordsRow = (owner: string): string => `${owner}/mail/fresh-words`;
+export const freshWordsCell = (owner: string, doc: number): CellKey => ({
+  row: freshWordsRow(owner),
+  column: countedDown(doc),
+});
+export const wordBlocksRow = (owner: string, partition: number): string =>
+  `${owner}/mail/words/${partition.toString(16).padStart(2, '0')}`;
+export const wordBlockCell = (owner: string, partition: number, segment: number): CellKey => ({
+  row: wordBlocksRow(owner, partition),
+  column: countedDown(segment),
+});
+
+const COUNTED_DIGITS = 10;
+const COUNTED_TOP = 10 ** COUNTED_DIGITS - 1;
+
+/** Ten digits that sort the highest number first. */
+export function countedDown(n: number): string {
+  return String(COUNTED_TOP - n).padStart(COUNTED_DIGITS, '0');
+}
+
+/** The number that `countedDown` wrote. */
+export function parseCountedDown(column: string): number {
+  return COUNTED_TOP - Number(column);
+}
 
 const draftRow = (owner: string, draftId: string): string => `${owner}/mail/draft/${draftId}`;
 export const draftContentCell = (owner: string, draftId: string): CellKey => ({
@@ -132,12 +175,22 @@ export function parseOrder(order: string): { at: Time; thread: string } | undefi
 /** What a row holds. */
 export type RowName =
   | {
-      readonly kind: 'account' | 'sessions' | 'folder counts' | 'own folders' | 'bulks' | 'drive usage';
+      readonly kind:
+        | 'account'
+        | 'sessions'
+        | 'folder counts'
+        | 'own folders'
+        | 'bulks'
+        | 'docs'
+        | 'doc states'
+        | 'fresh words'
+        | 'drive usage';
       readonly account: string;
     }
   | { readonly kind: 'folder'; readonly account: string; readonly folder: Folder }
   | { readonly kind: 'thread'; readonly account: string; readonly thread: string }
   | { readonly kind: 'message' | 'draft'; readonly account: string; readonly messageId: string }
+  | { readonly kind: 'words'; readonly account: string; readonly partition: number }
   | { readonly kind: 'drive folder'; readonly account: string; readonly folderId: string }
   | { readonly kind: 'drive file'; readonly account: string; readonly fileId: string }
   | { readonly kind: 'chunk'; readonly fileId: string; readonly chunk: number }
@@ -166,6 +219,12 @@ function parseAccountRow(account: string, row: string): RowName | undefined {
       return { kind: 'own folders', account };
     case 'mail/bulks':
       return { kind: 'bulks', account };
+    case 'mail/docs':
+      return { kind: 'docs', account };
+    case 'mail/doc-states':
+      return { kind: 'doc states', account };
+    case 'mail/fresh-words':
+      return { kind: 'fresh words', account };
     case 'drive/usage':
       return { kind: 'drive usage', account };
     case 'mail/folder/':
@@ -174,6 +233,8 @@ function parseAccountRow(account: string, row: string): RowName | undefined {
       return id === '' ? undefined : { kind: 'thread', account, thread: id };
     case 'mail/message/':
       return id === '' ? undefined : { kind: 'message', account, messageId: id };
+    case 'mail/words/':
+      return /^[0-9a-f]{2}$/.test(id) ? { kind: 'words', account, partition: Number(`0x${id}`) } : undefined;
     case 'mail/draft/':
       return id === '' ? undefined : { kind: 'draft', account, messageId: id };
     case 'drive/folder/':

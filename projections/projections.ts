@@ -7,6 +7,7 @@ import { kvProjection } from './kv.ts';
 import { mailboxProjection } from './mailbox.ts';
 import { messageProjection } from './message.ts';
 import { ownFoldersProjection } from './own-folders.ts';
+import { searchProjection } from './search.ts';
 import type { Projection } from './projection.ts';
 
 export function createProjections(): Projection[] {
@@ -18,6 +19,7 @@ export function createProjections(): Projection[] {
     messageProjection,
     ownFoldersProjection,
     bulkProjection,
+    searchProjection,
     driveProjection,
   ];
 }

@@ -26,6 +26,8 @@ export const CONVERSATIONS_MAX = 100;
 export const MEMBERS_MAX = 1000;
 /** How long "deleted for good" can be undone. */
 export const GONE_MS = 10 * 60 * 1000;
+/** Their words are taken out of the search index, which is much work for each. */
+const FINISHED_AT_ONCE = 25;
 const SNOOZE_MS_MAX = 366 * 24 * 60 * 60 * 1000;
 
 export type Selection =
@@ -180,7 +182,10 @@ export const messagesChangedAndDue: EventHandler = {
     const { members } = (event as MessagesChanged).data;
     const reactions: Reaction[] = [];
     const gone = members.filter(({ to }) => to.folder === GONE).map(({ id }) => id);
-    if (gone.length > 0) reactions.push(due(stream, 'mail.FinishDeletion', gone, time + GONE_MS));
+    for (let at = 0; at < gone.length; at += FINISHED_AT_ONCE) {
+      const some = gone.slice(at, at + FINISHED_AT_ONCE);
+      reactions.push(due(stream, 'mail.FinishDeletion', some, time + GONE_MS));
+    }
     const snoozed = members.filter(({ to }) => to.folder === 'snoozed');
     for (const until of new Set(snoozed.map(({ to }) => to.until ?? 0))) {
       const ids = snoozed.filter(({ to }) => to.until === until).map(({ id }) => id);

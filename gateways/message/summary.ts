@@ -28,8 +28,11 @@ const SNIPPET_CHARS_MAX = 200;
 const SNIPPET_SOURCE_CHARS = 16 * 1024;
 
 export async function summarise(raw: Buffer): Promise<Summary> {
-  const header = readHeaderBlock(raw);
-  const walk = await walkMessage(raw);
+  return summaryOf(raw, readHeaderBlock(raw), await walkMessage(raw));
+}
+
+/** `header` and `walk`: of the same message. */
+export function summaryOf(raw: Buffer, header: HeaderBlock, walk: Walk): Summary {
   return {
     from: readFrom(header),
     to: readAddresses(header.all('to'), ADDRESSES_MAX).list,

@@ -19,6 +19,7 @@ const PARTIALS: Readonly<Record<string, string>> = {
   folders: 'web/mail/folders.hbs',
   'message-list': 'web/mail/message-list.hbs',
   'list-form': 'web/mail/list-form.hbs',
+  'search-box': 'web/mail/search/search-box.hbs',
   'one-message': 'web/mail/one-message.hbs',
   'file-list': 'web/drive/file-list.hbs',
   'admin-tabs': 'admin/tabs.hbs',

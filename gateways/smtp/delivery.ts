@@ -11,9 +11,8 @@ import { randomBytes } from 'node:crypto';
 import { encodeSummary } from '../../domain/mail/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { Rejected, type StoreClient } from '../../storage-nodes/client/client.ts';
+import { digestOf } from '../message/digest.ts';
 import { readHeaderBlock, type HeaderBlock } from '../message/header-block.ts';
-import { namedIds } from '../message/named-ids.ts';
-import { summarise } from '../message/summary.ts';
 import { SmtpReply, tooLarge, tryAgain } from './smtp-reply.ts';
 import { checkLines } from './message-data.ts';
 import { HOPS_MAX, traceFields, type Handover } from './trace.ts';
@@ -41,10 +40,9 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
   const trace = traceFields({ ...handover, messageId });
   const raw = Buffer.concat([trace, ...arrived.pieces]);
   checkLines(raw.subarray(trace.length));
-  const header = readHeaderBlock(raw);
-  checkHops(header);
-  const ids = namedIds(header);
-  const summary = encodeSummary(await summarise(raw));
+  checkHops(readHeaderBlock(raw));
+  const { summary, words, ids } = await digestOf(raw);
+  const parts = [raw, encodeSummary(summary), words];
   const failures: unknown[] = [];
   const waiting = [...accounts];
   const work = async () => {
@@ -55,7 +53,7 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
         stream: accountStream(account),
         type: 'mail.ReceiveMessage',
         data: { messageId, via: 'smtp', ids },
-        parts: [raw, summary],
+        parts,
         actor: 'smtp',
         session: sessionId,
         action: 'received a message by SMTP',

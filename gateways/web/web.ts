@@ -18,6 +18,7 @@ import { registerFolder } from './mail/folder.ts';
 import { registerMessageParts } from './mail/message-parts.ts';
 import { registerMessage } from './mail/message.ts';
 import { registerOwnFolders } from './mail/own-folders.ts';
+import { registerSearch } from './mail/search/search.ts';
 import { registerUndo } from './undo/undo.ts';
 
 export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
@@ -35,6 +36,7 @@ export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   registerMessageParts(app, pages);
   registerActions(app, pages);
   registerOwnFolders(app, pages);
+  registerSearch(app, pages);
   registerUndo(app, pages);
   registerDrive(app, pages);
   registerUpload(app, pages);

@@ -9,9 +9,7 @@ import { encodeSummary } from '../../domain/mail/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { createGatewayApp } from '../../gateways/gateway.ts';
 import { Passwords } from '../../gateways/pages/passwords.ts';
-import { readHeaderBlock } from '../../gateways/message/header-block.ts';
-import { namedIds } from '../../gateways/message/named-ids.ts';
-import { summarise } from '../../gateways/message/summary.ts';
+import { digestOf } from '../../gateways/message/digest.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
 import { startLocalStore } from '../integration/local-store.ts';
@@ -72,6 +70,7 @@ export async function openHouse(): Promise<House> {
     },
     async receive(name, raw) {
       const bytes = Buffer.from(raw);
+      const { summary, words, ids } = await digestOf(bytes);
       const messageId = createHash('sha256')
         .update(randomBytes(8))
         .digest('hex')
@@ -82,8 +81,8 @@ export async function openHouse(): Promise<House> {
         expiresAt: Date.now() + 60_000,
         stream: accountStream(name),
         type: 'mail.ReceiveMessage',
-        data: { messageId, via: 'smtp', ids: namedIds(readHeaderBlock(bytes)) },
-        parts: [bytes, encodeSummary(await summarise(bytes))],
+        data: { messageId, via: 'smtp', ids },
+        parts: [bytes, encodeSummary(summary), words],
         actor: 'smtp',
         session: '',
         action: 'Receive message',

@@ -10,10 +10,8 @@ import { accountStream } from '../../../domain/streams.ts';
 import { profileCell } from '../../../projections/keys.ts';
 import { isServed, parseAddressList, recipientAccount, type Address } from '../../message/addresses.ts';
 import { composeMessage, UncomposableMessage } from '../../message/compose.ts';
-import { readHeaderBlock } from '../../message/header-block.ts';
-import { namedIds } from '../../message/named-ids.ts';
+import { digestOf } from '../../message/digest.ts';
 import { readMessage } from '../../message/read-message.ts';
-import { summarise } from '../../message/summary.ts';
 import type { Accepted } from '../../../storage-nodes/client/client.ts';
 import { idFrom } from '../../pages/command-ids.ts';
 import { field, typed, type Fields } from '../../pages/form.ts';
@@ -131,7 +129,8 @@ async function send(
   if (raw.length > messageBytesMax) {
     throw badField(`Message is too large: at most ${messageBytesMax} bytes, this has ${raw.length}.`);
   }
-  const summary = await summarise(raw);
+  const sent = await digestOf(raw, bcc);
+  const received = await digestOf(raw);
   return pages.send(
     { actor: name, sessionHash: visit.sessionHash },
     {
@@ -141,10 +140,10 @@ async function send(
       data: {
         messageId,
         recipients,
-        ids: namedIds(readHeaderBlock(raw)),
+        ids: sent.ids,
         dueAt: Date.now() + UNDO_MS,
       },
-      parts: [raw, encodeSummary(bcc.length > 0 ? { ...summary, bcc } : summary), encodeSummary(summary)],
+      parts: [raw, encodeSummary(sent.summary), encodeSummary(received.summary), sent.words, received.words],
       action: 'Send message',
     },
   );

@@ -112,7 +112,7 @@ async function deleteFolder(pages: Pages, request: FastifyRequest<FolderRoute>, 
   }
 }
 
-const CONVERSATIONS_AT_ONCE = 500;
+const CONVERSATIONS_AT_ONCE = 200;
 
 async function messagesIn(
   pages: Pages,

@@ -1,0 +1,25 @@
+/** All that is recorded beside a message when it enters: read of it in one walk, so that nobody parses it again to list, find or file it. */
+import type { Address, MailSummary } from '../../domain/mail/summary.ts';
+import { readHeaderBlock } from './header-block.ts';
+import { walkMessage } from './mime-walk.ts';
+import { namedIds } from './named-ids.ts';
+import { summaryOf } from './summary.ts';
+import { encodedWords } from './words.ts';
+
+export type MessageDigest = {
+  readonly summary: MailSummary;
+  /** The part that goes with the message. */
+  readonly words: Buffer;
+  /** Hashes of the Message-IDs in its header, nearest first. */
+  readonly ids: readonly string[];
+};
+
+/** Resolves for any bytes at all. `bcc`: for the sender's own copy. */
+export async function digestOf(raw: Buffer, bcc: readonly Address[] = []): Promise<MessageDigest> {
+  const header = readHeaderBlock(raw);
+  const walk = await walkMessage(raw);
+  const read = summaryOf(raw, header, walk);
+  const summary = bcc.length > 0 ? { ...read, bcc } : read;
+  const words = encodedWords({ ...summary, text: walk.text, html: walk.html });
+  return { summary, words, ids: namedIds(header) };
+}

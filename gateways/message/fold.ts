@@ -1,0 +1,50 @@
+/**
+ * Words out of text, in the one spelling in which they are compared: without case, accents and compatibility
+ * forms. What is written without spaces between words (Chinese, Japanese, Thai and their like) is taken in
+ * overlapping pairs of characters, so that any two neighbouring ones are found.
+ *
+ * The spelling is part of the log: what is changed here holds for messages to come, and makes older ones harder
+ * to find until their words are taken anew.
+ */
+import { WORD_CHARACTERS_MAX } from '../../domain/mail/words.ts';
+
+const RUN = /[\p{L}\p{N}\p{M}]+/gu;
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]+/u;
+const MARKS = /[\u0300-\u036f]/g;
+
+/** One spelling for all that reads the same. */
+export function folded(text: string): string {
+  return text
+    .normalize('NFKD')
+    .replace(MARKS, '')
+    .toUpperCase()
+    .toLowerCase()
+    .replaceAll('ς', 'σ')
+    .normalize('NFC');
+}
+
+/** The words in their order, at most `max`. */
+export function wordsOf(text: string, max: number): string[] {
+  const words: string[] = [];
+  for (const [run] of folded(text).matchAll(RUN)) {
+    for (const piece of run.split(new RegExp(`(${UNSPACED.source})`, 'u'))) {
+      if (piece === '') continue;
+      if (UNSPACED.test(piece)) words.push(...pairs(piece));
+      else if (piece.length <= WORD_CHARACTERS_MAX) words.push(piece);
+      if (words.length >= max) return words.slice(0, max);
+    }
+  }
+  return words;
+}
+
+/** "日本語" -> 日本, 本語, 語. */
+export function pairs(run: string): string[] {
+  const characters = [...run];
+  return characters.map((character, i) => character + (characters[i + 1] ?? ''));
+}
+
+/** Whether the word is a pair of `pairs`, or one character of such a script. */
+export function isUnspaced(word: string): boolean {
+  return UNSPACED.test(word);
+}
