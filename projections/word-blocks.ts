@@ -72,27 +72,36 @@ export function addBlock(postings: Postings, block: Uint8Array): void {
 }
 
 export function encodeBlock(postings: Postings): Uint8Array {
-  const encoder = new TextEncoder();
   const words = [...postings.keys()].sort();
-  const encoded = words.map((word) => encoder.encode(word));
-  const size = encoded.reduce(
-    (sum, { length }, i) => sum + 2 + length + 2 * postings.get(words[i]!)!.length,
-    0,
-  );
-  const block = new Uint8Array(size);
+  let sizeMax = 0;
+  for (const [word, list] of postings) sizeMax += 2 + 3 * word.length + 2 * list.length;
+  const block = new Uint8Array(sizeMax);
   let at = 0;
-  for (const [i, bytes] of encoded.entries()) {
-    const list = [...postings.get(words[i]!)!].sort((a, b) => a.doc - b.doc);
-    block[at++] = bytes.length;
-    block.set(bytes, at);
-    at += bytes.length;
+  for (const word of words) {
+    const end = putWord(block, at + 1, word);
+    block[at] = end - at - 1;
+    at = end;
+    const list = postings.get(word)!;
+    if (list.length > 1) list.sort((a, b) => a.doc - b.doc);
     block[at++] = list.length - 1;
     for (const { doc, fields } of list) {
       block[at++] = doc;
       block[at++] = fields;
     }
   }
-  return block;
+  return block.slice(0, at);
+}
+
+const ENCODER = new TextEncoder();
+
+/** Most words are ASCII, which needs no encoder. Returns where they end. */
+function putWord(block: Uint8Array, from: number, word: string): number {
+  for (let i = 0; i < word.length; i++) {
+    const unit = word.charCodeAt(i);
+    if (unit >= 0x80) return from + ENCODER.encodeInto(word, block.subarray(from)).written;
+    block[from + i] = unit;
+  }
+  return from + word.length;
 }
 
 /** The postings by partition; partitions without any are left out. */
