@@ -31,7 +31,7 @@ function lineOf(
     line: {
       thread,
       newest: newest.id,
-      subject,
+      subject: newest.subject ?? subject,
       snippet: newest.snippet,
       who: who.slice(-WHO_LISTED_MAX),
       own: newest.own,

@@ -24,6 +24,8 @@ export type ConversationMessage = Marks & {
   /** Bytes of the message. */
   readonly size: number;
   readonly doc: number | null;
+  /** If it is another one than the conversation's. */
+  readonly subject?: string;
   /** Why it could not be (wholly) read. */
   readonly problem?: string;
 };
@@ -39,6 +41,7 @@ export type FolderLine = {
   readonly thread: string;
   /** The newest message of the conversation in this folder. */
   readonly newest: string;
+  /** Of that message. */
   readonly subject: string;
   readonly snippet: string;
   /**
@@ -87,6 +90,7 @@ export const conversationCell = cellFormat<Conversation>(
         attachments: natural,
         size: natural,
         doc: orNull(natural),
+        subject: optional(text),
         problem: optional(text),
       }),
     ),

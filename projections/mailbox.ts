@@ -155,8 +155,10 @@ function after(
 type Facts = Partial<Omit<ConversationMessage, 'id'>>;
 
 function joined(before: Conversation, content: Content, message: ConversationMessage): Conversation {
-  const subject = before.messages.length > 0 ? before.subject : subjectOf(content);
-  return { subject, messages: [...before.messages, message] };
+  const own = subjectOf(content);
+  const subject = before.messages.length > 0 ? before.subject : own;
+  const joining = own === subject ? message : { ...message, subject: own };
+  return { subject, messages: [...before.messages, joining] };
 }
 
 function marked(before: Conversation, facts: ReadonlyMap<string, Facts>): Conversation {

@@ -28,6 +28,9 @@ const STYLES = [
   'narrow',
 ] as const;
 
+/** The script, likewise: what is used stands before what uses it at once. */
+const SCRIPTS = ['list', 'page'] as const;
+
 /** `{'style.css': '/assets/style.1f0c9a2b77.css', …}`. */
 export type AssetUrls = Readonly<Record<(typeof FILES)[number], string>>;
 
@@ -40,6 +43,8 @@ export function assetUrls(): AssetUrls {
 }
 
 function bytesOf(file: (typeof FILES)[number]): Buffer {
+  if (file === 'page.js')
+    return Buffer.concat(SCRIPTS.map((part) => readFileSync(join(folder(), `${part}.js`))));
   if (file !== 'style.css') return readFileSync(join(folder(), file));
   return Buffer.from(STYLES.map((part) => readFileSync(join(folder(), 'style', `${part}.css`))).join('\n'));
 }
@@ -48,21 +53,30 @@ const folder = (): string => join(projectRoot(), 'gateways/pages/assets');
 
 export async function registerAssets(app: FastifyInstance, urls: AssetUrls): Promise<void> {
   await app.register(fastifyStatic, { root: folder(), serve: false });
-  const style = bytesOf('style.css');
+  const made = new Map([
+    ['style.css', { bytes: bytesOf('style.css'), type: 'text/css; charset=utf-8' }],
+    ['page.js', { bytes: bytesOf('page.js'), type: 'text/javascript; charset=utf-8' }],
+  ]);
   const fileOf = new Map(Object.entries(urls).map(([file, url]) => [url.slice('/assets/'.length), file]));
   app.get<{ Params: { name: string } }>('/assets/:name', (request, reply) => {
     const file = fileOf.get(request.params.name);
     if (file === undefined) return reply.callNotFound();
-    if (file === 'style.css') return sendStyle(request, reply, style, `"${request.params.name}"`);
+    const own = made.get(file);
+    if (own !== undefined) return sendMade(request, reply, own, `"${request.params.name}"`);
     return reply.sendFile(file, { immutable: true, maxAge: YEAR_MS, etag: true });
   });
   // Browsers ask for this name unbidden.
   app.get('/favicon.ico', (_request, reply) => reply.redirect(urls['icon.svg'], 301));
 }
 
-/** There is no file that could be sent. */
-function sendStyle(request: FastifyRequest, reply: FastifyReply, style: Buffer, etag: string): FastifyReply {
+/** There is no one file that could be sent. */
+function sendMade(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { bytes, type }: { readonly bytes: Buffer; readonly type: string },
+  etag: string,
+): FastifyReply {
   reply.headers({ etag, 'cache-control': `public, max-age=${YEAR_MS / 1000}, immutable` });
   if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-  return reply.type('text/css; charset=utf-8').send(style);
+  return reply.type(type).send(bytes);
 }

@@ -15,4 +15,6 @@ export type GatewayDeps = {
   /** One secret for the whole deployment, so that a form from one gateway can be sent to another. */
   readonly cookieSecret: string;
   readonly messageBytesMax: number;
+  /** How long a message can be taken back after "Send". */
+  readonly undoSendMs: number;
 };

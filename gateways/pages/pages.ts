@@ -121,7 +121,7 @@ export class Pages {
       alert: view.alert,
       done: view.done,
       undo: view.undo,
-      here: request.url.replace(/[?&]fragment=[^&]*/, ''),
+      here: withoutFragment(request.url),
       account: request.visit?.account,
       csrf: csrfToken(this.deps.cookieSecret, this.subjectOf(request) ?? ''),
     };
@@ -135,4 +135,12 @@ export class Pages {
       this.cookies.read(request, 'pc_visitor')
     );
   }
+}
+
+/** The page's own address, also while a part of it is fetched. */
+function withoutFragment(url: string): string {
+  if (!URL.canParse(url, 'http://here')) return '/';
+  const parsed = new URL(url, 'http://here');
+  parsed.searchParams.delete('fragment');
+  return parsed.pathname + parsed.search;
 }

@@ -17,6 +17,7 @@ runProcess('gateway', async ({ plan, settings, cluster, nodes, logger, notices }
     // From the cluster's secret, so that every gateway takes the others' cookies and forms.
     cookieSecret: createHmac('sha256', cluster.secret).update('cookies').digest('base64url'),
     messageBytesMax: settings.messageBytesMax,
+    undoSendMs: settings.undoSendSeconds * 1000,
   };
   const app = await createGatewayApp({ deps, logger });
   await app.listen({ host, port });

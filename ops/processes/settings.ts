@@ -141,6 +141,13 @@ const TABLE = {
     takes: `a number of bytes from 1 to ${64 * MIB}`,
     means: 'the longest value that `kv put` takes',
   },
+  undoSendSeconds: {
+    variable: 'PENNCLOUD_UNDO_SEND_SECONDS',
+    fallback: 10,
+    schema: count(0, 60),
+    takes: 'a whole number from 0 to 60',
+    means: 'how long a message can be taken back after it was sent',
+  },
   messageBytesMax: {
     variable: 'PENNCLOUD_MESSAGE_BYTES_MAX',
     fallback: 40 * MIB,

@@ -40,7 +40,7 @@ export async function openHouse(): Promise<House> {
   const notices = connectNotices({ port: 1, user: 'nobody', password: 'none', name: 'test', logger });
   const gateway = (gatewayId: string): Promise<FastifyInstance> => {
     const cookies = { cookieSecure: false, cookieSecret: 'one secret for all gateways' };
-    const mail = { domains: ['penncloud.test'], messageBytesMax: 40 * 1024 * 1024 };
+    const mail = { domains: ['penncloud.test'], messageBytesMax: 40 * 1024 * 1024, undoSendMs: 0 };
     return createGatewayApp({ deps: { store, notices, logger, gatewayId, ...cookies, ...mail }, logger });
   };
   const gateways = [await gateway('gateway-1'), await gateway('gateway-2')] as const;

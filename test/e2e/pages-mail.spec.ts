@@ -21,6 +21,10 @@ describe('mail between users (WM-1, WM-2)', () => {
   const write = (visitor: Visitor, fields: Record<string, string>) =>
     visitor.submit('/mail/compose', '/mail/compose', fields);
 
+  /** Presses a button of an open conversation. */
+  const act = (visitor: Visitor, url: string, action: string, fields: Record<string, string> = {}) =>
+    visitor.submit(url, `${url.slice(0, url.lastIndexOf('/'))}/do`, { action, ...fields });
+
   test('arrives once, also when the form is sent twice', async () => {
     const form = {
       ...formOn(await alice.get('/mail/compose'), '/mail/compose'),
@@ -28,7 +32,9 @@ describe('mail between users (WM-1, WM-2)', () => {
     };
     alice.moveTo(house.gateways[1]);
     for (let sent = 0; sent < 2; sent++) {
-      expect((await alice.post('/mail/compose', form)).headers.location).toBe('/mail/inbox?done=sent');
+      expect((await alice.post('/mail/compose', form)).headers.location).toMatch(
+        /^\/mail\/inbox\?done=sent&undo=/,
+      );
       alice.moveTo(house.gateways[0]);
     }
     const url = await arrived(bob, 'Twice');
@@ -44,13 +50,13 @@ describe('mail between users (WM-1, WM-2)', () => {
     await write(alice, { to: 'mail-bob@localhost', subject: 'Read me', text: 'x' });
     const url = await arrived(bob, 'Read me');
     const row = async () =>
-      (await bob.get('/mail/inbox')).body.split('<li>').find((one) => one.includes('>Read me<'))!;
+      (await bob.get('/mail/inbox')).body.split('<li').find((one) => one.includes('>Read me<'))!;
     expect(await row()).toContain('class="unread"');
     await bob.request({ method: 'HEAD', url });
     expect(await row()).toContain('class="unread"');
     expect((await bob.get(url)).statusCode).toBe(200);
     await until('the message is read', async () => !(await row()).includes('class="unread"'));
-    await bob.submit(url, `${url}/unread`);
+    await act(bob, url, 'unread', { m: url.split('/').at(-1)! });
     expect(await row()).toContain('class="unread"');
   });
 
@@ -81,14 +87,17 @@ describe('mail between users (WM-1, WM-2)', () => {
   test('goes to the trash when deleted, and away when deleted there; twice is once', async () => {
     await write(alice, { to: 'mail-bob@localhost', subject: 'Old', text: 'x' });
     const url = await arrived(bob, 'Old');
-    const form = formOn(await bob.get(url), `${url}/delete`);
+    const form = { ...formOn(await bob.get(url), '/mail/inbox/do'), action: 'trash' };
+    const said: string[] = [];
     for (let sent = 0; sent < 2; sent++) {
-      expect((await bob.post(`${url}/delete`, form)).headers.location).toBe('/mail/inbox?done=trashed');
+      said.push((await bob.post('/mail/inbox/do', form)).headers.location!);
     }
+    expect(said[0]).toMatch(/^\/mail\/inbox\?done=trash&n=1&undo=/);
+    expect(said[1]).toBe(said[0]);
     expect((await bob.get('/mail/inbox')).body).not.toContain('>Old<');
     const trashed = await arrived(bob, 'Old', 'trash');
     expect((await bob.get(url)).headers.location).toBe(trashed);
-    await bob.submit(trashed, `${trashed}/delete`);
+    await act(bob, trashed, 'gone');
     expect([(await bob.get(trashed)).statusCode, (await bob.get('/mail/trash')).body]).toEqual([
       404,
       expect.not.stringContaining('>Old<'),

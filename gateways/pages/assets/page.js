@@ -2,7 +2,6 @@
  * What the pages gain from a script: times in the reader's zone, lists that change by themselves, upload
  * progress and drag and drop, and keys. Without it every page works the same, one click slower.
  */
-'use strict';
 
 const storage = {
   get: (key) => {
@@ -76,8 +75,10 @@ function swap(html) {
     if (!old) continue;
     writeTimes(part);
     if (old.innerHTML === part.innerHTML) continue;
+    keepTicks(old, part);
     const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
     old.replaceChildren(...part.childNodes);
+    showAllTick(document);
     if (focused) old.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   }
 }
@@ -212,11 +213,15 @@ const KEYS = {
   c: ['Compose', () => location.assign('/mail/compose')],
   j: ['Next message', () => step(1)],
   k: ['Previous message', () => step(-1)],
+  x: ['Select', () => tickCurrent()],
+  s: ['Star', () => starCurrent()],
   r: ['Reply', () => press('r')],
   a: ['Reply to all', () => press('a')],
   f: ['Forward', () => press('f')],
-  e: ['Archive', () => press('e')],
-  '#': ['Delete', () => press('#')],
+  e: ['Archive', () => pressInList('e')],
+  '#': ['Delete', () => pressInList('#')],
+  z: ['Undo', () => press('z')],
+  '/': ['Search', () => document.querySelector('.search input')?.focus()],
   u: ['Back to the list', () => document.querySelector('.toolbar .back')?.click()],
   '?': ['These keys', () => showKeys()],
 };
@@ -269,3 +274,4 @@ startUploads();
 guardForms();
 startLive();
 startKeys();
+startList();

@@ -25,8 +25,6 @@ import { mailboxFrom, mailboxQueries, sidebar } from './sidebar.ts';
 
 const ADDRESSES_BYTES_MAX = 32 * 1024;
 const SUBJECT_BYTES_MAX = 998;
-/** How long a message can be taken back after "Send". */
-const UNDO_MS = 10_000;
 const TEXT_BYTES_MAX = 2 * 1024 * 1024;
 const FIELDS = ['to', 'cc', 'bcc', 'subject', 'text', 'answers'] as const;
 
@@ -141,7 +139,7 @@ async function send(
         messageId,
         recipients,
         ids: sent.ids,
-        dueAt: Date.now() + UNDO_MS,
+        dueAt: Date.now() + pages.deps.undoSendMs,
       },
       parts: [raw, encodeSummary(sent.summary), encodeSummary(received.summary), sent.words, received.words],
       action: 'Send message',

@@ -64,7 +64,7 @@ async function showMessage(
   if (unread.length > 0 && request.method === 'GET' && !isPrefetch(request)) {
     markReadAfter(pages, reply, opened, unread);
   }
-  const subject = placed.conversation.subject || '(no subject)';
+  const subject = (placed.place.subject ?? placed.conversation.subject) || '(no subject)';
   return pages.show(request, reply, {
     title: subject,
     template: 'web/mail/message.hbs',

@@ -156,7 +156,7 @@ async function lookAt(
         const words = decodeWords(await bytesOf(store, results[messages.length + i]?.[0]));
         if (!phrases.every((clause) => holds(clause, words))) return [];
       }
-      return [{ doc, thread, subject: conversation.subject, message }];
+      return [{ doc, thread, subject: message.subject ?? conversation.subject, message }];
     }),
   );
   return found.flat();
