@@ -10,7 +10,7 @@ import { WORD_CHARACTERS_MAX } from '../../domain/mail/words.ts';
 
 const RUN = /[\p{L}\p{N}\p{M}]+/gu;
 const UNSPACED =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]+/u;
+  /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]+/u;
 const MARKS = /[\u0300-\u036f]/g;
 
 /** One spelling for all that reads the same. */
