@@ -50,7 +50,7 @@ export function cellName({ space, row, column, name }: CellAddress): string {
 
 /** With its name: for addresses that are looked up more than once. */
 export function namedAddress(space: Space, row: string, column: string): CellAddress {
-  return { space, row, column, name: `${space}/${row.length}/${row}${column}` };
+  return { space, row, column, name: cellName({ space, row, column }) };
 }
 
 export type CellWrite = CellAddress & {
