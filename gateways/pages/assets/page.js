@@ -55,6 +55,8 @@ async function refresh() {
     const url = new URL(location.href);
     url.searchParams.set('fragment', 'list');
     url.searchParams.delete('done');
+    const seen = document.querySelector('[data-seen]')?.dataset.seen;
+    if (seen) url.searchParams.set('seen', seen);
     const answer = await fetch(url, { headers: { accept: 'text/html' } });
     if (answer.ok && !answer.redirected) swap(await answer.text());
   } catch {

@@ -48,6 +48,7 @@ async function showMessage(
   if (folder === 'drafts') return reply.redirect(`/mail/compose?draft=${meta.id}`, 303);
 
   const shown = shownIn(placed.conversation.messages, folder);
+  if (request.query['fragment'] === 'list') return showBeside(pages, request, reply, opened, placed);
   const whole = wholeOnes(shown, meta.id);
   const { cells, lines } = await readRest(pages, opened, placed, whole);
   const messages = await Promise.all(
@@ -79,6 +80,7 @@ async function showMessage(
       url: `/mail/${folder}/${meta.id}`,
       subject,
       count: shown.length > 1 ? shown.length : undefined,
+      seen: shown.length,
       starred: placed.place.starred,
       messages,
       answers: answersTo(shown, meta, messages),
@@ -86,6 +88,31 @@ async function showMessage(
       buttons: folderActions(folder).filter(({ name }) => name !== 'read'),
       targets: moveTargets(mailbox, folder),
       canSnooze: folder === 'inbox' || folder === 'archive' || folder === 'snoozed',
+    },
+  });
+}
+
+/** What changes of the page while it is open: counts, the list beside, and word of what is new in the conversation. */
+async function showBeside(
+  pages: Pages,
+  request: FastifyRequest<MessageRoute>,
+  reply: FastifyReply,
+  opened: OpenedMessage,
+  placed: Placed,
+): Promise<FastifyReply> {
+  const { meta, mailbox } = opened;
+  const { folder } = placed.place;
+  const { lines } = await readRest(pages, opened, placed, []);
+  const shown = shownIn(placed.conversation.messages, folder);
+  const { seen } = request.query;
+  const newer = typeof seen === 'string' && shown.length > Number(seen) ? shown.at(-1) : undefined;
+  return pages.showFragment(request, reply, {
+    title: 'Conversation',
+    template: 'web/mail/live-message.hbs',
+    data: {
+      folders: sidebar(mailbox, folder),
+      list: { rows: lines.map((line) => lineView(line, folder, meta.thread)) },
+      newer: newer && { url: `/mail/${newer.folder}/${newer.id}` },
     },
   });
 }
