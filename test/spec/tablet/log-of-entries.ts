@@ -37,15 +37,15 @@ export class Primary {
   onReaction: (asked: Applied['reactions'][number]) => void = () => {};
   #applying: Promise<void> = Promise.resolve();
 
-  constructor(cells: CellStore) {
+  constructor(cells: CellStore, application: Application = APPLICATION) {
     this.cells = cells;
-    this.#applier = new Applier(TABLET, cells, APPLICATION);
+    this.#applier = new Applier(TABLET, cells, application);
     this.decisions = new Decisions({
       tablet: TABLET,
       epoch: epoch(1),
       range: { from: '', to: null },
       cells,
-      application: APPLICATION,
+      application,
       timers: realTimers,
       clock: () => this.time,
       random: (into) => randomFillSync(into),
