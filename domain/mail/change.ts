@@ -332,18 +332,11 @@ function changeField(value: unknown): UndoChange['changes'][number] {
 
 /** What waits to be sent is not moved, only drafts become drafts again, and what has an end says which. */
 function isWayBack({ from, to }: UndoChange['changes'][number]): boolean {
-  switch (from.folder) {
-    case 'outbox':
-      return false;
-    case 'drafts':
-      return to.folder === GONE;
-    case 'snoozed':
-      return typeof from.until === 'number';
-    case GONE:
-      return typeof from.until === 'number' && canGo(to.folder ?? GONE, GONE);
-    default:
-      return true;
-  }
+  if (from.folder === 'outbox') return false;
+  if (from.folder === 'drafts') return to.folder === GONE;
+  if (from.folder === 'snoozed') return typeof from.until === 'number';
+  if (from.folder === GONE) return typeof from.until === 'number' && canGo(to.folder ?? GONE, GONE);
+  return true;
 }
 
 function marksField(value: unknown): Partial<Marks> {

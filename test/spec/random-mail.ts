@@ -9,7 +9,7 @@ import type { BulkStarted, FolderDeleted, MessagesChanged } from '../../domain/m
 import { GONE, isOwnFolder, type Folder } from '../../domain/mail/folders.ts';
 import { id, summary } from './given.ts';
 import type { Outcome } from './in-memory-shell.ts';
-import { HOUR, Mailbox, MINUTE, named, page, type Selected } from './mailbox.ts';
+import { HOUR, type Mailbox, MINUTE, named, page, type Selected } from './mailbox.ts';
 
 const MESSAGES = 5;
 const FOLDERS = [20, 21];

@@ -70,8 +70,9 @@ function hashOf(number: number): string {
 /** The conversation that the newest mail of the log came to; one that is not there, if none did. */
 function lastOf({ log }: Primary): string {
   for (const { head } of log.slice(-200).toReversed()) {
-    const [event] = decodeHead(head).events as { type: string; data: { thread?: string } }[];
-    if (event?.type === 'mail.MessageReceived' && event.data.thread) return event.data.thread;
+    const [event] = decodeHead(head).events;
+    const thread = event?.type === 'mail.MessageReceived' ? event.data['thread'] : undefined;
+    if (typeof thread === 'string') return thread;
   }
   return ID;
 }

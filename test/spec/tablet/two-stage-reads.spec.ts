@@ -124,7 +124,7 @@ describe('a command that reads in two stages', () => {
     // What each of them saw is what the log says that there was.
     let pointer = 'a';
     for (const { head } of primary.log.slice(before)) {
-      const { events, reply } = decodeHead(head) as { events: DomainEvent[]; reply: unknown };
+      const { events, reply } = decodeHead(head);
       if (events[0]?.type === 'Pointed') pointer = String(events[0].data['to']);
       else expect(reply).toBe(`at ${pointer}`);
     }
