@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import type { MessageState } from '../../domain/mail/conversation.ts';
 import type { BulkStarted, FolderDeleted, MessagesChanged } from '../../domain/mail/events.ts';
 import { GONE, isOwnFolder, type Folder } from '../../domain/mail/folders.ts';
-import { id, summary } from './given.ts';
+import { encodeWords, NO_WORDS } from '../../domain/mail/words.ts';
+import { id, RAW, summary } from './given.ts';
 import type { Outcome } from './in-memory-shell.ts';
 import { HOUR, type Mailbox, MINUTE, named, page, type Selected } from './mailbox.ts';
 
@@ -102,14 +103,20 @@ export function act(mailbox: Mailbox, action: Action): Outcome | undefined {
   const { shell } = mailbox;
   switch (action.do) {
     case 'receive':
-      return mailbox.receive(action.number, action.ids);
-    case 'send':
-      return mailbox.send(action.number, {
-        ids: action.ids,
-        recipients: ['alice', 'bob', 'nobody'],
-        dueAt: action.after === null ? null : shell.time + action.after,
-        draftId: action.draft === null ? null : id(action.draft),
+      return mailbox.receive(action.number, action.ids, {
+        parts: [RAW, summary(), ...wordsOf(action.number)],
       });
+    case 'send':
+      return mailbox.send(
+        action.number,
+        {
+          ids: action.ids,
+          recipients: ['alice', 'bob', 'nobody'],
+          dueAt: action.after === null ? null : shell.time + action.after,
+          draftId: action.draft === null ? null : id(action.draft),
+        },
+        [RAW, summary(), summary(), ...wordsOf(action.number), ...wordsOf(action.number)],
+      );
     case 'take back': {
       const waiting = lying(mailbox).filter(({ folder }) => folder === 'outbox');
       const message = waiting[action.which % waiting.length];
@@ -151,6 +158,11 @@ export function act(mailbox: Mailbox, action: Action): Outcome | undefined {
       shell.advance(shell.time + action.after);
       return undefined;
   }
+}
+
+/** Every second message can be found by its words. */
+function wordsOf(number: number): Uint8Array[] {
+  return number % 2 === 0 ? [] : [encodeWords({ ...NO_WORDS, body: ['lunch', `word${number}`] })];
 }
 
 function lying(mailbox: Mailbox): readonly MessageState[] {

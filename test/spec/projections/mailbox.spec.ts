@@ -114,7 +114,7 @@ describe('a conversation', () => {
   it('has a line in each folder where one of its messages lies', () => {
     const mailbox = aConversation();
     expect(mailbox.lines('inbox')).toMatchObject([
-      { thread: id(1), newest: id(3), subject: 'Lunch', snippet: 'Me too', count: 3, unread: 2 },
+      { thread: id(1), newest: id(3), subject: 'Re: Lunch', snippet: 'Me too', count: 3, unread: 2 },
     ]);
     expect(mailbox.lines('sent')).toMatchObject([
       { thread: id(1), newest: id(2), own: true, count: 3, unread: 0 },
