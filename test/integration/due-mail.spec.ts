@@ -1,12 +1,26 @@
 /** Work that is due later, or takes many steps, in a store whose primaries die meanwhile: done once, all of it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeSummary } from '../../domain/mail/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { readConversation, readFolderLine } from '../../projections/mailbox-cells.ts';
 import { folderCountsCell, folderRow, metaCell, threadCell } from '../../projections/keys.ts';
 import { readMessageMeta } from '../../projections/message.ts';
 import type { CommandRequest, TabletInfo } from '../../storage-nodes/client/client.ts';
-import { id, summary } from '../spec/given.ts';
 import { startLocalStore, type LocalStore } from './local-store.ts';
+
+/** A valid id that tells its number (up to 99). */
+const id = (number: number) =>
+  `${'m'.repeat(24)}${[...`${number}`.padStart(2, '0')].map((d) => 'abcdefghij'[Number(d)]).join('')}`;
+const summary = () =>
+  encodeSummary({
+    from: { name: '', address: 'a@b' },
+    to: [],
+    cc: [],
+    subject: 's',
+    date: null,
+    snippet: '',
+    attachments: [],
+  });
 
 let store: LocalStore;
 let count = 0;
@@ -118,14 +132,14 @@ describe('a bulk of many pages', () => {
       await ask('mail.ReceiveMessage', 'dora', { messageId: id(number), via: 'smtp' }, ['x', summary()]);
     }
     const pages = numbers.map(id);
-    const wanted = { bulkId: id(500), in: ['inbox'], to: { folder: 'archive', read: true } };
+    const wanted = { bulkId: id(99), in: ['inbox'], to: { folder: 'archive', read: true } };
     await ask('mail.StartBulk', 'dora', wanted, pages);
     await loseThePrimaryOf('dora');
     const counts = async (folder: string) =>
       (await cellOf(folderCountsCell(accountStream('dora'), folder)))?.toString();
     await expect.poll(() => counts('archive'), { timeout: 60_000 }).toBe('{"total":60,"unread":0}');
     expect(await counts('inbox')).toBe('{"total":0,"unread":0}');
-    await ask('mail.UndoBulk', 'dora', { bulkId: id(500) });
+    await ask('mail.UndoBulk', 'dora', { bulkId: id(99) });
     await expect.poll(() => counts('inbox'), { timeout: 60_000 }).toBe('{"total":60,"unread":60}');
     await store.settled();
     await sameEverywhere('dora');

@@ -6,7 +6,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MESSAGES_MAX, type MessageState } from '../../../domain/mail/conversation.ts';
 import { GONE, isOwnFolder, isSystemFolder, type Folder } from '../../../domain/mail/folders.ts';
-import { folderRow, metaCell, parseOrder, parseRow } from '../../../projections/keys.ts';
+import { DOC, folderHash, stateAt } from '../../../projections/doc-states.ts';
+import {
+  docCell,
+  docsRow,
+  docStatesCell,
+  folderRow,
+  metaCell,
+  parseOrder,
+  parseRow,
+} from '../../../projections/keys.ts';
+import { readIndexedMessage } from '../../../projections/search.ts';
 import { InMemoryShell } from '../in-memory-shell.ts';
 import { changesOf, DAY, eventsOf, Mailbox } from '../mailbox.ts';
 import { act, anyAction, type Action } from '../random-mail.ts';
@@ -114,7 +124,25 @@ function checkOwnFolders(mailbox: Mailbox): void {
   }
 }
 
+/** The search index knows of each message with a number where it lies and how it is marked, and of no others. */
+function checkIndex(mailbox: Mailbox): void {
+  const { shell, owner } = mailbox;
+  const messages = threadsOf(mailbox).flatMap((thread) => mailbox.stateOf(thread));
+  const indexed = messages.filter(({ doc }) => doc !== null);
+  expect(shell.columns(docsRow(owner))).toHaveLength(indexed.length);
+  for (const { id, doc, folder, read, starred } of indexed) {
+    const known = readIndexedMessage(shell.bytes(docCell(owner, doc!))!);
+    expect(known).toMatchObject({ id, thread: mailbox.threadOf(id) });
+    const state = stateAt(shell.bytes(docStatesCell(owner, 0))!, doc!);
+    expect(state.folder).toBe(folderHash(folder));
+    expect(state.flags & (DOC.present | DOC.read | DOC.starred)).toBe(
+      DOC.present | (read ? DOC.read : 0) | (starred ? DOC.starred : 0),
+    );
+  }
+}
+
 function check(mailbox: Mailbox): void {
+  checkIndex(mailbox);
   checkState(mailbox);
   checkConversations(mailbox);
   checkLists(mailbox);
