@@ -94,7 +94,7 @@ function placesOf(event: Heard): Folder[] {
     case 'mail.SendingCancelled':
       return ['outbox', 'drafts'];
     case 'mail.MessageReleased':
-      return ['outbox', 'sent'];
+      return ['outbox', 'sent', 'drafts'];
     case 'mail.DraftSaved':
       return ['drafts'];
     case 'mail.MessagesChanged':

@@ -6,17 +6,29 @@
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, Content, Decision, EventHandler, Reaction, Slices } from '../decider.ts';
-import { decodeText, fieldsOf, flag, parsed, randomId, refuse, whole } from '../fields.ts';
+import {
+  decodeText,
+  fieldsOf,
+  flag,
+  parsed,
+  partAtMost,
+  partsAre,
+  randomId,
+  refuse,
+  whole,
+} from '../fields.ts';
 import { bulkKey, bulkStepKey, type BulkSlice, type BulkStepSlice } from './bulk-slices.ts';
-import { changeTouches, memberChange, undoing } from './changes.ts';
+import { changeTouches, isStillThere, memberChange, undoing } from './changes.ts';
 import { messagesOf, threadKey, type MessageState } from './conversation.ts';
 import { happened, happenedWith, noSuchFolder, nothing, refused } from './decisions.ts';
 import type { BulkChange, BulkStarted, BulkUndone, MemberChange } from './events.ts';
 import { folderField, listOf, messageIdField, targetFolder } from './fields.ts';
-import { canGo, FOLDERS_KEY, foldersOf, GONE, isThere, type Folder } from './folders.ts';
+import { canGo, FOLDERS_KEY, foldersOf, GONE, GONE_MS, isThere, type Folder } from './folders.ts';
 
 /** Conversations of one step. */
 export const PAGE_MAX = 100;
+/** An id has 29 characters at most; a line break behind each. */
+const PAGE_BYTES_MAX = PAGE_MAX * 30;
 /** A million conversations. */
 export const PAGES_MAX = 10_000;
 const LANE = 'bulk';
@@ -72,19 +84,28 @@ export function started({ bulkId, in: places, to }: StartBulk, content: Content)
 
 /** Part: the page. */
 export const carryOutBulk: CommandHandler<Step> = {
-  parse: parseStep,
+  parse: (data, content) =>
+    parsed((): Step => {
+      const step = stepOf(data);
+      partsAre(content, 'page');
+      checkPage(content, 0, 0);
+      return step;
+    }),
   reads: ({ bulkId, page }, content) => [
     bulkKey(bulkId),
     bulkStepKey(bulkId, page),
     ...changeTouches(pageOf(content, 0)),
   ],
-  decide({ bulkId, page }, slices, { content }) {
+  decide({ bulkId, page }, slices, { content, time }) {
     const bulk = slices(bulkKey(bulkId)) as BulkSlice | undefined;
     if (bulk === undefined || bulk.undone) return nothing;
     const { folder: place } = bulk.to;
+    // Deleted between two steps: what was moved there is brought to the trash by a bulk of its own.
+    if (!isStillThere(foldersOf(slices(FOLDERS_KEY)), bulk.to)) return nothing;
     const isMeant = ({ folder, top }: MessageState): boolean =>
       bulk.in.includes(folder) && top <= bulk.at && (place === undefined || canGo(folder, place));
-    const wanted = { ...bulk.to, ...(place !== undefined && { until: null }) };
+    const until = place === GONE ? time + GONE_MS : null;
+    const wanted = { ...bulk.to, ...(place !== undefined && { until }) };
     const members = pageOf(content, 0).flatMap((thread) =>
       messagesOf(slices(threadKey(thread)))
         .filter(isMeant)
@@ -95,8 +116,12 @@ export const carryOutBulk: CommandHandler<Step> = {
 };
 
 export const undoBulk: CommandHandler<UndoBulk> = {
-  parse: (data) =>
-    parsed((): UndoBulk => ({ bulkId: randomId(fieldsOf(data, ['bulkId']).bulkId, 'bulkId') })),
+  parse: (data, content) =>
+    parsed((): UndoBulk => {
+      const { bulkId } = fieldsOf(data, ['bulkId']);
+      partsAre(content);
+      return { bulkId: randomId(bulkId, 'bulkId') };
+    }),
   reads: ({ bulkId }) => [ACCOUNT_KEY, bulkKey(bulkId)],
   decide({ bulkId }, slices, { stream }) {
     const fault = accountFault(slices, stream);
@@ -112,11 +137,18 @@ export function undone(bulkId: string, pages: number): BulkUndone {
 }
 
 export const undoBulkStep: CommandHandler<Step> = {
-  parse: parseStep,
+  parse: (data, content) =>
+    parsed((): Step => {
+      const step = stepOf(data);
+      partsAre(content);
+      return step;
+    }),
   reads: ({ bulkId, page }) => [FOLDERS_KEY, bulkStepKey(bulkId, page)],
   readsNext: (data, slices) => changesOf(data, slices).map(({ thread }) => threadKey(thread)),
   decide: (data, slices) => {
-    const { members } = undoing(changesOf(data, slices), slices);
+    const folders = foldersOf(slices(FOLDERS_KEY));
+    const changes = changesOf(data, slices).filter(({ from }) => isStillThere(folders, from));
+    const { members } = undoing(changes, slices);
     return step(members, { id: data.bulkId, page: data.page, undo: true });
   },
 };
@@ -170,11 +202,9 @@ function changesOf({ bulkId, page }: Step, slices: Slices): BulkStepSlice['membe
   return (slices(bulkStepKey(bulkId, page)) as BulkStepSlice | undefined)?.members ?? [];
 }
 
-function parseStep(data: unknown) {
-  return parsed((): Step => {
-    const { bulkId, page } = fieldsOf(data, ['bulkId', 'page']);
-    return { bulkId: randomId(bulkId, 'bulkId'), page: whole(page, 'page', 0, PAGES_MAX - 1) };
-  });
+function stepOf(data: unknown): Step {
+  const { bulkId, page } = fieldsOf(data, ['bulkId', 'page']);
+  return { bulkId: randomId(bulkId, 'bulkId'), page: whole(page, 'page', 0, PAGES_MAX - 1) };
 }
 
 export function checkPages(content: Content): void {
@@ -184,19 +214,23 @@ export function checkPages(content: Content): void {
       limit: PAGES_MAX,
     });
   }
-  for (let page = 0; page < content.count; page++) {
-    const ids = pageOf(content, page);
-    if (ids.length < 1 || ids.length > PAGE_MAX) {
-      const message = `A page of a bulk names 1 to ${PAGE_MAX} conversations; page ${page} names ${ids.length}.`;
-      refuse('Malformed', message, { field: 'parts', limit: PAGE_MAX });
-    }
-    for (const id of ids) messageIdField(id, 'parts');
-  }
+  for (let page = 0; page < content.count; page++) checkPage(content, page, 1);
 }
 
-/** The conversations that a page names. */
+function checkPage(content: Content, page: number, min: number): void {
+  partAtMost(content, page, 'page', PAGE_BYTES_MAX);
+  const ids = pageOf(content, page);
+  if (ids.length < min || ids.length > PAGE_MAX) {
+    const message = `A page of a bulk names 1 to ${PAGE_MAX} conversations; page ${page} names ${ids.length}.`;
+    refuse('Malformed', message, { field: 'parts', limit: PAGE_MAX });
+  }
+  for (const id of ids) messageIdField(id, 'parts');
+}
+
+/** The conversations that a page names, each once; none if it was erased. */
 function pageOf(content: Content, page: number): string[] {
-  return (decodeText(content.bytes(page)) ?? '').split('\n').filter((id) => id !== '');
+  const lines = (decodeText(content.bytes(page)) ?? '').split('\n');
+  return [...new Set(lines.filter((id) => id !== ''))];
 }
 
 function bulkChange(value: unknown): BulkChange {

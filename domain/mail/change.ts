@@ -6,7 +6,7 @@
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, Decision, EventHandler, Json, Reaction, Slices, StateKey } from '../decider.ts';
 import { fieldsOf, flag, parsed, partsAre, refuse } from '../fields.ts';
-import { memberChange, messagesChanged, undoing } from './changes.ts';
+import { isStillThere, memberChange, messagesChanged, undoing } from './changes.ts';
 import {
   messageKey,
   messagesOf,
@@ -17,17 +17,16 @@ import {
   type MessageState,
 } from './conversation.ts';
 import { happened, happenedWith, noSuchFolder, noSuchMessage, nothing, refused } from './decisions.ts';
-import type { Change, MessagesChanged, MessagesDeleted } from './events.ts';
+import type { Change, MemberChange, MessagesChanged, MessagesDeleted } from './events.ts';
 import { folderField, listOf, messageIdField, messageIds, targetFolder, timeField } from './fields.ts';
-import { canGo, FOLDERS_KEY, foldersOf, GONE, isOwnFolder, isThere, type Folder } from './folders.ts';
+import { canGo, FOLDERS_KEY, foldersOf, GONE, GONE_MS, isThere, type Folder } from './folders.ts';
 
 /** What one command can change; more than that is a bulk. */
 export const CONVERSATIONS_MAX = 100;
 export const MEMBERS_MAX = 1000;
-/** How long "deleted for good" can be undone. */
-export const GONE_MS = 10 * 60 * 1000;
 /** Their words are taken out of the search index, which is much work for each. */
 const FINISHED_AT_ONCE = 25;
+const WOKEN_AT_ONCE = MEMBERS_MAX;
 const SNOOZE_MS_MAX = 366 * 24 * 60 * 60 * 1000;
 
 export type Selection =
@@ -107,11 +106,11 @@ export const deleteMessages: CommandHandler<DeleteMessages> = {
     }),
   reads: ({ selection }) => [ACCOUNT_KEY, FOLDERS_KEY, ...selectionReads(selection)],
   readsNext: ({ selection }, slices) => selectionReadsNext(selection, slices),
-  decide({ selection }, slices, { stream }) {
+  decide({ selection }, slices, { stream, time }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     return changed(selected(selection, slices), ({ folder }) =>
-      canGo(folder, GONE) ? { folder: GONE } : {},
+      canGo(folder, GONE) ? { folder: GONE, until: time + GONE_MS } : {},
     );
   },
 };
@@ -124,7 +123,11 @@ export const undoChange: CommandHandler<UndoChange> = {
       if (typeof undoes !== 'string' || undoes.length === 0 || undoes.length > 200) {
         refuse('Malformed', 'Undoes must be the id of a command.', { field: 'undoes', limit: 200 });
       }
-      return { changes: listOf(changes, 'changes', 1, MEMBERS_MAX, 'changes').map(changeField), undoes };
+      const list = listOf(changes, 'changes', 1, MEMBERS_MAX, 'changes').map(changeField);
+      if (new Set(list.map(({ id }) => id)).size < list.length) {
+        refuse('Malformed', 'Changes must name each message once.', { field: 'changes' });
+      }
+      return { changes: list, undoes };
     }),
   reads: ({ changes }) => [
     ACCOUNT_KEY,
@@ -135,10 +138,7 @@ export const undoChange: CommandHandler<UndoChange> = {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     const folders = foldersOf(slices(FOLDERS_KEY));
-    const gone = changes.find(
-      ({ from: { folder } }) => folder !== undefined && isOwnFolder(folder) && !isThere(folders, folder),
-    );
-    if (gone !== undefined) {
+    if (changes.some(({ from }) => !isStillThere(folders, from))) {
       return refused('ChangedSince', 'The folder that it was in has been deleted meanwhile.', 'changes');
     }
     const { members, blocked } = undoing(changes, slices);
@@ -159,17 +159,20 @@ export const wakeMessages: CommandHandler<Due> = {
     const asleep = selected({ messages }, slices).filter(
       (message) => message.folder === 'snoozed' && message.until === until,
     );
-    if (asleep.length === 0) return nothing;
-    return changed(asleep, () => ({ folder: 'inbox', until: null, read: false, top: time }));
+    const members = asleep.flatMap(
+      (message) =>
+        memberChange(message, message.thread, { folder: 'inbox', until: null, read: false, top: time }) ?? [],
+    );
+    return happened({ type: 'mail.MessagesChanged', version: 1, data: { members } });
   },
 };
 
 /** The time to undo a deletion is over. */
 export const finishDeletion: CommandHandler<Due> = {
   ...dueCommand(),
-  decide({ messages }, slices) {
+  decide({ messages, time: until }, slices) {
     const members = selected({ messages }, slices)
-      .filter(({ folder }) => folder === GONE)
+      .filter((message) => message.folder === GONE && message.until === until)
       .map(({ id, thread, doc, folder: from }) => ({ id, thread, doc, from }));
     if (members.length === 0) return nothing;
     return happened({ type: 'mail.MessagesDeleted', version: 1, data: { members } });
@@ -178,20 +181,12 @@ export const finishDeletion: CommandHandler<Due> = {
 
 export const messagesChangedAndDue: EventHandler = {
   ...messagesChanged,
-  reactions(event, stream, _content, time) {
+  reactions(event, stream) {
     const { members } = (event as MessagesChanged).data;
-    const reactions: Reaction[] = [];
-    const gone = members.filter(({ to }) => to.folder === GONE).map(({ id }) => id);
-    for (let at = 0; at < gone.length; at += FINISHED_AT_ONCE) {
-      const some = gone.slice(at, at + FINISHED_AT_ONCE);
-      reactions.push(due(stream, 'mail.FinishDeletion', some, time + GONE_MS));
-    }
-    const snoozed = members.filter(({ to }) => to.folder === 'snoozed');
-    for (const until of new Set(snoozed.map(({ to }) => to.until ?? 0))) {
-      const ids = snoozed.filter(({ to }) => to.until === until).map(({ id }) => id);
-      reactions.push(due(stream, 'mail.WakeMessages', ids, until));
-    }
-    return reactions;
+    return [
+      ...whenOver(members, GONE, stream, 'mail.FinishDeletion', FINISHED_AT_ONCE),
+      ...whenOver(members, 'snoozed', stream, 'mail.WakeMessages', WOKEN_AT_ONCE),
+    ];
   },
 };
 
@@ -207,8 +202,27 @@ export const messagesDeleted: EventHandler = {
   },
 };
 
-function due(stream: string, command: string, messages: readonly string[], time: number): Reaction {
-  return { stream, command, data: { messages, time }, parts: [], notBefore: time, lane: 'due' };
+/** The reactions for those that came to this folder for a time, one for each time and `atOnce` messages. */
+function whenOver(
+  members: readonly MemberChange[],
+  folder: Folder,
+  stream: string,
+  command: string,
+  atOnce: number,
+): Reaction[] {
+  const byTime = new Map<number, string[]>();
+  for (const { id, folder: before, to } of members) {
+    if (to.until === undefined || to.until === null || (to.folder ?? before) !== folder) continue;
+    const ids = byTime.get(to.until);
+    if (ids === undefined) byTime.set(to.until, [id]);
+    else ids.push(id);
+  }
+  return [...byTime].flatMap(([time, ids]) =>
+    Array.from({ length: Math.ceil(ids.length / atOnce) }, (_, i) => {
+      const messages = ids.slice(i * atOnce, (i + 1) * atOnce);
+      return { stream, command, data: { messages, time }, parts: [], notBefore: time, lane: 'due' };
+    }),
+  );
 }
 
 function dueCommand(): Pick<CommandHandler<Due>, 'parse' | 'reads' | 'readsNext'> {
@@ -248,8 +262,14 @@ function changed(messages: readonly Found[], wanted: (message: MessageState) => 
 }
 
 function selection(fields: Record<(typeof SELECTION)[number], unknown>): Selection {
-  if (fields.messages !== undefined)
+  if (fields.messages !== undefined) {
+    if (fields.conversations !== undefined || fields.in !== undefined) {
+      refuse('Malformed', 'Messages are named, or conversations in a folder, not both.', {
+        field: 'messages',
+      });
+    }
     return { messages: messageIds(fields.messages, 'messages', MEMBERS_MAX) };
+  }
   return {
     conversations: messageIds(fields.conversations, 'conversations', CONVERSATIONS_MAX),
     in: folderField(fields.in, 'in'),
@@ -292,12 +312,31 @@ function found(thread: string, slices: Slices): Found[] {
 
 function changeField(value: unknown): UndoChange['changes'][number] {
   const { id, thread, from, to } = fieldsOf(value, ['id', 'thread', 'from', 'to']);
-  return {
+  const change = {
     id: messageIdField(id, 'changes'),
     thread: messageIdField(thread, 'changes'),
     from: marksField(from),
     to: marksField(to),
   };
+  const names = Object.keys(change.from);
+  if (names.length === 0 || names.join() !== Object.keys(change.to).join()) {
+    refuse('Malformed', 'Each of the changes must say of the same marks what they were and are.', {
+      field: 'changes',
+    });
+  }
+  if (!isWayBack(change)) {
+    refuse('Malformed', 'Changes must lead to where a message can have been.', { field: 'changes' });
+  }
+  return change;
+}
+
+/** What waits to be sent is not moved, only drafts become drafts again, and what has an end says which. */
+function isWayBack({ from, to }: UndoChange['changes'][number]): boolean {
+  if (from.folder === 'outbox') return false;
+  if (from.folder === 'drafts') return to.folder === GONE;
+  if (from.folder === 'snoozed') return typeof from.until === 'number';
+  if (from.folder === GONE) return typeof from.until === 'number' && canGo(to.folder ?? GONE, GONE);
+  return true;
 }
 
 function marksField(value: unknown): Partial<Marks> {

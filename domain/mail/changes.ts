@@ -6,7 +6,7 @@ import type { EventHandler, Json, Slices, StateKey } from '../decider.ts';
 import { messagesOf, threadKey, withMarks, type Marks, type MessageState } from './conversation.ts';
 import { bulkStepKey, type BulkStepSlice } from './bulk-slices.ts';
 import type { Change, MemberChange, MessagesChanged } from './events.ts';
-import { counted, FOLDERS_KEY, foldersOf, isOwnFolder } from './folders.ts';
+import { counted, FOLDERS_KEY, foldersOf, isOwnFolder, isThere, type FoldersSlice } from './folders.ts';
 
 /** The member for a message that shall have these marks; undefined if it has them. */
 export function memberChange(
@@ -15,7 +15,6 @@ export function memberChange(
   wanted: Partial<Marks>,
 ): MemberChange | undefined {
   const names = (Object.keys(wanted) as (keyof Marks)[]).filter((name) => message[name] !== wanted[name]);
-  // A new place in the lists alone is no change.
   if (names.length === 0) return undefined;
   const from = Object.fromEntries(names.map((name) => [name, message[name]])) as Partial<Marks>;
   const to = Object.fromEntries(names.map((name) => [name, wanted[name]])) as Partial<Marks>;
@@ -41,6 +40,11 @@ export function undoing(
     else members.push(back);
   }
   return { members, blocked };
+}
+
+/** Whether a message can have these marks again: the folder, if it was in one of one's own, is there. */
+export function isStillThere(folders: FoldersSlice, { folder }: Partial<Marks>): boolean {
+  return folder === undefined || !isOwnFolder(folder) || isThere(folders, folder);
 }
 
 export const messagesChanged: EventHandler = {

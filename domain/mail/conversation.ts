@@ -19,7 +19,10 @@ export type Marks = {
   readonly starred: boolean;
   /** Where it stands in lists: the time of its arrival, or when it came back from being snoozed. */
   readonly top: number;
-  /** Snoozed until then; null: it is not. */
+  /**
+   * In 'snoozed': until then. In 'outbox': when it is due. In GONE: when its deletion ends, which tells one
+   * deletion from another; null there: a draft that is hidden while its message waits. Elsewhere null.
+   */
   readonly until: number | null;
 };
 

@@ -40,9 +40,9 @@ export const saveDraft: CommandHandler<SaveDraft> = {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     const saved = slices(draftKey(draftId)) as DraftSlice | undefined;
-    if (saved === undefined ? revision > 0 : messagesOf(slices(threadKey(draftId)))[0]?.folder !== 'drafts') {
-      return noSuchMessage;
-    }
+    const [draft] = messagesOf(slices(threadKey(draftId)));
+    const isNew = saved === undefined && slices(messageKey(draftId)) === undefined && draft === undefined;
+    if (isNew ? revision > 0 : saved === undefined || draft?.folder !== 'drafts') return noSuchMessage;
     if ((saved?.revision ?? 0) !== revision) {
       return refused(
         'ChangedSince',

@@ -71,8 +71,11 @@ export function targetFolder(value: unknown, field = 'folder'): Folder {
   return folder;
 }
 
+/** What the lists can order by, 14 decimal digits: until the year 5138. */
+const TIME_MAX = 99_999_999_999_999;
+
 export function timeField(value: unknown, field: string): number {
-  return whole(value, field, 0, Number.MAX_SAFE_INTEGER);
+  return whole(value, field, 0, TIME_MAX);
 }
 
 /** Message, summary. */

@@ -21,6 +21,9 @@ export type SystemFolder = (typeof SYSTEM_FOLDERS)[number];
 /** Where messages are between "delete for good" and its end, while it can be undone. No page shows it. */
 export const GONE = 'gone';
 
+/** How long a deletion for good can be undone. */
+export const GONE_MS = 10 * 60 * 1000;
+
 /** A system folder, `GONE`, or the id of a folder that someone made. */
 export type Folder = string;
 

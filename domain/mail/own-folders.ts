@@ -48,14 +48,7 @@ export const createFolder: CommandHandler<PlacedFolder> = {
     if (fault) return { rejection: fault };
     const folders = foldersOf(slices(FOLDERS_KEY));
     if (folders[folderId] !== undefined) return nothing;
-    if (Object.values(folders).filter(({ deleted }) => deleted !== true).length >= FOLDERS_MAX) {
-      return refused(
-        'TooLarge',
-        `There are ${FOLDERS_MAX} folders, which is the limit.`,
-        'folder',
-        FOLDERS_MAX,
-      );
-    }
+    if (countOf(folders) >= FOLDERS_MAX) return tooMany;
     const misplaced = placeFault(folders, folderId, parent, 1, content.digest(1));
     if (misplaced) return misplaced;
     return happened({ type: 'mail.FolderCreated', version: 1, data: { folderId, parent } });
@@ -152,12 +145,16 @@ export const restoreFolder: CommandHandler<RestoreFolder> = {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     const folders = foldersOf(slices(FOLDERS_KEY));
-    const [top = ''] = branch;
-    const folder = folders[top];
-    if (folder === undefined || branch.some((id) => folders[id] === undefined)) return noSuchFolder(top);
+    const unknown = branch.find((id) => folders[id] === undefined);
+    if (unknown !== undefined) return noSuchFolder(unknown);
     if (branch.every((id) => folders[id]?.deleted !== true)) return nothing;
-    const misplaced = placeFault(folders, top, folder.parent, 1, folder.name);
-    if (misplaced) return misplaced;
+    // They were deleted as one; whether they can be there again is seen where all of them are.
+    const after = withEach(folders, branch, back);
+    if (countOf(after) > FOLDERS_MAX) return tooMany;
+    for (const id of branch) {
+      const misplaced = placeFault(after, id, after[id]?.parent ?? null, 1, after[id]?.name);
+      if (misplaced) return misplaced;
+    }
     const restored: FolderRestored = { type: 'mail.FolderRestored', version: 1, data: { folders: branch } };
     const bulk = bulkId === null ? undefined : (slices(bulkKey(bulkId)) as BulkSlice | undefined);
     if (bulkId === null || bulk === undefined || bulk.undone) return happened(restored);
@@ -197,13 +194,23 @@ export const folderDeleted: EventHandler = {
 
 export const folderRestored: EventHandler = {
   touches,
-  evolve: (_key, slice, event) =>
-    withEach(foldersOf(slice), (event as FolderRestored).data.folders, ({ parent, name, messages }) => ({
-      parent,
-      name,
-      messages,
-    })),
+  evolve: (_key, slice, event) => withEach(foldersOf(slice), (event as FolderRestored).data.folders, back),
 };
+
+const tooMany = refused(
+  'TooLarge',
+  `There are ${FOLDERS_MAX} folders, which is the limit.`,
+  'folder',
+  FOLDERS_MAX,
+);
+
+function countOf(folders: FoldersSlice): number {
+  return Object.values(folders).filter(({ deleted }) => deleted !== true).length;
+}
+
+function back({ parent, name, messages }: FoldersSlice[string]): FoldersSlice[string] {
+  return { parent, name, messages };
+}
 
 function withEach(
   folders: FoldersSlice,

@@ -164,11 +164,14 @@ export const cancelSending: CommandHandler<TakeBack> = {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     const scheduled = slices(schedulingKey(messageId)) as SchedulingSlice | undefined;
-    const place = placeOf(slices, messageId);
+    const place = scheduled && placeOf(slices, messageId);
     if (scheduled === undefined || place === undefined) {
       return refused('ChangedSince', 'This message was sent already: it cannot be taken back.', 'messageId');
     }
-    const { ids, draftId } = scheduled;
+    const { draftId } = scheduled;
+    // What came meanwhile and joined through these ids is found through them later on, too.
+    const isAlone = messagesOf(slices(threadKey(place.thread))).length === 1;
+    const ids = isAlone ? scheduled.ids : [];
     return happened({
       type: 'mail.SendingCancelled',
       version: 1,
@@ -202,7 +205,7 @@ export const messageScheduled: EventHandler = {
     if (draftId !== null && key === threadKey(draftId) && draftId !== threadOfArrival(data)) {
       return withMarks(slice, new Map([[draftId, { folder: GONE }]]));
     }
-    return evolveArrival(key, slice, data, time, { folder: 'outbox', read: true });
+    return evolveArrival(key, slice, data, time, { folder: 'outbox', read: true, until: dueAt });
   },
   reactions(event, stream) {
     const { messageId, dueAt } = (event as MessageScheduled).data;
@@ -227,7 +230,7 @@ export const messageReleased: EventHandler = {
   evolve(key, slice, event, _content, time) {
     const { messageId, thread, draftId } = (event as MessageReleased).data;
     if (key === threadKey(thread)) {
-      return withMarks(slice, new Map([[messageId, { folder: 'sent', top: time }]]));
+      return withMarks(slice, new Map([[messageId, { folder: 'sent', top: time, until: null }]]));
     }
     if (draftId !== null && key === threadKey(draftId)) return withoutMessages(slice, new Set([draftId]));
     return undefined;

@@ -29,8 +29,10 @@ export function given(area: DomainArea, history: readonly Said[]) {
     when(command: Omit<Said, 'data'> & { readonly data: unknown }) {
       const outcome = shell.execute({ ...command, stream: command.stream ?? ALICE });
       return {
-        then(events: readonly Pick<Said, 'type' | 'data'>[]): void {
-          expect(outcome).toEqual({ events: events.map(({ type, data }) => ({ type, version: 1, data })) });
+        then(events: readonly Pick<Said, 'type' | 'data'>[], reply?: Json): void {
+          const said = events.map(({ type, data }) => ({ type, version: 1, data }));
+          const answer = 'reply' in outcome && { reply: reply ?? outcome.reply };
+          expect(outcome).toEqual({ events: said, ...answer });
         },
         thenRejected(
           code: RejectionCode,

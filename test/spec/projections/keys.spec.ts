@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAccountName } from '../../../domain/account/names.ts';
-import { FOLDERS } from '../../../domain/mail/events.ts';
+import { SYSTEM_FOLDERS } from '../../../domain/mail/folders.ts';
 import { accountStream, chunkStream, CONSOLE_STREAM } from '../../../domain/streams.ts';
 import { readAccountProfile } from '../../../projections/account.ts';
-import { readFolderCounts } from '../../../projections/folder.ts';
 import * as keys from '../../../projections/keys.ts';
+import { readFolderCounts } from '../../../projections/mailbox-cells.ts';
 import { id } from '../given.ts';
 
 const anyName = fc.stringMatching(/^[a-z0-9][a-z0-9._-]{1,31}$/);
@@ -15,30 +15,47 @@ const anyTime = fc.nat({ max: 99_999_999_999_999 });
 describe('the names of rows', () => {
   it('are read as they were built, for any account', () => {
     fc.assert(
-      fc.property(anyName, anyId, fc.constantFrom(...FOLDERS), (account, anId, folder) => {
-        expect(isAccountName(account)).toBe(true);
-        const owner = accountStream(account);
-        expect(keys.parseRow(keys.accountRow(owner))).toEqual({ kind: 'account', account });
-        expect(keys.parseRow(keys.sessionsRow(owner))).toEqual({ kind: 'sessions', account });
-        expect(keys.parseRow(keys.folderCountsRow(owner))).toEqual({ kind: 'folder counts', account });
-        expect(keys.parseRow(keys.folderRow(owner, folder))).toEqual({ kind: 'folder', account, folder });
-        expect(keys.parseRow(keys.messageRow(owner, anId))).toEqual({
-          kind: 'message',
-          account,
-          messageId: anId,
-        });
-        expect(keys.parseRow(keys.driveFolderRow(owner, anId))).toEqual({
-          kind: 'drive folder',
-          account,
-          folderId: anId,
-        });
-        expect(keys.parseRow(keys.manifestCell(owner, anId).row)).toEqual({
-          kind: 'drive file',
-          account,
-          fileId: anId,
-        });
-        expect(keys.parseRow(keys.usageCell(owner).row)).toEqual({ kind: 'drive usage', account });
-      }),
+      fc.property(
+        anyName,
+        anyId,
+        fc.oneof(fc.constantFrom(...SYSTEM_FOLDERS), anyId),
+        (account, anId, folder) => {
+          expect(isAccountName(account)).toBe(true);
+          const owner = accountStream(account);
+          expect(keys.parseRow(keys.accountRow(owner))).toEqual({ kind: 'account', account });
+          expect(keys.parseRow(keys.sessionsRow(owner))).toEqual({ kind: 'sessions', account });
+          expect(keys.parseRow(keys.folderCountsRow(owner))).toEqual({ kind: 'folder counts', account });
+          expect(keys.parseRow(keys.folderRow(owner, folder))).toEqual({ kind: 'folder', account, folder });
+          expect(keys.parseRow(keys.ownFoldersRow(owner))).toEqual({ kind: 'own folders', account });
+          expect(keys.parseRow(keys.bulksRow(owner))).toEqual({ kind: 'bulks', account });
+          expect(keys.parseRow(keys.threadCell(owner, anId).row)).toEqual({
+            kind: 'thread',
+            account,
+            thread: anId,
+          });
+          expect(keys.parseRow(keys.messageRow(owner, anId))).toEqual({
+            kind: 'message',
+            account,
+            messageId: anId,
+          });
+          expect(keys.parseRow(keys.draftContentCell(owner, anId).row)).toEqual({
+            kind: 'draft',
+            account,
+            messageId: anId,
+          });
+          expect(keys.parseRow(keys.driveFolderRow(owner, anId))).toEqual({
+            kind: 'drive folder',
+            account,
+            folderId: anId,
+          });
+          expect(keys.parseRow(keys.manifestCell(owner, anId).row)).toEqual({
+            kind: 'drive file',
+            account,
+            fileId: anId,
+          });
+          expect(keys.parseRow(keys.usageCell(owner).row)).toEqual({ kind: 'drive usage', account });
+        },
+      ),
     );
   });
 
@@ -61,6 +78,9 @@ describe('the names of rows', () => {
       `${alice}/mail`,
       `${alice}/mail/folder/`,
       `${alice}/mail/folder/attic`,
+      `${alice}/mail/thread/`,
+      `${alice}/mail/draft/`,
+      `${alice}/mail/bulks/x`,
       `${alice}/mail/message/`,
       `${alice}/mail/message/a/b`,
       `${alice}/account/x/y`,
@@ -76,7 +96,7 @@ describe('the names of rows', () => {
   });
 });
 
-describe('the order of messages', () => {
+describe('the order of conversations', () => {
   it('is newest first, and by id within a millisecond', () => {
     fc.assert(
       fc.property(anyTime, anyId, anyTime, anyId, (a, idA, b, idB) => {
@@ -89,8 +109,8 @@ describe('the order of messages', () => {
   it('is read as it was built, and nothing else is', () => {
     fc.assert(
       fc.property(anyTime, anyId, fc.boolean(), (at, anId, arrived) => {
-        const messageId = arrived ? `${anId}-in` : anId;
-        expect(keys.parseOrder(keys.orderOf(at, messageId))).toEqual({ at, messageId });
+        const thread = arrived ? `${anId}-in` : anId;
+        expect(keys.parseOrder(keys.orderOf(at, thread))).toEqual({ at, thread });
       }),
     );
     for (const order of ['', '1-x', `${'0'.repeat(13)}-${id(1)}`, `${'0'.repeat(14)}-${id(1)}-out`]) {

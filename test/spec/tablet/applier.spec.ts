@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CellStore } from '../../../storage-nodes/cells/cells.ts';
 import { SPACE } from '../../../storage-nodes/cells/cells.ts';
-import type { LogRecord } from '../../../storage-nodes/log/entry.ts';
+import { decodeHead, type LogRecord } from '../../../storage-nodes/log/entry.ts';
 import { Applier } from '../../../storage-nodes/tablet/applier.ts';
 import type { Application } from '../../../storage-nodes/tablet/application.ts';
 import { replayInto } from '../../../storage-nodes/tablet/replay.ts';
@@ -13,7 +13,7 @@ import { APPLICATION, command, memoryCells, Primary, put, TABLET } from './log-o
 const seed = Number(process.env['PENNCLOUD_SEED'] ?? Date.now() % 2 ** 31);
 const ID = 'abcdefghijklmnopqrstuvwxyz';
 
-/** 2,600 entries: mail with reactions and kv, commands that expire on the way, two forgettings and more. */
+/** 2,600 entries: conversations with reactions and kv, commands that expire on the way, two forgettings and more. */
 async function aLog(): Promise<LogRecord[]> {
   const primary = new Primary(await memoryCells());
   const alice = accountStream('alice');
@@ -44,10 +44,15 @@ async function aLog(): Promise<LogRecord[]> {
         return command(
           'mail.ReceiveMessage',
           alice,
-          { messageId, via: 'smtp' },
+          { messageId, via: 'smtp', ids: [hashOf(i), hashOf(round)] },
           [Buffer.alloc(9000), text],
           more,
         );
+      }
+      if (i % 20 === 8) {
+        const selected = { conversations: [lastOf(primary)], in: 'inbox' };
+        const data = { ...selected, snoozeUntil: primary.time + 5000 + i };
+        return command('mail.ChangeMessages', alice, data, [], more);
       }
       if (i % 20 === 9) return command('kv.Delete', `row ${i % 7}`, { column: `c${i % 5}` }, [], more);
       return put(`row ${i % 7}`, `c${i % 11}`, 'v'.repeat(i * 30), more);
@@ -55,6 +60,21 @@ async function aLog(): Promise<LogRecord[]> {
     await Promise.all(asked.map((one) => primary.decide(one)));
   }
   return primary.log;
+}
+
+/** The hash of a Message-ID. */
+function hashOf(number: number): string {
+  return `${number}`.padEnd(22, '_');
+}
+
+/** The conversation that the newest mail of the log came to; one that is not there, if none did. */
+function lastOf({ log }: Primary): string {
+  for (const { head } of log.slice(-200).toReversed()) {
+    const [event] = decodeHead(head).events;
+    const thread = event?.type === 'mail.MessageReceived' ? event.data['thread'] : undefined;
+    if (typeof thread === 'string') return thread;
+  }
+  return ID;
 }
 
 async function* each(records: readonly LogRecord[]): AsyncIterable<LogRecord> {

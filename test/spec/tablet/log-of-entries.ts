@@ -5,7 +5,8 @@ import type { CellStore } from '../../../storage-nodes/cells/cells.ts';
 import { MemoryCells } from '../../../storage-nodes/cells/memory-cells.ts';
 import type { CommandRequest } from '../../../storage-nodes/client/client.ts';
 import type { LogRecord } from '../../../storage-nodes/log/entry.ts';
-import { Applier } from '../../../storage-nodes/tablet/applier.ts';
+import type { NodeLog } from '../../../storage-nodes/log/log.ts';
+import { Applier, type Applied } from '../../../storage-nodes/tablet/applier.ts';
 import type { Application } from '../../../storage-nodes/tablet/application.ts';
 import { Decisions } from '../../../storage-nodes/tablet/decisions.ts';
 import type { Outcome } from '../../../storage-nodes/tablet/outcome.ts';
@@ -32,16 +33,19 @@ export class Primary {
   readonly #applier: Applier;
   holdBack = false;
   time = 1_700_000_000_000;
+  /** Hears of what applied entries ask for, as a reactor would. */
+  onReaction: (asked: Applied['reactions'][number]) => void = () => {};
+  #applying: Promise<void> = Promise.resolve();
 
-  constructor(cells: CellStore) {
+  constructor(cells: CellStore, application: Application = APPLICATION) {
     this.cells = cells;
-    this.#applier = new Applier(TABLET, cells, APPLICATION);
+    this.#applier = new Applier(TABLET, cells, application);
     this.decisions = new Decisions({
       tablet: TABLET,
       epoch: epoch(1),
       range: { from: '', to: null },
       cells,
-      application: APPLICATION,
+      application,
       timers: realTimers,
       clock: () => this.time,
       random: (into) => randomFillSync(into),
@@ -50,10 +54,23 @@ export class Primary {
     });
   }
 
-  async apply(): Promise<void> {
-    if (this.holdBack) return;
-    const fresh = this.log.slice(this.cells.applied(TABLET));
-    if (fresh.length > 0) await this.#applier.apply(fresh);
+  /** One application after another, whoever asks. */
+  apply(): Promise<void> {
+    return (this.#applying = this.#applying.then(async () => {
+      const fresh = this.holdBack ? [] : this.log.slice(this.cells.applied(TABLET));
+      if (fresh.length === 0) return;
+      for (const asked of (await this.#applier.apply(fresh)).reactions) this.onReaction(asked);
+    }));
+  }
+
+  /** The log as a reactor reads it. */
+  reader(): NodeLog {
+    const record = (seq: number) => this.log[seq - 1];
+    return {
+      readHeads: async (_tablet: string, from: number) => this.log.slice(from - 1, from),
+      readPart: async (_tablet: string, seq: number, part: number, offset: number, length: number) =>
+        record(seq)?.parts[part]?.subarray(offset, offset + length),
+    } as unknown as NodeLog;
   }
 
   decide(command: CommandRequest): Promise<Outcome> {

@@ -4,7 +4,6 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { accountStream } from '../../../domain/streams.ts';
 import { Rejected, type Accepted, type CommandRequest } from '../../../storage-nodes/client/client.ts';
 import { Fault } from '../../../storage-nodes/faults.ts';
-import type { NodeLog } from '../../../storage-nodes/log/log.ts';
 import { Reactor } from '../../../storage-nodes/tablet/reactor.ts';
 import type { Settlement } from '../../../storage-nodes/tablet/settlement.ts';
 import { APPLICATION, command, memoryCells, Primary, TABLET } from './log-of-entries.ts';
@@ -47,14 +46,10 @@ async function aTablet(messages: { to: string[]; bytes?: number }[]): Promise<Pr
 }
 
 function react(primary: Primary, execute: (command: CommandRequest) => Promise<void>): Reactor {
-  const log = {
-    read: async (_t: string, from: number) => primary.log.slice(from - 1, from),
-    readHeads: async (_t: string, from: number) => primary.log.slice(from - 1, from),
-  };
   const reactor = new Reactor({
     tablet: TABLET,
     cells: primary.cells,
-    log: log as unknown as NodeLog,
+    log: primary.reader(),
     application: APPLICATION,
     logger: pino({ level: 'silent' }),
     clock: () => primary.time,
