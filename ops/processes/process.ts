@@ -37,6 +37,8 @@ export type Serving = {
   readonly alarms?: () => readonly string[];
   /** Hands over what others can do. Rejects, with a sentence for the operator, if nobody else can. */
   readonly drain?: () => Promise<void>;
+  /** Lets what is in flight finish, while its heartbeat says that it drains; then `stop` follows. */
+  readonly leave?: () => Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -62,6 +64,7 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
   crashOnDefects(logger);
 
   let serving: Serving | undefined;
+  let leaving = false;
   const stops: (() => Promise<void> | void)[] = [() => notices.close()];
   const stop = stopOnRequest(logger, stops);
   const wishes = new Wishes({
@@ -78,7 +81,7 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
     kind,
     id: plan.id,
     address: `${plan.host}:${plan.port}`,
-    status: serving ? (wishes.status ?? serving.status?.() ?? 'serving') : 'starting',
+    status: serving ? statusOf(serving, wishes, leaving) : 'starting',
     pid: process.pid,
     startedAt,
     load: serving?.load?.() ?? 0,
@@ -112,8 +115,20 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
     process.exit(1);
   }
   const beating = startHeartbeat(notices, heartbeat);
-  stops.unshift(() => beating.stop());
+  stops.unshift(
+    async () => {
+      if (!serving?.leave) return;
+      leaving = true;
+      notices.beat(heartbeat());
+      await serving.leave();
+    },
+    () => beating.stop(),
+  );
   logger.info({ address: `${plan.host}:${plan.port}`, pid: process.pid }, 'started');
+}
+
+function statusOf(serving: Serving, wishes: Wishes, leaving: boolean): Heartbeat['status'] {
+  return leaving ? 'draining' : (wishes.status ?? serving.status?.() ?? 'serving');
 }
 
 /** The launcher names the process; run by hand, a process is the first of its kind. */

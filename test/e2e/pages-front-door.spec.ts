@@ -26,6 +26,7 @@ describe('the front door', () => {
     gateways = [0, 1].map(() => createServer((_request, response) => response.end('{"status":"serving"}')));
     ports = await Promise.all(gateways.map(listening));
     door = createFrontDoor({
+      mode: 'redirect',
       notices,
       logger,
       gateways: ports.map((port, index) => ({ id: `gateway-${index}`, address: `127.0.0.1:${port}` })),

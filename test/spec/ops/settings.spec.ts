@@ -19,6 +19,10 @@ describe('settings', () => {
     expect(readSettings({})).toEqual({
       dataFolder: resolve('data'),
       portOffset: 0,
+      frontDoor: 'redirect',
+      tlsCertFile: '',
+      tlsKeyFile: '',
+      drainSeconds: 30,
       host: '127.0.0.1',
       domains: ['penncloud.test'],
       gateways: 2,

@@ -1,0 +1,69 @@
+/**
+ * Leaving without cutting anything off:
+ *
+ *   announce   the health check says "draining"; answers carry `connection: close`
+ *   linger     whoever was sent here a moment ago still arrives and is served
+ *   close      nobody new; live streams end; idle connections are closed as they become idle
+ *   wait       for the requests in flight, up to a limit; what is left then is cut
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Connections } from './connections.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    drain: Drain;
+  }
+}
+
+const LOOK_EVERY_MS = 50;
+
+export type DrainTimes = { readonly lingerMs: number; readonly limitMs: number };
+
+export class Drain {
+  readonly #app: FastifyInstance;
+  readonly #connections: () => Connections;
+  #announced = false;
+
+  constructor(app: FastifyInstance, connections: () => Connections) {
+    this.#app = app;
+    this.#connections = connections;
+    app.addHook('onSend', (request, reply, payload, done) => {
+      if (this.#announced) this.#sayLast(request, reply);
+      done(null, payload);
+    });
+  }
+
+  get announced(): boolean {
+    return this.#announced;
+  }
+
+  announce(): void {
+    this.#announced = true;
+  }
+
+  /** Resolves with how many requests had to be cut, once the server is closed. */
+  async finish({ lingerMs, limitMs }: DrainTimes): Promise<number> {
+    this.announce();
+    await sleep(lingerMs);
+    const { server } = this.#app;
+    let cut = 0;
+    const looking = setInterval(() => this.#connections().closeIdle(), LOOK_EVERY_MS);
+    const limit = setTimeout(() => {
+      cut = this.#connections().requestsInFlight;
+      server.closeAllConnections();
+    }, limitMs);
+    try {
+      await this.#app.close();
+    } finally {
+      clearInterval(looking);
+      clearTimeout(limit);
+    }
+    return cut;
+  }
+
+  /** With several requests sent at once, only the last answer may close the connection. */
+  #sayLast(request: FastifyRequest, reply: FastifyReply): void {
+    if (this.#connections().inFlight(request.raw.socket) <= 1) void reply.header('connection', 'close');
+  }
+}
