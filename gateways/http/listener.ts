@@ -6,6 +6,7 @@
  */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Certificate } from './certificate.ts';
 import { Connections } from './connections.ts';
 import { readHead } from './request-head.ts';
@@ -37,11 +38,17 @@ export function createListener(
   return { server, connections: new Connections(server, { connectionsMax }) };
 }
 
-/** Hands on requests whose head is plain, with their host and path in one form. */
+/**
+ * Hands on requests whose head is plain, with their host and path in one form. After one that is not, the
+ * connection is not read on: nobody knows where the next one would begin.
+ */
 function plain(handler: RequestListener): RequestListener {
+  const refused = new WeakSet<Socket>();
   return (request, response) => {
+    if (refused.has(request.socket)) return;
     const head = readHead(request);
     if (typeof head === 'string') {
+      refused.add(request.socket);
       response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
       response.end(`${head}\n`);
       return;
