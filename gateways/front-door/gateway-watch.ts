@@ -4,7 +4,7 @@
  */
 import type { Notices } from '../../storage-nodes/client/notices.ts';
 import { Liveness } from '../liveness/liveness.ts';
-import { liveGateways, type Candidate, type Gateway } from './choice.ts';
+import { liveGateways, type Candidate, type Check, type Gateway, type Health } from './choice.ts';
 import { checkHealth, type Scheme } from './health-check.ts';
 
 const CHECK_EVERY_MS = 1_000;
@@ -16,7 +16,7 @@ export class GatewayWatch {
   readonly #configured: readonly Gateway[];
   readonly #scheme: Scheme;
   readonly #liveness: Liveness;
-  readonly #answering = new Set<string>();
+  readonly #told = new Map<string, { health: Health; at: number }>();
   readonly #silentSince = new Map<string, number>();
   readonly #checking = new Set<string>();
   readonly #timer: NodeJS.Timeout;
@@ -31,10 +31,10 @@ export class GatewayWatch {
   }
 
   candidates(): Candidate[] {
-    return liveGateways(this.#configured, this.#liveness.signs(), this.#notices.connected(), {
-      answering: this.#answering,
-      silent: new Set(this.#silentSince.keys()),
-    });
+    const now = performance.now();
+    const checks = new Map<string, Check>();
+    for (const [id, { health, at }] of this.#told) checks.set(id, { health, ageMs: now - at });
+    return liveGateways(this.#configured, this.#liveness.signs(), this.#notices.connected(), checks);
   }
 
   /** It left its last health check unanswered. */
@@ -66,8 +66,7 @@ export class GatewayWatch {
     const asked = performance.now();
     const health = await checkHealth(address, this.#scheme, CHECK_EVERY_MS);
     this.#checking.delete(id);
-    if (health === 'serving') this.#answering.add(id);
-    else this.#answering.delete(id);
+    this.#told.set(id, { health, at: performance.now() });
     if (health !== 'silent') this.#silentSince.delete(id);
     else if (!this.#silentSince.has(id)) this.#silentSince.set(id, asked);
   }

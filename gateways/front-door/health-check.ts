@@ -1,15 +1,10 @@
-/**
- * What a gateway says to `GET /healthz`. `silent`: it took the connection and said nothing in time, as a
- * process does that is frozen, or a machine that has lost its power; `away`: it refused, or it says that it
- * serves nobody new.
- */
+/** What a gateway says to `GET /healthz`, and whether it takes connections. */
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
-import { placeOf } from './choice.ts';
+import { placeOf, type Health } from './choice.ts';
 
 export type Scheme = 'http' | 'https';
-export type Health = 'serving' | 'away' | 'silent';
 
 const CONNECT_MS = 250;
 

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { leastBusy, liveGateways, placeOf, type Checked } from '../../../gateways/front-door/choice.ts';
+import {
+  leastBusy,
+  liveGateways,
+  placeOf,
+  type Check,
+  type Health,
+} from '../../../gateways/front-door/choice.ts';
 import { hostNameOf } from '../../../gateways/http/request-head.ts';
 import { DEAD_MS, LIVE_MS, Liveness, type LifeSign } from '../../../gateways/liveness/liveness.ts';
 import type { Heartbeat } from '../../../storage-nodes/client/notices.ts';
@@ -29,9 +35,11 @@ const configured = [
   { id: 'gateway-02', address: '127.0.0.1:8002' },
 ];
 const ids = (found: readonly { id: string }[]) => found.map(({ id }) => id);
-const nobody: Checked = { answering: new Set(), silent: new Set() };
-const answering = (...ids: string[]): Checked => ({ ...nobody, answering: new Set(ids) });
-const silent = (...ids: string[]): Checked => ({ ...nobody, silent: new Set(ids) });
+const told = (health: Health, ...ids: string[]): ReadonlyMap<string, Check> =>
+  new Map(ids.map((id) => [id, { health, ageMs: 500 }]));
+const nobody = told('serving');
+const answering = (...ids: string[]) => told('serving', ...ids);
+const silent = (...ids: string[]) => told('silent', ...ids);
 
 describe('a gateway is live', () => {
   test('while its last heartbeat is younger than three seconds', () => {
@@ -74,10 +82,12 @@ describe('a gateway is live', () => {
     expect(ids(all)).toEqual(['gateway-01', 'gateway-02']);
   });
 
-  test('while no heartbeat can be heard, not by its last one if it refuses its health check', () => {
-    expect(
-      ids(liveGateways(configured, [sign('gateway-01'), sign('gateway-02')], false, answering('gateway-02'))),
-    ).toEqual(['gateway-02']);
+  test('by the newer word, if it refused its health check', () => {
+    const signs = [sign('gateway-01', 900), sign('gateway-02', 100)];
+    for (const hearing of [true, false]) {
+      const live = liveGateways(configured, signs, hearing, told('away', 'gateway-01', 'gateway-02'));
+      expect(ids(live)).toEqual(['gateway-02']);
+    }
   });
 });
 
