@@ -137,7 +137,7 @@ function headers(secure: boolean, frontDoorPort: number | undefined) {
     referrerPolicy: { policy: 'same-origin' as const },
     // The front door, on another port of this host, does not send it; browsers want one answer per origin.
     originAgentCluster: false,
-    strictTransportSecurity: secure && { maxAge: 180 * 24 * 3600 },
+    strictTransportSecurity: secure && { maxAge: 180 * 24 * 3600, includeSubDomains: false },
   };
 }
 

@@ -51,6 +51,8 @@ export type ForwarderOptions = {
 export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #kept = new Agent({ keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo' });
+  /** Answers that have no end of their own. */
+  readonly #live = new Set<ServerResponse>();
   /** By gateway: requests on their way. Live streams do not count once they are open. */
   readonly #inFlight = new Map<string, number>();
   #turn = 0;
@@ -78,6 +80,11 @@ export class Forwarder {
       failure = outcome;
       if (!mayRepeat) return failure;
     }
+  }
+
+  /** Ends live streams: they would keep this process from leaving, and their pages open others. */
+  endLive(): void {
+    for (const response of this.#live) response.end();
   }
 
   close(): void {
@@ -118,6 +125,10 @@ export class Forwarder {
       response.once('close', left);
       upstream.on('response', (answer) => {
         answered = true;
+        if (isLive(answer)) {
+          this.#live.add(response);
+          response.once('close', () => this.#live.delete(response));
+        }
         giveBack(answer, response);
         settle('answered');
       });
@@ -186,6 +197,10 @@ function sendBody(request: IncomingMessage, response: ServerResponse, upstream: 
   // It may answer without ever asking for the body: then this request will have no end of its own.
   upstream.once('response', (answer) => answer.once('end', () => upstream.destroy()));
   upstream.flushHeaders();
+}
+
+function isLive({ headers }: IncomingMessage): boolean {
+  return headers['content-type']?.startsWith('text/event-stream') === true;
 }
 
 function giveBack(answer: IncomingMessage, response: ServerResponse): void {

@@ -48,6 +48,8 @@ export function createFrontDoor(options: FrontDoorOptions): FastifyInstance {
     serverFactory: (handler) => (listener = createListener(handler, { certificate })).server,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    frameworkErrors: (_error, _request, reply) =>
+      tell(reply as FastifyReply, 400, 'This address is malformed: please check it.'),
   }) as unknown as FastifyInstance;
   const drain = new Drain(app, () => listener!.connections);
   app.decorate('drain', drain);
@@ -57,6 +59,10 @@ export function createFrontDoor(options: FrontDoorOptions): FastifyInstance {
     scheme: mode === 'proxy' ? 'http' : proto,
   });
   const forwarder = new Forwarder({ watch, sealKey, proto });
+  app.addHook('preClose', (done) => {
+    forwarder.endLive();
+    done();
+  });
   app.addHook('onClose', () => {
     watch.close();
     forwarder.close();
@@ -131,13 +137,13 @@ function unanswered(reply: FastifyReply, failure: Failure): FastifyReply {
   const [status, message] = NO_ANSWER[failure];
   // What still comes of a body that nobody reads would be taken for a next request.
   if (!reply.request.raw.complete) void reply.header('connection', 'close');
+  return tell(reply.header('retry-after', 2), status, message);
+}
+
+function tell(reply: FastifyReply, status: number, message: string): FastifyReply {
   return reply
     .status(status)
-    .headers({
-      'retry-after': 2,
-      'cache-control': 'no-store',
-      'content-security-policy': "default-src 'none'",
-    })
+    .headers({ 'cache-control': 'no-store', 'content-security-policy': "default-src 'none'" })
     .type('text/html; charset=utf-8')
     .send(
       `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>PennCloud</title></head><body><main><h1>PennCloud</h1><p role="alert">${message}</p></main></body></html>`,

@@ -38,6 +38,11 @@ export class Drain {
     return this.#announced;
   }
 
+  /** Requests whose answers are not yet sent. */
+  get inFlight(): number {
+    return this.#connections().requestsInFlight;
+  }
+
   announce(): void {
     this.#announced = true;
   }
@@ -50,7 +55,7 @@ export class Drain {
     let cut = 0;
     const looking = setInterval(() => this.#connections().closeIdle(), LOOK_EVERY_MS);
     const limit = setTimeout(() => {
-      cut = this.#connections().requestsInFlight;
+      cut = this.inFlight;
       server.closeAllConnections();
     }, limitMs);
     try {

@@ -236,6 +236,23 @@ describe('a request that goes through', () => {
     await until('the gateway is told', () => open_.length === 0);
   });
 
+  test('ends live events when it leaves, and waits for what has an end', async () => {
+    let finish: () => void = () => {};
+    await open((asked, answer) => {
+      if (asked.url === '/live')
+        answer.writeHead(200, { 'content-type': 'text/event-stream' }).write(':\n\n');
+      else finish = () => answer.end('done');
+    });
+    const live = await fetch(`${url}/live`);
+    const waiting = curl([`${url}/waits`]);
+    await until('both are under way', () => door.drain.inFlight === 2);
+    const left = door.drain.finish({ lingerMs: 0, limitMs: 20_000 });
+    expect(await live.text()).toBe(':\n\n');
+    finish();
+    expect(String((await waiting).body)).toBe('done');
+    expect(await left).toBe(0);
+  });
+
   test('brings back pieces of a file, and HEAD without a body', async () => {
     const file = Buffer.from('0123456789');
     await open((asked, answer) => {
@@ -330,6 +347,15 @@ describe('when a gateway fails', () => {
     );
     expect(Math.max(...took)).toBeLessThan(3_000);
     for (const socket of sockets) socket.destroy();
+  });
+
+  test('an address that nobody can read is refused with a page', async () => {
+    await open(fine);
+    const { status, body } = await curl([`${url}/%zz`]);
+    expect([status, String(body)]).toEqual([
+      400,
+      expect.stringMatching(/role="alert">This address is malformed/),
+    ]);
   });
 
   test('without any, the answer is to try again', async () => {
