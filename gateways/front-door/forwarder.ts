@@ -14,7 +14,6 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
-import { pipeline } from 'node:stream';
 import { sealedOrigin } from '../http/forwarded.ts';
 import { leastBusy, placeOf, type Candidate } from './choice.ts';
 import type { GatewayWatch } from './gateway-watch.ts';
@@ -208,7 +207,9 @@ function giveBack(answer: IncomingMessage, response: ServerResponse): void {
   response.writeHead(answer.statusCode!, answer.statusMessage, responseLines(answer));
   // A live stream says nothing at first, yet the page must know that it is open.
   response.flushHeaders();
-  pipeline(answer, response, () => {
-    // One that breaks off on either side breaks off on the other.
+  answer.pipe(response);
+  // One that breaks off must not look like one that has ended.
+  answer.once('close', () => {
+    if (!answer.complete) response.destroy();
   });
 }

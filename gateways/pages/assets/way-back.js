@@ -64,7 +64,9 @@ function tellAway(away, door) {
     'The connection is lost for now. What you typed is still here, and can be sent once it is back. ',
     link,
   );
-  (document.querySelector('main') ?? document.body).prepend(notice);
+  const heading = document.querySelector('main h1');
+  if (heading) heading.before(notice);
+  else document.body.prepend(notice);
 }
 
 startWayBack();
