@@ -87,9 +87,11 @@ export function createFrontDoor(options: FrontDoorOptions): FastifyInstance {
   let turn = 0;
   app.all('/*', async (request, reply) => {
     if (mode === 'proxy') return carry(forwarder, drain, request, reply);
+    const hostName = hostNameOf(request.headers.host);
+    if (hostName === undefined) return tell(reply, 400, 'The Host line is missing.');
     const chosen = await firstReachable(watch.candidates(), turn++);
     if (chosen === undefined) return unanswered(reply, 'none');
-    const place = `${hostNameOf(request.headers.host)}:${placeOf(chosen.address).port}`;
+    const place = `${hostName}:${placeOf(chosen.address).port}`;
     return reply.header('cache-control', 'no-store').redirect(`${proto}://${place}${request.url}`, 307);
   });
   // A client that asks before it sends a large body is answered before it does.

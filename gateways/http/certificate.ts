@@ -3,8 +3,7 @@
  * asked), and what is new is shown to whoever connects next; open connections stay. A pair that does not fit
  * together, as while only one of the two files has been replaced, is logged and not used.
  */
-import { unwatchFile, watchFile } from 'node:fs';
-import { readFileSync } from 'node:fs';
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import type { Server } from 'node:http';
 import { createSecureContext, Server as TlsServer } from 'node:tls';
 import type { Logger } from 'pino';

@@ -6,11 +6,15 @@
  * connection is idle when every answer has been handed to the system and nothing of a next request
  * has come. This takes Node's place on the server.
  *
- * So many connections at most: with one more, the one idle for longest is closed.
+ * So many connections at most: with one more, the one idle for longest is closed. And so many requests at
+ * once on one connection: Node begins every request that it has read, however many wait for their answers.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
+
+/** Clients send one after the other; the few that do not send a handful. */
+const PIPELINED_MAX = 64;
 
 type State = {
   inFlight: number;
@@ -64,7 +68,7 @@ export class Connections {
   #begin(socket: Socket, response: ServerResponse): void {
     const state = this.#open.get(socket);
     if (state === undefined) return;
-    state.inFlight++;
+    if (++state.inFlight > PIPELINED_MAX) socket.destroy();
     response.once('close', () => {
       if (--state.inFlight > 0 || !this.#open.has(socket)) return;
       state.idleAt.bytesRead = socket.bytesRead;

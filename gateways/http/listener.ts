@@ -45,7 +45,7 @@ export function createListener(
 function plain(handler: RequestListener): RequestListener {
   const refused = new WeakSet<Socket>();
   return (request, response) => {
-    if (refused.has(request.socket)) return;
+    if (refused.has(request.socket) || request.socket.destroyed) return;
     const head = readHead(request);
     if (typeof head === 'string') {
       refused.add(request.socket);

@@ -149,6 +149,14 @@ describe('a listener', () => {
     expect(piece.toString()).toMatch(/^HTTP\/1\.1 431 /);
   });
 
+  test('begins no thousands of requests for one connection', async () => {
+    const socket = await open();
+    socket.write('GET /waits HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1_000));
+    await once(socket, 'close');
+    await until('none is left', () => listener.connections.requestsInFlight === 0);
+    expect((await answerTo(ask('/'))).statusCode).toBe(200);
+  });
+
   test('keeps so many connections at most: the one idle for longest makes room, one in use never', async () => {
     const busy = await open();
     busy.write('GET /waits HTTP/1.1\r\nHost: a\r\n\r\n');

@@ -76,6 +76,8 @@ describe('a person whose gateway is gone', () => {
   });
 
   const stay = (path: string) => page.goto(`${cluster.frontDoor}${path}`);
+  /** As when one comes back to the window; else the page would look every ten seconds. */
+  const lookAround = () => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
   const idHere = () => (here = IDS[cluster.gateways.indexOf(new URL(page.url()).origin)]!);
   const disable = async (id: string) => {
     const { code, stderr } = await cluster.cli(['node', 'disable', id]);
@@ -97,18 +99,32 @@ describe('a person whose gateway is gone', () => {
     await enable(id);
   });
 
+  test('and also if it is there, but frozen', async () => {
+    await stay('/mail/sent');
+    idHere();
+    const before = new URL(page.url()).origin;
+    const frozen = cluster.pid(here);
+    process.kill(frozen, 'SIGSTOP');
+    try {
+      await lookAround();
+      await page.waitForURL((url) => url.origin !== before && url.pathname === '/mail/sent');
+      expect(await page.getByRole('button', { name: 'Log out' }).isVisible()).toBe(true);
+    } finally {
+      process.kill(frozen, 'SIGCONT');
+    }
+  });
+
   test('keeps what was typed, is told, and can send it once the gateway is back', async () => {
     await stay('/mail/compose');
     idHere();
     const id = here;
     await page.getByLabel('Subject').fill('Half written');
     await disable(id);
-    // As when one comes back to the window; else it would look every ten seconds.
-    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    await lookAround();
     await page.getByText('What you typed is still here').waitFor();
     expect(await page.getByLabel('Subject').inputValue()).toBe('Half written');
     await enable(id);
-    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    await lookAround();
     await page.getByText('What you typed is still here').waitFor({ state: 'detached' });
     await page.getByLabel('To', { exact: true }).fill('ann@penncloud.test');
     await page.getByRole('button', { name: 'Send' }).first().click();

@@ -143,6 +143,16 @@ describe('the plan of a cluster', () => {
     ]);
   });
 
+  test('keeps gateways on this machine, in the clear, where the front door carries everything', () => {
+    const place = { portOffset: 0, host: '0.0.0.0', gateways: 1, tlsCertFile: 'cert.pem' };
+    const web = (frontDoor: 'redirect' | 'proxy') =>
+      planCluster({ ...place, frontDoor }).flatMap(({ id, scheme, host }) =>
+        scheme ? [`${id} ${scheme} ${host}`] : [],
+      );
+    expect(web('redirect')).toEqual(['gateway-1 https 0.0.0.0', 'front-door https 0.0.0.0']);
+    expect(web('proxy')).toEqual(['gateway-1 http 127.0.0.1', 'front-door https 0.0.0.0']);
+  });
+
   test('opens to the network nothing but web and SMTP', () => {
     expect(plan.filter(({ host }) => host === '0.0.0.0').map(({ kind }) => kind)).toEqual([
       'gateway',
