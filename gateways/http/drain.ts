@@ -20,6 +20,9 @@ const LOOK_EVERY_MS = 50;
 
 export type DrainTimes = { readonly lingerMs: number; readonly limitMs: number };
 
+/** Nobody is waited for. */
+export const AT_ONCE: DrainTimes = { lingerMs: 0, limitMs: 0 };
+
 export class Drain {
   readonly #app: FastifyInstance;
   readonly #connections: () => Connections;
@@ -52,17 +55,17 @@ export class Drain {
     this.announce();
     await sleep(lingerMs);
     const { server } = this.#app;
+    const deadline = performance.now() + limitMs;
     let cut = 0;
-    const looking = setInterval(() => this.#connections().closeIdle(), LOOK_EVERY_MS);
-    const limit = setTimeout(() => {
-      cut = this.inFlight;
+    const looking = setInterval(() => {
+      if (performance.now() < deadline) return this.#connections().closeIdle();
+      cut = Math.max(cut, this.inFlight);
       server.closeAllConnections();
-    }, limitMs);
+    }, LOOK_EVERY_MS);
     try {
       await this.#app.close();
     } finally {
       clearInterval(looking);
-      clearTimeout(limit);
     }
     return cut;
   }

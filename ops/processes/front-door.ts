@@ -1,5 +1,6 @@
 /** The front door's process. */
 import { createFrontDoor } from '../../gateways/front-door/front-door.ts';
+import { AT_ONCE } from '../../gateways/http/drain.ts';
 import { runProcess } from './process.ts';
 import { planCluster, reachable } from './topology.ts';
 import { certificateFiles, certificateIn, keepRenewed, leave, sealKeyOf } from './web.ts';
@@ -22,6 +23,8 @@ runProcess('front-door', async ({ plan, settings, cluster, logger, notices }) =>
   return {
     // Nobody sends clients here: they come by its address alone, which is gone either way.
     leave: () => leave(app, { settings, logger, lingerMs: 0 }),
-    stop: () => app.close(),
+    stop: async () => {
+      await app.drain.finish(AT_ONCE);
+    },
   };
 });

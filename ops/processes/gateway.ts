@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { createGatewayApp } from '../../gateways/gateway.ts';
 import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
+import { AT_ONCE } from '../../gateways/http/drain.ts';
 import { runProcess } from './process.ts';
 import { planCluster } from './topology.ts';
 import { certificateFiles, certificateIn, keepRenewed, leave, lingerMs, sealKeyOf } from './web.ts';
@@ -41,7 +42,7 @@ runProcess('gateway', async ({ plan, settings, cluster, nodes, logger, notices }
     drain: async () => app.drain.announce(),
     leave: () => leave(app, { settings, logger, lingerMs: lingerMs(notices) }),
     stop: async () => {
-      await app.close();
+      await app.drain.finish(AT_ONCE);
       await store.close();
     },
   };

@@ -65,7 +65,7 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
 
   let serving: Serving | undefined;
   let leaving = false;
-  const stops: (() => Promise<void> | void)[] = [() => notices.close()];
+  const stops: Stop[] = [() => notices.close()];
   const stop = stopOnRequest(logger, stops);
   const wishes = new Wishes({
     id: plan.id,
@@ -116,8 +116,8 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
   }
   const beating = startHeartbeat(notices, heartbeat);
   stops.unshift(
-    async () => {
-      if (!serving?.leave) return;
+    async ({ atOnce }) => {
+      if (!serving?.leave || atOnce) return;
       leaving = true;
       notices.beat(heartbeat());
       await serving.leave();
@@ -166,16 +166,15 @@ function startFailure(id: string, error: unknown): string | undefined {
   return cause === undefined ? undefined : startFailure(id, cause);
 }
 
-function stopOnRequest(
-  logger: Logger,
-  stops: (() => Promise<void> | void)[],
-): (reason: string) => Promise<void> {
+type Stop = (how: { readonly atOnce: boolean }) => Promise<void> | void;
+
+function stopOnRequest(logger: Logger, stops: Stop[]): (reason: string) => Promise<void> {
   let stopping = false;
-  const stop = async (reason: string): Promise<void> => {
+  const stop = async (reason: string, atOnce = false): Promise<void> => {
     if (stopping) return;
     stopping = true;
     try {
-      for (const step of stops) await step();
+      for (const step of stops) await step({ atOnce });
       logger.info({ reason }, 'stopped');
       process.exit(0);
     } catch (error) {
@@ -185,8 +184,8 @@ function stopOnRequest(
   };
   process.on('SIGTERM', () => void stop('SIGTERM'));
   process.on('SIGINT', () => void stop('SIGINT'));
-  // The kernel closes the channel however the launcher ends.
-  process.on('disconnect', () => void stop('the launcher is gone'));
+  // The kernel closes the channel however the launcher ends. The next launcher wants these ports.
+  process.on('disconnect', () => void stop('the launcher is gone', true));
   return stop;
 }
 

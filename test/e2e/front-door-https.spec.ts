@@ -78,6 +78,28 @@ describe('behind one name', () => {
     for (const gateway of cluster.gateways) expect(gateway).toMatch(/^http:\/\/localhost:/);
   });
 
+  test('limits count each client, and not the front door', async () => {
+    const guesses = `${cluster.frontDoor}/admin/enter?token=a-guess-of-some-length-[1-80]`;
+    const from = async (address: string) => {
+      const told = await curl([
+        ...[
+          ...trust(),
+          '--interface',
+          address,
+          '--output',
+          '/dev/null',
+          '--write-out',
+          '%{http_code} ',
+          guesses,
+        ],
+      ]);
+      return String(told.body).trim().split(' ');
+    };
+    // Each gateway counts for itself.
+    expect((await from('127.0.0.2')).slice(-10)).toEqual(Array(10).fill('429'));
+    expect((await from('127.0.0.3')).slice(0, 10)).not.toContain('429');
+  });
+
   test('large files go up and come down whole, and in pieces', async () => {
     const bytes = randomBytes(12 * 1024 * 1024);
     const form = Object.entries(formOn(await page('/drive'), '/drive/upload'));

@@ -152,6 +152,12 @@ describe('HEAD', () => {
     }
   });
 
+  test('is there wherever GET is', () => {
+    const routes = house.gateways[0].printRoutes({ commonPrefix: false }).match(/\(.*GET.*\)/g)!;
+    expect(routes.length).toBeGreaterThan(20);
+    expect(routes.filter((methods) => !methods.includes('HEAD'))).toEqual([]);
+  });
+
   test('does not use up a link that opens once', async () => {
     const { status, headers } = await curl(['--head', `${base}/admin/enter?token=${'x'.repeat(43)}`]);
     expect([status, headers['set-cookie']]).toEqual([200, undefined]);
