@@ -1,11 +1,11 @@
 /**
  * Proxy mode: a request goes on to a gateway and its answer comes back, both streamed, a few tens of
- * kilobytes in between however long they are. What the client sees of the gateways is nothing: when one dies, the next
- * request is another one's.
+ * kilobytes in between however long they are. Of the gateways the client sees nothing: when one dies, the
+ * next request is another one's.
  *
- * Sent again only what nobody can have begun: a request whose connection was not made; and a GET or HEAD
- * without a body, which changes nothing, until its answer has begun. Everything else goes once, on a connection of
- * its own: on a kept one that closes at that moment nobody could tell.
+ * Sent again is only what nobody can have begun: a request whose connection was not made; and a GET or HEAD
+ * without a body, which changes nothing, until its answer has begun. Everything else goes once, on a
+ * connection of its own: on a kept one that closes at that moment nobody could tell.
  */
 import {
   Agent,
@@ -23,8 +23,8 @@ const CONNECT_MS = 1_000;
 const LOOK_EVERY_MS = 500;
 
 /**
- * `unsent`: nothing was begun. `stale`: it went on a kept connection that was about to close. `lost`: it was begun, and
- * no answer came. `frozen`: none came for too long.
+ * `unsent`: nothing was begun. `stale`: it went on a kept connection that was about to close. `lost`: it was
+ * begun, and no answer came. `frozen`: none came for too long.
  */
 type Outcome = 'answered' | 'unsent' | 'stale' | 'lost' | 'frozen';
 /** Of a request that got no answer. `none`: no gateway took it. */

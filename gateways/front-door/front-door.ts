@@ -1,9 +1,9 @@
 /**
  * The front door: one address for everybody, in one of two ways (decision 0019).
  *
- *   redirect   each client is sent on to a live, least busy gateway (307, which keeps method, path and query, on
- *              the host name that the client used); cookies hold for all ports of a host, so the client stays logged in
- *              whichever gateway it meets
+ *   redirect   each client is sent on to a live, least busy gateway (307, which keeps method, path and query,
+ *              on the host name that the client used); cookies hold for all ports of a host, so the client
+ *              stays logged in whichever gateway it meets
  *   proxy      each request goes on to a gateway and its answer comes back: people see this one address
  */
 import type { IncomingMessage } from 'node:http';

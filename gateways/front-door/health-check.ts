@@ -32,8 +32,8 @@ export function checkHealth(address: string, scheme: Scheme, patienceMs: number)
 }
 
 /**
- * Whether connections are taken at this moment. A health check is up to a second old; a process that was killed since then refuses
- * at once, so that asking costs a round trip and spares a client an error page.
+ * Whether connections are taken at this moment. A health check is up to a second old; a process that was
+ * killed since then refuses at once, so that asking costs a round trip and spares a client an error page.
  */
 export function takesConnections(address: string): Promise<boolean> {
   return new Promise((resolve) => {

@@ -1,8 +1,8 @@
 /**
  * The stylesheet, the script and the icon of the pages. Each is served under a name that holds the hash
  * of its bytes, so that a browser may keep it for a year and still never shows an old one. Stylesheet
- * and script are written in a file for each part of the pages, and served as one. All of it is compressed once, at the start, as
- * small as it gets.
+ * and script are written in a file for each part of the pages, and served as one. All of it is compressed
+ * once, at the start, as small as it gets.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

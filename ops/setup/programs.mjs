@@ -1,7 +1,7 @@
 /**
  * Programs that npm cannot bring: nats-server, etcd where configurations lie there, peers for the benchmark,
- * Chromium and curl for the tests, and what chaos uses. As root on Debian they are installed; everyone else gets one line that says
- * what to install.
+ * Chromium and curl for the tests, and what chaos uses. As root on Debian they are installed; everyone else
+ * gets one line that says what to install.
  */
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter } from 'node:path';
