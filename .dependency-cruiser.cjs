@@ -106,6 +106,12 @@ module.exports = {
       { path: '^gateways/smtp/' },
       { path: '^gateways/(web|admin)/' },
     ),
+    never(
+      'http-is-below',
+      'What is under every gateway knows none of what stands on it.',
+      { path: '^gateways/http/' },
+      { path: '^gateways/', pathNot: '^gateways/http/' },
+    ),
     never('nobody-imports-tests', 'Only tests import tests.', { pathNot: '^test/' }, { path: '^test/' }),
   ],
   options: {

@@ -3,6 +3,7 @@
  * any moment, and another one answers the next request. What every answer has in common is set up here:
  * security headers, compression, cookies, forms, templates, and how an error is told.
  */
+import type { IncomingMessage } from 'node:http';
 import compress from '@fastify/compress';
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
@@ -18,6 +19,11 @@ import Fastify, {
 } from 'fastify';
 import type { Logger } from 'pino';
 import { registerAdmin } from './admin/admin.ts';
+import type { Certificate } from './http/certificate.ts';
+import { Drain } from './http/drain.ts';
+import { believeSealed } from './http/forwarded.ts';
+import { createListener, type Listener } from './http/listener.ts';
+import { hostNameOf } from './http/request-head.ts';
 import { assetUrls, registerAssets } from './pages/assets.ts';
 import type { GatewayDeps } from './pages/deps.ts';
 import { Pages } from './pages/pages.ts';
@@ -32,22 +38,33 @@ declare module 'fastify' {
   }
 }
 
+export type GatewayOptions = {
+  readonly deps: GatewayDeps;
+  readonly logger: Logger;
+  /** With one, HTTPS is spoken. */
+  readonly certificate?: Certificate | undefined;
+  /** The key that the front door seals with where a request comes from; without one nobody is believed. */
+  readonly sealKey?: string;
+  /** Where a page finds the front door when this gateway is gone: its port, on the host name that the client used. */
+  readonly frontDoorPort?: number | undefined;
+};
+
 /** Large enough for the longest message that the compose form takes, percent-encoded. */
 const FORM_BYTES_MAX = 8 * 1024 * 1024;
 
-export async function createGatewayApp(options: {
-  deps: GatewayDeps;
-  logger: Logger;
-}): Promise<FastifyInstance> {
-  const { deps, logger } = options;
+export async function createGatewayApp(options: GatewayOptions): Promise<FastifyInstance> {
+  const { deps, logger, certificate, sealKey, frontDoorPort } = options;
+  let listener: Listener | undefined;
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: FORM_BYTES_MAX,
-    // Uploads take as long as they take; a client that sends no headers is still cut off by Node.
-    requestTimeout: 0,
-    keepAliveTimeout: 75_000,
+    serverFactory: (handler) => (listener = createListener(handler, { certificate })).server,
     forceCloseConnections: 'idle',
+    // Requests on connections that are still open while it stops are served like any other.
+    return503OnClosing: false,
+    // Of what says where a request comes from, only what the front door sealed is left (below).
+    trustProxy: true,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     // Before any hook has run: there are no cookies and no templates yet.
     frameworkErrors: (_error, _request, reply) => unreadable(reply as FastifyReply),
@@ -56,16 +73,22 @@ export async function createGatewayApp(options: {
   const failed = (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
     answerError(pages, error, request, reply);
 
+  app.addHook('onRequest', (request, _reply, done) => {
+    believeSealed(sealKey, request.raw.headers);
+    done();
+  });
   countLoad(app);
+  const drain = new Drain(app, () => listener!.connections);
+  app.decorate('drain', drain);
   app.decorateRequest('visit', undefined);
   const assets = assetUrls();
-  await app.register(helmet, headers(deps.cookieSecure));
+  await app.register(helmet, headers(deps.cookieSecure, frontDoorPort));
   await app.register(compress, { threshold: 1024, encodings: ['br', 'gzip'] });
   await app.register(cookie);
   await app.register(formbody, { bodyLimit: FORM_BYTES_MAX });
   await app.register(multipart, { throwFileSizeLimit: true });
   await app.register(rateLimit, { global: false });
-  await registerTemplates(app, assets);
+  await registerTemplates(app, assets, frontDoorPort);
   await registerAssets(app, assets);
 
   app.setErrorHandler((error: FastifyError, request, reply) => failed(error, request, reply));
@@ -73,15 +96,28 @@ export async function createGatewayApp(options: {
     await pages.visits.find(request);
     return failed(notFound('There is no page at this address.'), request, reply);
   });
-  app.get('/healthz', (_request, reply) => reply.send({ status: 'serving', id: deps.gatewayId }));
+  app.get('/healthz', { logLevel: 'silent' }, (_request, reply) => {
+    const status = drain.announced ? 'draining' : 'serving';
+    return reply
+      .status(drain.announced ? 503 : 200)
+      .header('cache-control', 'no-store')
+      .send({ status, id: deps.gatewayId });
+  });
   registerWeb(app, deps);
   registerAdmin(app, deps);
   return app;
 }
 
-/** Everything a page may load comes from this gateway; nothing inline, nothing from elsewhere. */
-function headers(secure: boolean) {
+/**
+ * Everything a page may load comes from this gateway; nothing inline, nothing from elsewhere. The script may
+ * ask the front door, on the same host, for its health.
+ */
+function headers(secure: boolean, frontDoorPort: number | undefined) {
   const self = ["'self'"];
+  const frontDoor = (request: IncomingMessage): string => {
+    const name = frontDoorPort === undefined ? undefined : hostNameOf(request.headers.host);
+    return name === undefined ? "'self'" : `${secure ? 'https' : 'http'}://${name}:${frontDoorPort}`;
+  };
   return {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -90,7 +126,7 @@ function headers(secure: boolean) {
         scriptSrc: self,
         styleSrc: self,
         imgSrc: ["'self'", 'data:'],
-        connectSrc: self,
+        connectSrc: ["'self'", frontDoor],
         frameSrc: self,
         formAction: self,
         baseUri: ["'none'"],
@@ -101,7 +137,7 @@ function headers(secure: boolean) {
     referrerPolicy: { policy: 'same-origin' as const },
     // The front door, on another port of this host, does not send it; browsers want one answer per origin.
     originAgentCluster: false,
-    strictTransportSecurity: secure && { maxAge: 180 * 24 * 3600 },
+    strictTransportSecurity: secure && { maxAge: 180 * 24 * 3600, includeSubDomains: false },
   };
 }
 

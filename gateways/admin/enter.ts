@@ -12,7 +12,8 @@ const TRIES_PER_ADDRESS_MAX = 30;
 
 export function registerEnter(app: FastifyInstance, pages: Pages): void {
   const config = { rateLimit: { max: TRIES_PER_ADDRESS_MAX, timeWindow: 60_000 } };
-  // Not for HEAD: looking at a link must not use it up.
+  // Looking at a link must not use it up.
+  app.head('/admin/enter', (_request, reply) => reply.header('cache-control', 'no-store').send());
   app.get<{ Querystring: { token?: unknown } }>(
     '/admin/enter',
     { config, exposeHeadRoute: false },

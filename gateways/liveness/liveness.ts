@@ -48,6 +48,5 @@ export class Liveness {
   }
 }
 
-function compare(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
-}
+/** Made once: to make one takes as long as thousands of comparisons. */
+const { compare } = new Intl.Collator('en', { numeric: true });

@@ -1,17 +1,27 @@
 /**
  * The stylesheet, the script and the icon of the pages. Each is served under a name that holds the hash
- * of its bytes, so that a browser may keep it for a year and still never shows an old one. The stylesheet is
- * written in a file for each part of the pages, and served as one.
+ * of its bytes, so that a browser may keep it for a year and still never shows an old one. Stylesheet
+ * and script are written in a file for each part of the pages, and served as one. All of it is compressed
+ * once, at the start, as small as it gets.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fastifyStatic from '@fastify/static';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
+import { chooseCoding, encode, type Coding } from './content-coding.ts';
 import { projectRoot } from './project-root.ts';
+import { AS_SENT, changed } from './representation.ts';
+import { etagIn, etagOfShort, judge } from './validators.ts';
 
 const FILES = ['style.css', 'page.js', 'icon.svg'] as const;
-const YEAR_MS = 365 * 24 * 3600 * 1000;
+const TYPES = {
+  'style.css': 'text/css; charset=utf-8',
+  'page.js': 'text/javascript; charset=utf-8',
+  'icon.svg': 'image/svg+xml',
+} as const;
+const YEAR_S = 365 * 24 * 3600;
+const CODINGS = ['br', 'gzip', 'identity'] as const;
+const BEST_QUALITY = 11;
 /** In `assets/style`, in the order of the cascade: what stands later overrides. */
 const STYLES = [
   'tokens-and-text',
@@ -28,9 +38,6 @@ const STYLES = [
   'narrow',
 ] as const;
 
-/** The script, likewise: what is used stands before what uses it at once. */
-const SCRIPTS = ['list', 'page'] as const;
-
 /** `{'style.css': '/assets/style.1f0c9a2b77.css', …}`. */
 export type AssetUrls = Readonly<Record<(typeof FILES)[number], string>>;
 
@@ -42,41 +49,56 @@ export function assetUrls(): AssetUrls {
   return Object.fromEntries(urls) as AssetUrls;
 }
 
+/** One after the other. */
+const SCRIPTS = ['list', 'page', 'way-back'] as const;
+
 function bytesOf(file: (typeof FILES)[number]): Buffer {
+  if (file === 'icon.svg') return readFileSync(join(folder(), file));
   if (file === 'page.js')
-    return Buffer.concat(SCRIPTS.map((part) => readFileSync(join(folder(), `${part}.js`))));
-  if (file !== 'style.css') return readFileSync(join(folder(), file));
+    return Buffer.from(SCRIPTS.map((part) => readFileSync(join(folder(), `${part}.js`))).join('\n'));
   return Buffer.from(STYLES.map((part) => readFileSync(join(folder(), 'style', `${part}.css`))).join('\n'));
 }
 
 const folder = (): string => join(projectRoot(), 'gateways/pages/assets');
 
+type Asset = {
+  readonly type: string;
+  readonly etag: string;
+  readonly bytes: Readonly<Record<Coding, Buffer>>;
+};
+
 export async function registerAssets(app: FastifyInstance, urls: AssetUrls): Promise<void> {
-  await app.register(fastifyStatic, { root: folder(), serve: false });
-  const made = new Map([
-    ['style.css', { bytes: bytesOf('style.css'), type: 'text/css; charset=utf-8' }],
-    ['page.js', { bytes: bytesOf('page.js'), type: 'text/javascript; charset=utf-8' }],
-  ]);
-  const fileOf = new Map(Object.entries(urls).map(([file, url]) => [url.slice('/assets/'.length), file]));
-  app.get<{ Params: { name: string } }>('/assets/:name', (request, reply) => {
-    const file = fileOf.get(request.params.name);
-    if (file === undefined) return reply.callNotFound();
-    const own = made.get(file);
-    if (own !== undefined) return sendMade(request, reply, own, `"${request.params.name}"`);
-    return reply.sendFile(file, { immutable: true, maxAge: YEAR_MS, etag: true });
+  const loaded = await Promise.all(FILES.map(async (file) => [urls[file], await load(file)] as const));
+  const assets = new Map<string, Asset>(loaded);
+  app.get('/assets/:name', AS_SENT, (request, reply) => {
+    const asset = assets.get(request.url.split('?')[0]!);
+    if (asset === undefined) return reply.callNotFound();
+    const coding = chooseCoding(request.headers['accept-encoding']);
+    const etag = etagIn(coding, asset.etag);
+    const verdict = judge(request.headers, { etag });
+    if (verdict === 'failed') throw changed();
+    void reply.headers({
+      etag,
+      vary: 'accept-encoding',
+      'cache-control': `public, max-age=${YEAR_S}, immutable`,
+    });
+    if (verdict === 'unchanged') return reply.status(304).send();
+    if (coding !== 'identity') void reply.header('content-encoding', coding);
+    return reply.type(asset.type).send(asset.bytes[coding]);
   });
   // Browsers ask for this name unbidden.
   app.get('/favicon.ico', (_request, reply) => reply.redirect(urls['icon.svg'], 301));
 }
 
-/** There is no one file that could be sent. */
-function sendMade(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { bytes, type }: { readonly bytes: Buffer; readonly type: string },
-  etag: string,
-): FastifyReply {
-  reply.headers({ etag, 'cache-control': `public, max-age=${YEAR_MS / 1000}, immutable` });
-  if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-  return reply.type(type).send(bytes);
+async function load(file: (typeof FILES)[number]): Promise<Asset> {
+  const plain = bytesOf(file);
+  const coded = CODINGS.map(async (coding) => [
+    coding,
+    Buffer.from(await encode(plain, coding, BEST_QUALITY)),
+  ]);
+  return {
+    type: TYPES[file],
+    etag: etagOfShort(plain),
+    bytes: Object.fromEntries(await Promise.all(coded)) as Asset['bytes'],
+  };
 }

@@ -27,12 +27,18 @@ const PARTIALS: Readonly<Record<string, string>> = {
   'admin-nodes': 'admin/node-table.hbs',
 };
 
-export async function registerTemplates(app: FastifyInstance, assets: AssetUrls): Promise<void> {
+export async function registerTemplates(
+  app: FastifyInstance,
+  assets: AssetUrls,
+  frontDoorPort: number | undefined,
+): Promise<void> {
   const handlebars = Handlebars.create();
   const safe = (html: string) => new handlebars.SafeString(html);
   handlebars.registerHelper({
     icon: (name: string) => safe(icon(name)),
     asset: (name: keyof AssetUrls) => assets[name],
+    // '' where people only ever see the front door.
+    frontDoorPort: () => frontDoorPort ?? '',
     // Every form has a command of its own: the answer to one must never be taken for another's.
     newCommandId: () => newCommandId(),
     size: (bytes: unknown) => (typeof bytes === 'number' ? sizeInWords(bytes) : ''),

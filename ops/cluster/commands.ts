@@ -40,6 +40,9 @@ const SMALL_MALLOC = { MALLOC_MMAP_THRESHOLD_: '131072' };
  */
 const STORE_MALLOC = { MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '67108864' };
 
+/** What a web process takes to stop beyond the wait for its requests. */
+const STOP_MS = 8_000;
+
 export function commandOf(plan: ProcessPlan, settings: Settings, cluster: ClusterFile): Command {
   if (plan.kind === 'nats') return natsCommand(plan, settings, cluster);
   if (plan.kind === 'etcd') return etcdCommand(plan, settings, cluster);
@@ -65,6 +68,7 @@ function nodeCommand(plan: ProcessPlan, main: string, settings: Settings): Comma
       ...(plan.kind === 'storage-node' ? STORE_MALLOC : SMALL_MALLOC),
     },
     reports: true,
+    ...(plan.scheme && { stopMs: settings.drainSeconds * 1000 + STOP_MS }),
   };
 }
 

@@ -108,14 +108,28 @@ export class Launcher {
     return token;
   }
 
-  /** In reverse order of start; each gets 10 s before it is killed. */
+  /** In reverse order of start; each gets its time before it is killed. */
   async stop(): Promise<void> {
     this.#abort.abort(new LaunchFailed('Stopped while starting.'));
     this.#speakNoMore();
     await this.#notices?.close();
-    for (const supervisor of [...this.#supervisors].reverse()) await supervisor.stop();
+    for (const together of this.#stopOrder())
+      await Promise.all(together.map((supervisor) => supervisor.stop()));
     if (this.#supervisors.length > 0) removeRunningFile(this.#settings.dataFolder);
     this.#logger?.info('stopped');
+  }
+
+  /** The reverse of the start; gateways all at once, since each waits for its own clients. */
+  #stopOrder(): Supervisor[][] {
+    const isGateway = ({ id }: Supervisor): boolean =>
+      this.#plans.some((plan) => plan.id === id && plan.kind === 'gateway');
+    const order: Supervisor[][] = [];
+    for (const supervisor of [...this.#supervisors].reverse()) {
+      const before = order.at(-1);
+      if (before !== undefined && isGateway(supervisor) && isGateway(before[0]!)) before.push(supervisor);
+      else order.push([supervisor]);
+    }
+    return order;
   }
 
   /** At once. */
@@ -169,6 +183,7 @@ export class Launcher {
 
   #recordRunning(): void {
     const { dataFolder, portOffset, host, gateways, configStore, etcdEndpoints } = this.#settings;
+    const { frontDoor, tlsCertFile } = this.#settings;
     const pidOf = (id: string): number | null => this.#supervisorOf(id)?.pid ?? null;
     const processes = this.#plans.map(({ id, kind, host, port }) => ({
       id,
@@ -184,6 +199,8 @@ export class Launcher {
       gateways,
       configStore,
       etcdEndpoints,
+      frontDoor,
+      tlsCertFile,
       ready: this.#ready,
       processes,
     });

@@ -15,6 +15,8 @@ const RunningFile = z.object({
   gateways: z.number(),
   configStore: z.enum(['embedded', 'etcd']),
   etcdEndpoints: z.array(z.string()),
+  frontDoor: z.enum(['redirect', 'proxy']).default('redirect'),
+  tlsCertFile: z.string().default(''),
   /** True once every tablet served and every gateway answered. */
   ready: z.boolean(),
   processes: z.array(

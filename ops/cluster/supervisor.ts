@@ -24,6 +24,8 @@ export type Command = {
   readonly env: NodeJS.ProcessEnv;
   /** True for Node processes of ours, which report over IPC. */
   readonly reports: boolean;
+  /** How long it may take to stop before it is killed. Default: 10 s. */
+  readonly stopMs?: number;
 };
 
 export type SupervisorEvents = {
@@ -130,11 +132,11 @@ export class Supervisor {
     this.#restart = setTimeout(() => this.start(), delayMs);
   }
 
-  /** SIGTERM, and SIGKILL when that is not enough within 10 s. Resolves when the process has ended. */
+  /** SIGTERM, and SIGKILL when that is not enough in time. Resolves when the process has ended. */
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#restart);
-    const killing = setTimeout(() => this.kill(), STOP_DEADLINE_MS);
+    const killing = setTimeout(() => this.kill(), this.#command.stopMs ?? STOP_DEADLINE_MS);
     this.#child?.kill('SIGTERM');
     await this.#ended;
     clearTimeout(killing);

@@ -5,7 +5,7 @@ import { httpUrl, reachable, type ProcessPlan } from '../processes/topology.ts';
 
 export function welcome(plans: readonly ProcessPlan[], settings: Settings, consoleToken: string): string {
   const of = (kind: ProcessPlan['kind']): ProcessPlan[] => plans.filter((plan) => plan.kind === kind);
-  const web = (plan: ProcessPlan): string => httpUrl({ host: reachable(plan.host), port: plan.port });
+  const web = (plan: ProcessPlan): string => httpUrl({ ...plan, host: reachable(plan.host) });
   const place = (plan: ProcessPlan): string => `${plan.host}:${plan.port}`;
   const frontDoor = web(of('front-door')[0]!);
   const rows: [string, string][] = [

@@ -37,6 +37,8 @@ export type Serving = {
   readonly alarms?: () => readonly string[];
   /** Hands over what others can do. Rejects, with a sentence for the operator, if nobody else can. */
   readonly drain?: () => Promise<void>;
+  /** Lets what is in flight finish, while its heartbeat says that it drains; then `stop` follows. */
+  readonly leave?: () => Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -62,7 +64,8 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
   crashOnDefects(logger);
 
   let serving: Serving | undefined;
-  const stops: (() => Promise<void> | void)[] = [() => notices.close()];
+  let leaving = false;
+  const stops: Stop[] = [() => notices.close()];
   const stop = stopOnRequest(logger, stops);
   const wishes = new Wishes({
     id: plan.id,
@@ -78,7 +81,7 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
     kind,
     id: plan.id,
     address: `${plan.host}:${plan.port}`,
-    status: serving ? (wishes.status ?? serving.status?.() ?? 'serving') : 'starting',
+    status: serving ? statusOf(serving, wishes, leaving) : 'starting',
     pid: process.pid,
     startedAt,
     load: serving?.load?.() ?? 0,
@@ -112,8 +115,20 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
     process.exit(1);
   }
   const beating = startHeartbeat(notices, heartbeat);
-  stops.unshift(() => beating.stop());
+  stops.unshift(
+    async ({ atOnce }) => {
+      if (!serving?.leave || atOnce) return;
+      leaving = true;
+      notices.beat(heartbeat());
+      await serving.leave();
+    },
+    () => beating.stop(),
+  );
   logger.info({ address: `${plan.host}:${plan.port}`, pid: process.pid }, 'started');
+}
+
+function statusOf(serving: Serving, wishes: Wishes, leaving: boolean): Heartbeat['status'] {
+  return leaving ? 'draining' : (wishes.status ?? serving.status?.() ?? 'serving');
 }
 
 /** The launcher names the process; run by hand, a process is the first of its kind. */
@@ -151,16 +166,15 @@ function startFailure(id: string, error: unknown): string | undefined {
   return cause === undefined ? undefined : startFailure(id, cause);
 }
 
-function stopOnRequest(
-  logger: Logger,
-  stops: (() => Promise<void> | void)[],
-): (reason: string) => Promise<void> {
+type Stop = (how: { readonly atOnce: boolean }) => Promise<void> | void;
+
+function stopOnRequest(logger: Logger, stops: Stop[]): (reason: string) => Promise<void> {
   let stopping = false;
-  const stop = async (reason: string): Promise<void> => {
+  const stop = async (reason: string, atOnce = false): Promise<void> => {
     if (stopping) return;
     stopping = true;
     try {
-      for (const step of stops) await step();
+      for (const step of stops) await step({ atOnce });
       logger.info({ reason }, 'stopped');
       process.exit(0);
     } catch (error) {
@@ -170,8 +184,8 @@ function stopOnRequest(
   };
   process.on('SIGTERM', () => void stop('SIGTERM'));
   process.on('SIGINT', () => void stop('SIGINT'));
-  // The kernel closes the channel however the launcher ends.
-  process.on('disconnect', () => void stop('the launcher is gone'));
+  // The kernel closes the channel however the launcher ends. The next launcher wants these ports.
+  process.on('disconnect', () => void stop('the launcher is gone', true));
   return stop;
 }
 

@@ -70,6 +70,36 @@ const TABLE = {
     takes: 'a whole number from 1 to 16',
     means: 'how many gateways a local cluster runs',
   },
+  frontDoor: {
+    variable: 'PENNCLOUD_FRONT_DOOR',
+    fallback: 'redirect',
+    schema: z.enum(['redirect', 'proxy']),
+    takes: 'redirect or proxy',
+    means:
+      'whether the front door sends clients on to gateways, or carries everything itself so that people see one address',
+  },
+  tlsCertFile: {
+    variable: 'PENNCLOUD_TLS_CERT_FILE',
+    fallback: '',
+    schema: z.string(),
+    takes: 'a file (PEM, the chain included), or nothing',
+    means:
+      'the certificate of the web ports; with one they speak HTTPS. Read anew when it changes, and on SIGHUP',
+  },
+  tlsKeyFile: {
+    variable: 'PENNCLOUD_TLS_KEY_FILE',
+    fallback: '',
+    schema: z.string(),
+    takes: 'a file (PEM), or nothing',
+    means: 'the key of that certificate',
+  },
+  drainSeconds: {
+    variable: 'PENNCLOUD_DRAIN_SECONDS',
+    fallback: 30,
+    schema: count(1, 3600),
+    takes: 'a whole number from 1 to 3600',
+    means: 'how long a gateway that is asked to stop waits for requests in flight',
+  },
   configStore: {
     variable: 'PENNCLOUD_CONFIG_STORE',
     fallback: 'embedded',

@@ -11,7 +11,9 @@ export type ProcessPlan = {
   readonly kind: ProcessKind | 'nats' | 'etcd';
   readonly host: string;
   readonly port: number;
-  /** Where `/healthz` answers (etcd: `/health`); undefined for NATS. */
+  /** How its port is spoken to, if it serves the web. */
+  readonly scheme?: 'http' | 'https';
+  /** Where `/healthz` answers (etcd: `/health`), in that scheme; undefined for NATS. */
   readonly health: { readonly host: string; readonly port: number } | undefined;
   /** What the port is, for the table of addresses. */
   readonly serves: string;
@@ -26,11 +28,14 @@ const ETCD_COUNT = 3;
 export const ETCD_PEER_PORT_STEP = 10;
 
 export type PlanSettings = Pick<Settings, 'portOffset' | 'host' | 'gateways'> &
-  Partial<Pick<Settings, 'configStore' | 'etcdEndpoints'>>;
+  Partial<Pick<Settings, 'configStore' | 'etcdEndpoints' | 'frontDoor' | 'tlsCertFile'>>;
 
 /** In start order; they stop in reverse. */
 export function planCluster(settings: PlanSettings): ProcessPlan[] {
   const { host, portOffset, configStore = 'embedded', etcdEndpoints = [] } = settings;
+  const scheme = settings.tlsCertFile ? 'https' : 'http';
+  // Behind a front door that carries everything, gateways are the cluster's own: on loopback, in the clear.
+  const inside = settings.frontDoor === 'proxy';
   const inner = (
     id: string,
     kind: ProcessKind,
@@ -45,14 +50,18 @@ export function planCluster(settings: PlanSettings): ProcessPlan[] {
     health: { host: LOOPBACK, port: healthPort + portOffset },
     serves,
   });
-  const web = (id: string, kind: ProcessKind, port: number, serves: string): ProcessPlan => ({
-    id,
-    kind,
-    host,
-    port: port + portOffset,
-    health: { host: reachable(host), port: port + portOffset },
-    serves,
-  });
+  const gateway = (n: number): ProcessPlan => {
+    const [at, port] = [inside ? LOOPBACK : host, 8000 + n + portOffset];
+    return {
+      id: `gateway-${n}`,
+      kind: 'gateway',
+      host: at,
+      port,
+      scheme: inside ? 'http' : scheme,
+      health: { host: reachable(at), port },
+      serves: 'gateway',
+    };
+  };
   const series = <T>(count: number, make: (number: number) => T): T[] =>
     Array.from({ length: count }, (_, index) => make(index + 1));
   return [
@@ -70,9 +79,17 @@ export function planCluster(settings: PlanSettings): ProcessPlan[] {
     inner('master', 'master', 7000, 7100, 'master'),
     ...(configStore === 'etcd' ? [inner('master-2', 'master', 7050, 7150, 'master')] : []),
     ...series(NODE_COUNT, (n) => inner(`node-${n}`, 'storage-node', 7000 + n, 7100 + n, 'storage node')),
-    ...series(settings.gateways, (n) => web(`gateway-${n}`, 'gateway', 8000 + n, 'gateway')),
+    ...series(settings.gateways, gateway),
     { ...inner('smtp-in', 'smtp-in', 2525, 7125, 'SMTP (mail from other servers)'), host },
-    web('front-door', 'front-door', 8000, 'front door'),
+    {
+      id: 'front-door',
+      kind: 'front-door',
+      host,
+      port: 8000 + portOffset,
+      scheme,
+      health: { host: reachable(host), port: 8000 + portOffset },
+      serves: 'front door',
+    },
   ];
 }
 
@@ -92,8 +109,9 @@ export function reachable(host: string): string {
   return host === '::' ? '::1' : host;
 }
 
-/** `http://…` without a path; IPv6 in brackets. */
-export function httpUrl({ host, port }: { host: string; port: number }): string {
+/** `http://…` or `https://…` without a path; IPv6 in brackets. */
+export function httpUrl(place: Pick<ProcessPlan, 'host' | 'port' | 'scheme'>): string {
+  const { host, port, scheme = 'http' } = place;
   const name = host === LOOPBACK || host === '::1' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return `http://${name}:${port}`;
+  return `${scheme}://${name}:${port}`;
 }

@@ -1,7 +1,7 @@
 /**
  * Programs that npm cannot bring: nats-server, etcd where configurations lie there, peers for the benchmark,
- * Chromium for the tests, and what chaos uses. As root on Debian they are installed; everyone else gets one line that says
- * what to install.
+ * Chromium and curl for the tests, and what chaos uses. As root on Debian they are installed; everyone else
+ * gets one line that says what to install.
  */
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter } from 'node:path';
@@ -15,6 +15,7 @@ const PROGRAMS = {
   etcd: { names: ['etcd'], package: 'etcd-server' },
   'redis-server': { names: ['redis-server'], package: 'redis-server' },
   libfaketime: { names: ['libfaketime.so.1'], package: 'libfaketime', folders: libraryFolders },
+  curl: { names: ['curl'], package: 'curl' },
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], package: 'chromium' },
 };
 

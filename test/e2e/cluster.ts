@@ -79,8 +79,8 @@ export async function startCluster(
     dataFolder,
     environment,
     launcherPid: launcher.pid!,
-    frontDoor: httpUrl(addressesOf('front-door', plans)[0]!),
-    gateways: addressesOf('gateway', plans).map(httpUrl),
+    frontDoor: httpUrl(plans.find(({ kind }) => kind === 'front-door')!),
+    gateways: plans.filter(({ kind }) => kind === 'gateway').map(httpUrl),
     smtp: addressesOf('smtp-in', plans)[0]!,
     nodes: addressesOf('storage-node', plans),
     /** Opens the console once. */

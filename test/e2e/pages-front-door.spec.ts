@@ -6,9 +6,13 @@ import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFrontDoor } from '../../gateways/front-door/front-door.ts';
+import { readCertificate } from '../../gateways/http/certificate.ts';
+import { createListener } from '../../gateways/http/listener.ts';
 import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
 import type { Notices } from '../../storage-nodes/wire/notices.ts';
 import { until } from './cluster.ts';
+import { curl } from './curl.ts';
+import { ownAuthority } from './own-authority.ts';
 
 const logger = pino({ level: 'silent' });
 
@@ -26,6 +30,7 @@ describe('the front door', () => {
     gateways = [0, 1].map(() => createServer((_request, response) => response.end('{"status":"serving"}')));
     ports = await Promise.all(gateways.map(listening));
     door = createFrontDoor({
+      mode: 'redirect',
       notices,
       logger,
       gateways: ports.map((port, index) => ({ id: `gateway-${index}`, address: `127.0.0.1:${port}` })),
@@ -118,6 +123,32 @@ describe('the front door', () => {
     for (let asked = 0; asked < 4; asked++) {
       expect((await ask('/')).headers['location']).toBe(`http://127.0.0.1:${ports[1]}/`);
     }
+  });
+
+  test('with a certificate speaks HTTPS, and sends on to gateways that do', async () => {
+    const authority = await ownAuthority();
+    const certificate = readCertificate(authority);
+    const { server } = createListener((_request, response) => response.end('{}'), { certificate });
+    const port = await listening(server);
+    const secure = createFrontDoor({
+      ...{ notices, logger, mode: 'redirect', certificate },
+      gateways: [{ id: 'gateway-1', address: `127.0.0.1:${port}` }],
+    });
+    await secure.listen({ port: 0, host: '127.0.0.1' });
+    const url = `https://localhost:${(secure.server.address() as AddressInfo).port}`;
+    const trust = ['--cacert', authority.certFile];
+    const told = await until('the gateway is found', async () => {
+      const told = await curl([...trust, `${url}/mail?x=1`]);
+      return told.status === 307 && told;
+    });
+    expect(told.headers).toMatchObject({
+      location: `https://localhost:${port}/mail?x=1`,
+      'strict-transport-security': 'max-age=15552000',
+    });
+    expect((await curl([...trust, '--location', url])).statuses).toEqual([307, 200]);
+    await secure.close();
+    server.close();
+    authority.remove();
   });
 
   test('refuses a Host that is none, and answers for itself on /healthz', async () => {

@@ -98,6 +98,7 @@ function listen() {
     first = false;
   });
   source.addEventListener('changed', refresh);
+  source.addEventListener('error', () => document.dispatchEvent(new Event('gatewaylost')));
 }
 
 function letGo() {

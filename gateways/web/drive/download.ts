@@ -10,11 +10,14 @@ import { chunkStream } from '../../../domain/streams.ts';
 import { readFileManifest, type FileManifest } from '../../../projections/drive.ts';
 import { chunkCell, manifestCell } from '../../../projections/keys.ts';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { byteRange, contentRange, type ByteRange } from '../../pages/byte-range.ts';
 import { asDownload } from '../../pages/downloads.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { notFound } from '../../pages/refusals.ts';
+import { changed } from '../../pages/representation.ts';
+import { judge, rangeIn } from '../../pages/validators.ts';
 import { cellOf } from '../../pages/visit.ts';
-import { byteRange, chunksOf, type ByteRange } from './ranges.ts';
+import { chunksOf } from './chunk-pieces.ts';
 
 const READ_AHEAD = 2;
 
@@ -34,26 +37,25 @@ async function download(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const manifest = await findFile(pages, request);
-  const etag = `"${manifest.sha256}"`;
+  const validators = { etag: `"${manifest.sha256}"`, lastModified: manifest.addedAt };
+  const verdict = judge(request.headers, validators);
+  if (verdict === 'failed') throw changed();
   asDownload(reply, manifest.name, manifest.mediaType);
   void reply.headers({
-    etag,
+    etag: validators.etag,
     'accept-ranges': 'bytes',
     'last-modified': new Date(manifest.addedAt).toUTCString(),
   });
-  if (matches(request.headers['if-none-match'], etag)) return reply.status(304).send();
+  if (verdict === 'unchanged') return reply.status(304).send();
 
-  const ifRange = request.headers['if-range'];
-  const asked = ifRange === undefined || ifRange === etag ? request.headers.range : undefined;
-  const range = byteRange(asked, manifest.size);
+  const range = byteRange(rangeIn(request.headers, validators), manifest.size);
   if (range === 'unsatisfiable') {
     return reply.status(416).header('content-range', `bytes */${manifest.size}`).send('');
   }
   const span: ByteRange = range === 'whole' ? { offset: 0, length: manifest.size } : range;
   void reply.header('content-length', span.length);
   if (range !== 'whole') {
-    const last = span.offset + span.length - 1;
-    void reply.status(206).header('content-range', `bytes ${span.offset}-${last}/${manifest.size}`);
+    void reply.status(206).header('content-range', contentRange(span, manifest.size));
   }
   if (request.method === 'HEAD') return reply.send();
   const bytes = fileBytes(pages.deps.store, manifest, span);
@@ -129,11 +131,4 @@ async function part(
   for await (const bytes of store.readPart(reference, { offset: range.offset, length: range.length }))
     pieces.push(bytes);
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-}
-
-function matches(header: string | undefined, etag: string): boolean {
-  return (
-    header !== undefined &&
-    header.split(',').some((one) => one.trim().replace(/^W\//, '') === etag || one.trim() === '*')
-  );
 }

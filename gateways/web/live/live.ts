@@ -23,7 +23,11 @@ export function registerLive(app: FastifyInstance, pages: Pages): void {
     done();
   });
 
-  app.get('/live', async (request, reply) => {
+  // Not for HEAD: there would be nothing to listen to.
+  app.head('/live', (_request, reply) =>
+    reply.header('cache-control', 'no-store').type('text/event-stream; charset=utf-8').send(),
+  );
+  app.get('/live', { exposeHeadRoute: false }, async (request, reply) => {
     const visit = await pages.visits.find(request);
     // 204 tells an EventSource to stay away instead of trying for ever.
     if (visit === undefined) return reply.status(204).send();

@@ -7,13 +7,18 @@ import { readAttachment, readMessage, type ReadableMessage } from '../../message
 import { asDownload } from '../../pages/downloads.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { notFound } from '../../pages/refusals.ts';
+import { AS_SENT, sendBytes } from '../../pages/representation.ts';
 import { framePolicy, sanitiseMail } from './html-mail.ts';
 import { openMessage, rawBytes, type MessageParams, type MessageRoute } from './open-message.ts';
 
 export function registerMessageParts(app: FastifyInstance, pages: Pages): void {
-  app.get<MessageRoute>('/mail/:folder/:message/body', (request, reply) => showBody(pages, request, reply));
-  app.get<MessageRoute>('/mail/:folder/:message/raw', (request, reply) => sendRaw(pages, request, reply));
-  app.get<AttachmentRoute>('/mail/:folder/:message/attachment/:index', (request, reply) =>
+  app.get<MessageRoute>('/mail/:folder/:message/body', AS_SENT, (request, reply) =>
+    showBody(pages, request, reply),
+  );
+  app.get<MessageRoute>('/mail/:folder/:message/raw', AS_SENT, (request, reply) =>
+    sendRaw(pages, request, reply),
+  );
+  app.get<AttachmentRoute>('/mail/:folder/:message/attachment/:index', AS_SENT, (request, reply) =>
     sendAttachment(pages, request, reply),
   );
 }
@@ -35,12 +40,12 @@ async function showBody(
     inlineImages: await inlineImages(bytes, message),
     remoteImages,
   });
-  return reply
+  void reply
     .header('content-type', 'text/html; charset=utf-8')
     .header('content-security-policy', framePolicy(remoteImages))
     .header('referrer-policy', 'no-referrer')
-    .header('cache-control', 'private, no-cache')
-    .send(html);
+    .header('cache-control', 'private, no-cache');
+  return sendBytes(request, reply, Buffer.from(html));
 }
 
 const INLINE_IMAGES_MAX = 20;
@@ -70,13 +75,14 @@ async function sendRaw(
   const { raw, meta } = await openMessage(pages, request, request.params.message);
   const bytes = await rawBytes(pages, raw);
   if (request.query['download'] === '1') {
-    return asDownload(reply, `${meta.subject.slice(0, 80) || 'message'}.eml`, 'message/rfc822').send(bytes);
+    asDownload(reply, `${meta.subject.slice(0, 80) || 'message'}.eml`, 'message/rfc822');
+    return sendBytes(request, reply, bytes);
   }
-  return reply
+  void reply
     .header('content-type', 'text/plain; charset=utf-8')
     .header('content-security-policy', "sandbox; default-src 'none'")
-    .header('cache-control', 'private, no-cache')
-    .send(bytes);
+    .header('cache-control', 'private, no-cache');
+  return sendBytes(request, reply, bytes);
 }
 
 async function sendAttachment(
@@ -88,5 +94,6 @@ async function sendAttachment(
   const index = /^\d{1,4}$/.test(request.params.index) ? Number(request.params.index) : -1;
   const attachment = await readAttachment(await rawBytes(pages, raw), index);
   if (attachment === undefined) throw notFound('This message has no such attachment.');
-  return asDownload(reply, attachment.name, attachment.type).send(attachment.content);
+  asDownload(reply, attachment.name, attachment.type);
+  return sendBytes(request, reply, attachment.content);
 }

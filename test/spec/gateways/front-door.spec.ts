@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hostNameOf, leastBusy, liveGateways, portOf } from '../../../gateways/front-door/choice.ts';
+import {
+  leastBusy,
+  liveGateways,
+  placeOf,
+  type Check,
+  type Health,
+} from '../../../gateways/front-door/choice.ts';
+import { hostNameOf } from '../../../gateways/http/request-head.ts';
 import { DEAD_MS, LIVE_MS, Liveness, type LifeSign } from '../../../gateways/liveness/liveness.ts';
 import type { Heartbeat } from '../../../storage-nodes/client/notices.ts';
 
@@ -28,7 +35,11 @@ const configured = [
   { id: 'gateway-02', address: '127.0.0.1:8002' },
 ];
 const ids = (found: readonly { id: string }[]) => found.map(({ id }) => id);
-const nobody: ReadonlySet<string> = new Set();
+const told = (health: Health, ...ids: string[]): ReadonlyMap<string, Check> =>
+  new Map(ids.map((id) => [id, { health, ageMs: 500 }]));
+const nobody = told('serving');
+const answering = (...ids: string[]) => told('serving', ...ids);
+const silent = (...ids: string[]) => told('silent', ...ids);
 
 describe('a gateway is live', () => {
   test('while its last heartbeat is younger than three seconds', () => {
@@ -53,11 +64,30 @@ describe('a gateway is live', () => {
   });
 
   test('while no heartbeat can be heard, if it answers its health check', () => {
-    expect(ids(liveGateways(configured, [], false, new Set(['gateway-02'])))).toEqual(['gateway-02']);
+    expect(ids(liveGateways(configured, [], false, answering('gateway-02')))).toEqual(['gateway-02']);
   });
 
   test('not because it once answered, as long as heartbeats are heard', () => {
-    expect(liveGateways(configured, [], true, new Set(['gateway-02']))).toEqual([]);
+    expect(liveGateways(configured, [], true, answering('gateway-02'))).toEqual([]);
+  });
+
+  test('not if it leaves its health check unanswered, however young its heartbeat', () => {
+    const signs = [sign('gateway-01'), sign('gateway-02')];
+    expect(ids(liveGateways(configured, signs, true, silent('gateway-01')))).toEqual(['gateway-02']);
+  });
+
+  test('by its heartbeat if nobody answered in time: then it is the front door that was late', () => {
+    const signs = [sign('gateway-01'), sign('gateway-02')];
+    const all = liveGateways(configured, signs, true, silent('gateway-01', 'gateway-02'));
+    expect(ids(all)).toEqual(['gateway-01', 'gateway-02']);
+  });
+
+  test('by the newer word, if it refused its health check', () => {
+    const signs = [sign('gateway-01', 900), sign('gateway-02', 100)];
+    for (const hearing of [true, false]) {
+      const live = liveGateways(configured, signs, hearing, told('away', 'gateway-01', 'gateway-02'));
+      expect(ids(live)).toEqual(['gateway-02']);
+    }
   });
 });
 
@@ -104,7 +134,11 @@ describe('the host name that a client used', () => {
   );
 
   test('is followed by the port of the gateway', () => {
-    expect([portOf('127.0.0.1:8001'), portOf('[::1]:8002')]).toEqual(['8001', '8002']);
+    expect([placeOf('127.0.0.1:8001'), placeOf('[::1]:8002'), placeOf('::1:8003')]).toEqual([
+      { host: '127.0.0.1', port: 8001 },
+      { host: '::1', port: 8002 },
+      { host: '::1', port: 8003 },
+    ]);
   });
 });
 

@@ -19,6 +19,10 @@ describe('settings', () => {
     expect(readSettings({})).toEqual({
       dataFolder: resolve('data'),
       portOffset: 0,
+      frontDoor: 'redirect',
+      tlsCertFile: '',
+      tlsKeyFile: '',
+      drainSeconds: 30,
       host: '127.0.0.1',
       domains: ['penncloud.test'],
       gateways: 2,
@@ -137,6 +141,16 @@ describe('the plan of a cluster', () => {
       'smtp-in 3525',
       'front-door 9000',
     ]);
+  });
+
+  test('keeps gateways on this machine, in the clear, where the front door carries everything', () => {
+    const place = { portOffset: 0, host: '0.0.0.0', gateways: 1, tlsCertFile: 'cert.pem' };
+    const web = (frontDoor: 'redirect' | 'proxy') =>
+      planCluster({ ...place, frontDoor }).flatMap(({ id, scheme, host }) =>
+        scheme ? [`${id} ${scheme} ${host}`] : [],
+      );
+    expect(web('redirect')).toEqual(['gateway-1 https 0.0.0.0', 'front-door https 0.0.0.0']);
+    expect(web('proxy')).toEqual(['gateway-1 http 127.0.0.1', 'front-door https 0.0.0.0']);
   });
 
   test('opens to the network nothing but web and SMTP', () => {

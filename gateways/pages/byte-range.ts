@@ -16,20 +16,7 @@ export function byteRange(header: string | undefined, size: number): ByteRange |
   return { offset, length: (last === '' ? size : Math.min(Number(last) + 1, size)) - offset };
 }
 
-/** The chunks that a range lies in, with the piece of each. */
-export function chunksOf(
-  range: ByteRange,
-  chunkBytes: number,
-): { chunk: number; offset: number; length: number }[] {
-  const pieces = [];
-  let at = range.offset;
-  const end = range.offset + range.length;
-  while (at < end) {
-    const chunk = Math.floor(at / chunkBytes);
-    const offset = at - chunk * chunkBytes;
-    const length = Math.min(chunkBytes - offset, end - at);
-    pieces.push({ chunk, offset, length });
-    at += length;
-  }
-  return pieces;
+/** The line Content-Range of a piece. */
+export function contentRange({ offset, length }: ByteRange, size: number): string {
+  return `bytes ${offset}-${offset + length - 1}/${size}`;
 }
