@@ -14,6 +14,11 @@ export type RejectionCode =
   | 'NoSuchFile'
   | 'ValueMismatch' //       CPUT: the current value is another one
   | 'LinkSpent' //           a one-time link that was used or has expired
+  | 'CodeNeeded' //          two-step log-in is on, and no code came along
+  | 'WrongCode' //           a code of the second step, or a recovery code, that was used or never was one
+  | 'Stale' //               a setting was changed since it was read
+  | 'NoSuchIdentity'
+  | 'TooMany' //             a list is full
   | 'TooLarge';
 
 export type Rejection = {

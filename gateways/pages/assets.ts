@@ -23,6 +23,7 @@ const STYLES = [
   'message',
   'compose',
   'drive',
+  'account',
   'console',
   'keys',
   'narrow',

@@ -1,19 +1,25 @@
 /**
- * The three cookies of the pages. None is ever stored: the store knows only the sha256 of a session.
+ * The cookies of the pages. None is ever stored: the store knows only the sha256 of a session.
  *
  *   pc_visitor   32 random bytes; every visitor gets one, and the forms of a visitor who is not logged in hang on it
  *   pc_session   <account name>.<32 random bytes>; made anew at each log-in
+ *   pc_step      who has shown the right password and still owes a code; ten minutes
  *   pc_console   32 random bytes; made when a one-time console link is used
  *
  * All are HttpOnly and SameSite=Lax; under TLS also Secure with the __Host- prefix.
  */
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 export const SESSION_MS = 30 * 24 * 3600 * 1000;
 export const CONSOLE_SESSION_MS = 12 * 3600 * 1000;
 
-export type CookieName = 'pc_visitor' | 'pc_session' | 'pc_console';
+export const STEP_MS = 10 * 60 * 1000;
+
+export type CookieName = 'pc_visitor' | 'pc_session' | 'pc_step' | 'pc_console';
+
+/** A first step of logging in: the password of this version was right. */
+export type FirstStep = { readonly account: string; readonly passwordVersion: number };
 
 export class Cookies {
   private readonly secure: boolean;
@@ -66,6 +72,36 @@ export class Cookies {
 
   freshSession(account: string): string {
     return `${account}.${randomBytes(32).toString('base64url')}`;
+  }
+
+  /**
+   * Remembers, in the browser alone, that the password was right: no session yet.
+   *
+   *   value = account "." version "." end (ms since 1970, base 36) "." HMAC-SHA256 over these and the visitor's cookie
+   */
+  setFirstStep(request: FastifyRequest, reply: FastifyReply, step: FirstStep, now: number): void {
+    const said = `${step.account}.${step.passwordVersion}.${(now + STEP_MS).toString(36)}`;
+    const mac = this.signStep(this.visitor(request, reply), said);
+    this.set(reply, 'pc_step', `${said}.${mac}`, STEP_MS);
+  }
+
+  /** Undefined if there is none, if it is another visitor's, or too old. */
+  firstStep(request: FastifyRequest, now: number): FirstStep | undefined {
+    const value = this.read(request, 'pc_step') ?? '';
+    const visitor = this.read(request, 'pc_visitor');
+    const [, said, account, version, end, mac] =
+      /^(([a-z0-9][a-z0-9._-]{1,31})\.(\d{1,12})\.([0-9a-z]{8,9}))\.([\w-]{43})$/.exec(value) ?? [];
+    if (said === undefined || account === undefined || mac === undefined || visitor === undefined)
+      return undefined;
+    const expected = Buffer.from(this.signStep(visitor, said));
+    const given = Buffer.from(mac);
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
+    if (Number.parseInt(end ?? '', 36) <= now) return undefined;
+    return { account, passwordVersion: Number(version) };
+  }
+
+  private signStep(visitor: string, said: string): string {
+    return createHmac('sha256', this.secret).update(`step\0${visitor}\0${said}`).digest('base64url');
   }
 
   private nameOf(name: CookieName): string {

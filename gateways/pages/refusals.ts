@@ -63,6 +63,11 @@ const STATUS_OF: Readonly<Record<RejectionCode, number>> = {
   NoSuchFile: 404,
   ValueMismatch: 409,
   LinkSpent: 410,
+  CodeNeeded: 401,
+  WrongCode: 401,
+  Stale: 409,
+  NoSuchIdentity: 404,
+  TooMany: 409,
   TooLarge: 413,
 };
 

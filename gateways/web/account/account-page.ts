@@ -1,0 +1,62 @@
+/** What the pages below the account's share: their frame, their commands, and the words that follow a form. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { readIdentity, type Identity } from '../../../projections/identities.ts';
+import { identitiesRow } from '../../../projections/keys.ts';
+import type { Accepted, ReadCell } from '../../../storage-nodes/client/client.ts';
+import { rowScan } from '../../pages/paging.ts';
+import type { FormCommand, Pages, PageView } from '../../pages/pages.ts';
+import { PageRefusal } from '../../pages/refusals.ts';
+import type { Visit } from '../../pages/visit.ts';
+
+export function ownAddress(pages: Pages, visit: Visit): string {
+  return `${visit.account.name}@${pages.deps.domains[0]}`;
+}
+
+/** All identities of an account, for a page's bundle of reads. */
+export const identitiesQuery = (owner: string) =>
+  rowScan(identitiesRow(owner), { reverse: false, limit: 100 });
+
+export function identitiesIn(cells: readonly ReadCell[] | undefined): Identity[] {
+  return (cells ?? []).flatMap(({ bytes }) => (bytes === undefined ? [] : [readIdentity(bytes)]));
+}
+
+/** A page below the account's. */
+export type AccountPage = Omit<PageView, 'section' | 'template'> & {
+  /** Without folder and ending: 'profile'. */
+  readonly name: string;
+};
+
+export function showAccountPage(
+  pages: Pages,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { name, ...view }: AccountPage,
+): FastifyReply {
+  return pages.show(request, reply, {
+    ...view,
+    template: `web/account/${name}.hbs`,
+    section: 'account',
+  });
+}
+
+/** A refusal of a form, or undefined for an error that is none of its field's. */
+export function refusalOf(error: unknown): { status: number; alert: string } | undefined {
+  return error instanceof PageRefusal ? { status: error.status, alert: error.message } : undefined;
+}
+
+/** The `done` of the address, in the words of this page. */
+export function doneWords(
+  request: FastifyRequest,
+  words: Readonly<Record<string, string>>,
+): string | undefined {
+  const { done } = request.query as Record<string, unknown>;
+  return typeof done === 'string' && Object.hasOwn(words, done) ? words[done] : undefined;
+}
+
+/** Sends a command to the visitor's own account. */
+export function sendOwn(pages: Pages, visit: Visit, command: Omit<FormCommand, 'stream'>): Promise<Accepted> {
+  return pages.send(
+    { actor: visit.account.name, sessionHash: visit.sessionHash },
+    { ...command, stream: visit.stream },
+  );
+}
