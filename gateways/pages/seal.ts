@@ -29,8 +29,11 @@ export class Seal {
 
   /** Undefined for what was not sealed here, about this, under this secret. */
   open(sealed: string, about: string): string | undefined {
-    if (!/^1\.[A-Za-z0-9_-]{38,2048}$/.test(sealed)) return undefined;
-    const bytes = Buffer.from(sealed.slice(PREFIX.length), 'base64url');
+    const body = sealed.slice(PREFIX.length);
+    if (!sealed.startsWith(PREFIX) || body.length < 38 || body.length > 2048) return undefined;
+    const bytes = Buffer.from(body, 'base64url');
+    // Base64 has several spellings of the same bytes; only ours is taken.
+    if (bytes.toString('base64url') !== body) return undefined;
     const nonce = bytes.subarray(0, NONCE_BYTES);
     const tag = bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES);
     const decipher = createDecipheriv('aes-256-gcm', this.key, nonce, { authTagLength: TAG_BYTES })
