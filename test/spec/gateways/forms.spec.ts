@@ -195,6 +195,17 @@ describe('tries at a password', () => {
     expect(tried.waitMs('alice', 1000)).toBe(0);
   });
 
+  test('are taken back one by one, and forgotten oldest first', () => {
+    const tried = attempts();
+    for (const at of [0, 1, 2]) tried.failed('10.0.0.1', at);
+    tried.takenBack('10.0.0.1');
+    expect(tried.waitMs('10.0.0.1', 3)).toBe(0);
+    tried.failed('10.0.0.1', 3);
+    expect(tried.waitMs('10.0.0.1', 3)).toBe(997);
+    for (let n = 0; n < 10_000; n++) tried.failed(`name-${n}`, 4);
+    expect(tried.waitMs('10.0.0.1', 5)).toBe(0);
+  });
+
   test('begin anew after the right password', () => {
     const tried = attempts();
     for (const at of [0, 1]) tried.failed('alice', at);
