@@ -4,6 +4,7 @@
  *   pc_visitor   32 random bytes; every visitor gets one, and the forms of a visitor who is not logged in hang on it
  *   pc_session   <account name>.<32 random bytes>; made anew at each log-in
  *   pc_step      who has shown the right password and still owes a code; ten minutes
+ *   pc_known     which account this browser has logged in to last, signed; guessers elsewhere do not lock it out
  *   pc_console   32 random bytes; made when a one-time console link is used
  *
  * All are HttpOnly and SameSite=Lax; under TLS also Secure with the __Host- prefix.
@@ -15,8 +16,9 @@ export const SESSION_MS = 30 * 24 * 3600 * 1000;
 export const CONSOLE_SESSION_MS = 12 * 3600 * 1000;
 
 export const STEP_MS = 10 * 60 * 1000;
+const YEAR_MS = 365 * 24 * 3600 * 1000;
 
-export type CookieName = 'pc_visitor' | 'pc_session' | 'pc_step' | 'pc_console';
+export type CookieName = 'pc_visitor' | 'pc_session' | 'pc_step' | 'pc_known' | 'pc_console';
 
 /** A first step of logging in: the password of this version was right. */
 export type FirstStep = { readonly account: string; readonly passwordVersion: number };
@@ -54,7 +56,7 @@ export class Cookies {
     const known = this.read(request, 'pc_visitor');
     if (known !== undefined) return known;
     const made = randomBytes(32).toString('base64url');
-    this.set(reply, 'pc_visitor', made, 365 * 24 * 3600 * 1000);
+    this.set(reply, 'pc_visitor', made, YEAR_MS);
     request.cookies[this.nameOf('pc_visitor')] = made;
     return made;
   }
@@ -93,11 +95,31 @@ export class Cookies {
       /^(([a-z0-9][a-z0-9._-]{1,31})\.(\d{1,12})\.([0-9a-z]{8,9}))\.([\w-]{43})$/.exec(value) ?? [];
     if (said === undefined || account === undefined || mac === undefined || visitor === undefined)
       return undefined;
-    const expected = Buffer.from(this.signStep(visitor, said));
-    const given = Buffer.from(mac);
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
+    if (!isSame(mac, this.signStep(visitor, said))) return undefined;
     if (Number.parseInt(end ?? '', 36) <= now) return undefined;
     return { account, passwordVersion: Number(version) };
+  }
+
+  /**
+   * Remembers in the browser that it has logged in to this account; it opens nothing.
+   *
+   *   value = account "." 16 random bytes "." HMAC-SHA256 over these
+   */
+  setKnown(request: FastifyRequest, reply: FastifyReply, account: string): void {
+    if (this.known(request, account) !== undefined) return;
+    const said = `${account}.${randomBytes(16).toString('base64url')}`;
+    this.set(reply, 'pc_known', `${said}.${this.signKnown(said)}`, YEAR_MS);
+  }
+
+  /** What the browser is known by to this account; undefined if it never logged in to it, or to another since. */
+  known(request: FastifyRequest, account: string): string | undefined {
+    const value = this.read(request, 'pc_known') ?? '';
+    const [, said = '', name, id, mac = ''] = /^((.{2,32})\.([\w-]{22}))\.([\w-]{43})$/.exec(value) ?? [];
+    return name === account && isSame(mac, this.signKnown(said)) ? id : undefined;
+  }
+
+  private signKnown(said: string): string {
+    return createHmac('sha256', this.secret).update(`known\0${said}`).digest('base64url');
   }
 
   private signStep(visitor: string, said: string): string {
@@ -117,4 +139,10 @@ export function sessionHash(cookie: string): string {
 /** The account that a session cookie claims to be of; undefined if it is not shaped like one. */
 export function claimedAccount(cookie: string): string | undefined {
   return /^([a-z0-9][a-z0-9._-]{1,31})\.[A-Za-z0-9_-]{43}$/.exec(cookie)?.[1];
+}
+
+/** Without telling by its time how much of it is the same. */
+function isSame(given: string, expected: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
+  return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -82,7 +82,7 @@ describe('forms of the account', () => {
 
 describe('log-ins that fail', () => {
   test('lock the account on every gateway after twenty, whoever tries, and not before', async () => {
-    await house.person('stormed');
+    const owners = await house.person('stormed');
     const statuses: number[] = [];
     for (let n = 0; n < 20; n++)
       statuses.push(
@@ -100,6 +100,41 @@ describe('log-ins that fail', () => {
     expect(locked.statusCode).toBe(429);
     expect(alertOn(locked)).toMatch(/try again in [45] min/);
     expect(Number(locked.headers['retry-after'])).toBeGreaterThan(200);
+    // The owner's own browser, which has logged in before, is not locked out by strangers.
+    await owners.submit('/', '/logout');
+    expect((await owners.logIn('stormed', PASSWORD)).statusCode).toBe(303);
+  });
+
+  test('in the browser of the owner are limited by themselves', async () => {
+    const person = await house.person('clumsy');
+    await person.submit('/', '/logout');
+    const form = {
+      ...formOn(await person.get('/'), '/login'),
+      username: 'clumsy',
+      password: 'wrong password',
+    };
+    const answers = await Promise.all(Array.from({ length: 25 }, () => person.post('/login', form)));
+    expect(answers.filter(({ statusCode }) => statusCode === 429)).toHaveLength(5);
+    expect((await house.visitor().logIn('clumsy', PASSWORD)).statusCode).toBe(303);
+  });
+
+  test('are limited for each network, whatever names are tried', async () => {
+    const visitor = house.visitor();
+    const form = { ...formOn(await visitor.get('/'), '/login'), password: 'wrong password' };
+    const from = (remoteAddress: string, username: string) =>
+      visitor.request({
+        method: 'POST',
+        url: '/login',
+        remoteAddress,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        payload: new URLSearchParams({ ...form, username }).toString(),
+      });
+    for (let n = 0; n < 100; n += 20) {
+      const some = Array.from({ length: 20 }, (_, m) => from(`2001:db8:1:1::${n + m}`, `name-${n + m}`));
+      for (const { statusCode } of await Promise.all(some)) expect(statusCode).toBe(401);
+    }
+    expect((await from('2001:db8:1:1::ffff', 'stormed')).statusCode).toBe(429);
+    expect((await from('2001:db8:1:2::1', 'anyone')).statusCode).toBe(401);
   });
 
   test('of many at once are not all let through', async () => {

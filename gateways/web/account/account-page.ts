@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { readIdentity, type Identity } from '../../../projections/identities.ts';
 import { identitiesRow } from '../../../projections/keys.ts';
-import type { Accepted, ReadCell } from '../../../storage-nodes/client/client.ts';
+import { Rejected, type Accepted, type ReadCell } from '../../../storage-nodes/client/client.ts';
 import { rowScan } from '../../pages/paging.ts';
 import type { FormCommand, Pages, PageView } from '../../pages/pages.ts';
 import { PageRefusal } from '../../pages/refusals.ts';
@@ -41,7 +41,9 @@ export function showAccountPage(
 
 /** A refusal of a form, or undefined for an error that is none of its field's. */
 export function refusalOf(error: unknown): { status: number; alert: string } | undefined {
-  return error instanceof PageRefusal ? { status: error.status, alert: error.message } : undefined;
+  if (error instanceof PageRefusal) return { status: error.status, alert: error.message };
+  const isField = error instanceof Rejected && error.rejection.code === 'Malformed';
+  return isField ? { status: 400, alert: error.message } : undefined;
 }
 
 /** The `done` of the address, in the words of this page. */

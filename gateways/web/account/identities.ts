@@ -117,7 +117,7 @@ export function registerIdentities(app: FastifyInstance, pages: Pages): void {
         action: 'Add an identity',
       });
     } catch (error) {
-      const refusal = isRejected(error, 'TooMany', 'Malformed')
+      const refusal = isRejected(error, 'TooMany')
         ? { status: 409, alert: (error as Error).message }
         : refusalOf(error);
       if (refusal === undefined) throw error;
@@ -139,7 +139,7 @@ export function registerIdentities(app: FastifyInstance, pages: Pages): void {
         action: 'Change an identity',
       });
     } catch (error) {
-      const refusal = isRejected(error, 'Stale', 'Malformed')
+      const refusal = isRejected(error, 'Stale')
         ? { status: 409, alert: (error as Error).message }
         : refusalOf(error);
       if (refusal === undefined) throw error;

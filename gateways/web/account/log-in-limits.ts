@@ -2,12 +2,16 @@
  * How often a log-in may fail: per account, per address, and, for accounts that exist, across all gateways
  * and their restarts. The first two are counted in this gateway's memory, whether there is such an
  * account or not; the third by events, one for several failures, which the store turns into a lock.
+ *
+ * A browser that has logged in to the account before (cookies.ts, pc_known) is counted by itself: strangers who
+ * lock the account do not lock out its owner. Not so for codes: who gets that far has the password.
  */
 import type { AttemptKind } from '../../../domain/account/events.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import type { Lock } from '../../../projections/second-factor.ts';
 import { Attempts } from '../../pages/attempts.ts';
 import { newCommandId } from '../../pages/command-ids.ts';
+import { network } from '../../pages/network.ts';
 import type { Pages } from '../../pages/pages.ts';
 
 const WINDOW_MS = 5 * 60_000;
@@ -17,7 +21,13 @@ const PER_ADDRESS = 100;
 /** Failures that one event tells of. */
 const TOLD_AT_ONCE: Readonly<Record<AttemptKind, number>> = { password: 5, code: 2, recovery: 2 };
 
-export type Try = { readonly kind: AttemptKind; readonly name: string; readonly address: string };
+export type Try = {
+  readonly kind: AttemptKind;
+  readonly name: string;
+  readonly address: string;
+  /** Of the browser, if it has logged in to this account before. */
+  readonly known?: string | undefined;
+};
 
 export class LogInLimits {
   private readonly pages: Pages;
@@ -36,26 +46,29 @@ export class LogInLimits {
   }
 
   /** Milliseconds until this may be tried; 0: now, and it counts as a failure until `succeeded`. */
-  begin({ kind, name, address }: Try, lock: Lock | undefined, now: number): number {
+  begin(attempt: Try, lock: Lock | undefined, now: number): number {
+    const { kind, address } = attempt;
+    const who = whoTries(attempt);
     const waitMs = Math.max(
-      this.perAccount[kind].waitMs(name, now),
+      this.perAccount[kind].waitMs(who, now),
       this.perAddress.waitMs(network(address), now),
-      (lock?.until ?? 0) - now,
+      isStranger(attempt) ? (lock?.until ?? 0) - now : 0,
     );
     if (waitMs > 0) return waitMs;
-    this.perAccount[kind].failed(name, now);
+    this.perAccount[kind].failed(who, now);
     this.perAddress.failed(network(address), now);
     return 0;
   }
 
-  succeeded({ kind, name, address }: Try): void {
-    this.perAccount[kind].succeeded(name);
-    this.perAddress.takenBack(network(address));
+  succeeded(attempt: Try): void {
+    this.perAccount[attempt.kind].succeeded(whoTries(attempt));
+    this.perAddress.takenBack(network(attempt.address));
   }
 
   /** Requires `begin`. Tells the store of every few failures, without waiting for it. `exists`: the account does. */
-  failed({ kind, name }: Try, exists: boolean): void {
-    if (!exists) return;
+  failed(attempt: Try, exists: boolean): void {
+    if (!exists || !isStranger(attempt)) return;
+    const { kind, name } = attempt;
     const told = `${kind} ${name}`;
     const count = this.untold.failed(told, Date.now());
     if (count < TOLD_AT_ONCE[kind]) return;
@@ -73,17 +86,10 @@ export class LogInLimits {
   }
 }
 
-/** One address of IPv4; of IPv6 the /64, which one customer has whole (RFC 6177). */
-export function network(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !address.includes(':')) return mapped ?? address;
-  const [head = '', tail = ''] = address.toLowerCase().split('%')[0]!.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === '' ? [] : tail.split(':');
-  const zeros = address.includes('::') ? Math.max(0, 8 - before.length - after.length) : 0;
-  const groups = [...before, ...Array.from({ length: zeros }, () => '0'), ...after];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`;
+function isStranger({ kind, known }: Try): boolean {
+  return known === undefined || kind === 'code';
+}
+
+function whoTries(attempt: Try): string {
+  return isStranger(attempt) ? attempt.name : `${attempt.name} ${attempt.known}`;
 }

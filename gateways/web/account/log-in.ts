@@ -128,7 +128,12 @@ export class LogIn {
     const name = field(fields, 'username', { label: 'Username', bytesMax: 256 }).trim().toLowerCase();
     const password = field(fields, 'password', { label: 'Password', bytesMax: PASSWORD_BYTES_MAX });
     const known = await this.know(name);
-    const attempt: Try = { kind: 'password', name, address: request.ip };
+    const attempt: Try = {
+      kind: 'password',
+      name,
+      address: request.ip,
+      known: this.pages.cookies.known(request, name),
+    };
     const waitMs = this.limits.begin(attempt, known.lock, Date.now());
     if (waitMs > 0) {
       void reply.header('retry-after', Math.ceil(waitMs / 1000));

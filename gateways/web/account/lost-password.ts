@@ -52,7 +52,13 @@ export function registerLostPassword(
         required: true,
       });
       const chosen = newPassword(fields, 'password', 'New password');
-      const wait = await reset(name, code, chosen, request.ip, commandId);
+      const attempt: Try = {
+        kind: 'recovery',
+        name,
+        address: request.ip,
+        known: pages.cookies.known(request, name),
+      };
+      const wait = await reset(attempt, code, chosen, commandId);
       if (wait === 'done') return await reply.redirect('/?reset=1', 303);
       if (wait === 'wrong')
         return show(request, reply, { status: 401, alert: 'Wrong username or recovery code.' });
@@ -69,12 +75,12 @@ export function registerLostPassword(
 
   /** Milliseconds to wait before any try, or how it went. */
   async function reset(
-    name: string,
+    attempt: Try,
     code: string,
     chosen: string,
-    address: string,
     commandId: string,
   ): Promise<'done' | 'wrong' | number> {
+    const { name } = attempt;
     const owner = accountStream(name);
     const answer = isAccountName(name)
       ? await pages.deps.store.read(owner, [
@@ -83,7 +89,6 @@ export function registerLostPassword(
         ])
       : undefined;
     const exists = answer?.results[0]?.[0] !== undefined;
-    const attempt: Try = { kind: 'recovery', name, address };
     const waitMs = limits.begin(attempt, cellOf(answer?.results[1], readLock), Date.now());
     if (waitMs > 0) return waitMs;
     const passwordHash = await passwords.hash(chosen);

@@ -47,6 +47,7 @@ export async function openSession(
     ));
   if (open === false) throw new Error('defect: a session that was just opened is not there');
   pages.cookies.set(reply, 'pc_session', open, SESSION_MS);
+  pages.cookies.setKnown(request, reply, name);
   pages.cookies.clear(reply, 'pc_step');
 }
 

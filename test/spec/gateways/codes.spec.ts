@@ -7,7 +7,7 @@ import { Cookies, STEP_MS } from '../../../gateways/pages/cookies.ts';
 import { OneTimeCodes, qrPath, recoveryCodeHash } from '../../../gateways/pages/one-time-codes.ts';
 import { Seal } from '../../../gateways/pages/seal.ts';
 import { timeInWords } from '../../../gateways/pages/wording.ts';
-import { network } from '../../../gateways/web/account/log-in-limits.ts';
+import { network } from '../../../gateways/pages/network.ts';
 
 const SECRET = 'a secret of this deployment';
 const NOW = Date.UTC(2026, 10, 23, 14, 0, 7);
@@ -149,6 +149,42 @@ describe('a first step', () => {
       fc.property(fc.nat(value.length - 1), (at) => {
         const changed = value.slice(0, at) + (value[at] === '1' ? '2' : '1') + value.slice(at + 1);
         expect(cookies.firstStep(request({ pc_visitor: visitor, pc_step: changed }), NOW)).toBeUndefined();
+      }),
+    );
+  });
+});
+
+describe('a browser that is known', () => {
+  const cookies = new Cookies({ secure: false, secret: SECRET });
+  const request = (value?: string) =>
+    ({ cookies: value === undefined ? {} : { pc_known: value } }) as unknown as FastifyRequest;
+  function remembered(account: string, held?: string): string | undefined {
+    let set: string | undefined;
+    const reply = {
+      setCookie: (_name: string, value: string) => {
+        set = value;
+      },
+    } as unknown as FastifyReply;
+    cookies.setKnown(request(held), reply, account);
+    return set;
+  }
+
+  test('is known to the account it has logged in to, and by the same name ever after', () => {
+    const value = remembered('alice.b-c')!;
+    expect(cookies.known(request(value), 'alice.b-c')).toMatch(/^[\w-]{22}$/);
+    expect(remembered('alice.b-c', value)).toBeUndefined();
+    expect(cookies.known(request(value), 'alice')).toBeUndefined();
+    expect(cookies.known(request(), 'alice.b-c')).toBeUndefined();
+    expect(cookies.known(request(remembered('bob', value)), 'alice.b-c')).toBeUndefined();
+  });
+
+  test('is a stranger once any character of its cookie is changed', () => {
+    const value = remembered('alice')!;
+    fc.assert(
+      fc.property(fc.nat(value.length - 1), (at) => {
+        const changed = value.slice(0, at) + (value[at] === 'x' ? 'y' : 'x') + value.slice(at + 1);
+        for (const name of ['alice', changed.slice(0, 5)])
+          expect(cookies.known(request(changed), name)).toBeUndefined();
       }),
     );
   });
