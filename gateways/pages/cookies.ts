@@ -63,11 +63,13 @@ export class Cookies {
 
   /**
    * A session value that nobody without the deployment's secret can guess, yet the same each time the same
-   * log-in form is sent: a double click opens one session, not two.
+   * visitor sends the same log-in form: a double click opens one session, not two. Another visitor who learns
+   * the form's id (it stands in the log) gets another value.
    */
-  sessionFor(account: string, commandId: string): string {
+  sessionFor(request: FastifyRequest, account: string, commandId: string): string {
+    const visitor = this.read(request, 'pc_visitor') ?? randomBytes(32).toString('base64url');
     const token = createHmac('sha256', this.secret)
-      .update(`session\0${account}\0${commandId}`)
+      .update(`session\0${visitor}\0${account}\0${commandId}`)
       .digest('base64url');
     return `${account}.${token}`;
   }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accountStream } from '../../domain/streams.ts';
 import { lockCell } from '../../projections/keys.ts';
 import { readLock } from '../../projections/second-factor.ts';
+import { findRecipient } from '../../gateways/smtp/recipients.ts';
 import { Rejected } from '../../storage-nodes/client/client.ts';
 import { until } from './cluster.ts';
 import { openHouse, PASSWORD, type House } from './pages-house.ts';
@@ -179,6 +180,11 @@ describe('deleting the account', () => {
     await expect(received).rejects.toSatisfy(
       (error) => error instanceof Rejected && error.rejection.code === 'NoSuchAccount',
     );
+    await expect(
+      findRecipient(house.store, 'leaving@penncloud.test', ['penncloud.test']),
+    ).rejects.toMatchObject({
+      responseCode: 550,
+    });
     const sender = await house.person('still-here');
     const mail = await sender.submit('/mail/compose', '/mail/compose', {
       to: 'leaving@penncloud.test',
@@ -187,21 +193,33 @@ describe('deleting the account', () => {
     expect(mail.statusCode).toBe(400);
   });
 
-  test('wins over a log-in that has only its first step done, and over a password that is being changed', async () => {
+  test('wins over a log-in at the same moment', async () => {
     const person = await house.person('racing');
-    const other = await elsewhere('racing');
-    const form = formOn(await other.get('/account/password'), '/account/password');
-    const entering = house.visitor();
+    const entering = house.visitor(1);
     const logIn = { ...formOn(await entering.get('/'), '/login'), username: 'racing', password: PASSWORD };
-    const [, entered, changed] = await Promise.all([
+    const [deleted, entered] = await Promise.all([
       person.submit('/account/delete', '/account/delete', { current: PASSWORD }),
       entering.post('/login', logIn),
+    ]);
+    expect(deleted.headers.location).toBe('/?deleted=1');
+    expect([303, 401]).toContain(entered.statusCode);
+    expect([await isIn(person), await isIn(entering)]).toEqual([false, false]);
+  });
+
+  test('and a change of the password at the same moment: one of them is told, and nothing is half done', async () => {
+    const person = await house.person('torn');
+    const other = await elsewhere('torn');
+    const form = formOn(await other.get('/account/password'), '/account/password');
+    const [deleted, changed] = await Promise.all([
+      person.submit('/account/delete', '/account/delete', { current: PASSWORD }),
       other.post('/account/password', { ...form, current: PASSWORD, password: NEW_PASSWORD }),
     ]);
-    for (const answer of [entered, changed]) expect(answer.statusCode).toBeLessThan(500);
-    const gone = await until('the account is gone', async () => ((await isIn(person)) ? undefined : true));
-    expect(gone).toBe(true);
-    const outcome = await Promise.all([isIn(entering), isIn(other)]);
-    expect(outcome).toEqual([false, false]);
+    const isDeleted = deleted.headers.location === '/?deleted=1';
+    const isChanged = changed.headers.location === '/account/password?done=ended';
+    expect(isDeleted).toBe(!isChanged);
+    expect(await isIn(other)).toBe(isChanged);
+    for (const { statusCode } of [deleted, changed]) expect(statusCode).toBeLessThan(500);
+    const logIn = await house.visitor().logIn('torn', NEW_PASSWORD);
+    expect(logIn.statusCode).toBe(isChanged ? 303 : 401);
   });
 });

@@ -138,6 +138,20 @@ describe('two-step log-in', () => {
     expect((await visitor.post('/login/code', form)).headers.location).toBe('/?again=1');
   });
 
+  test('opens no session for who has the password and the id of a code form, which stands in the log', async () => {
+    const { phone } = await guarded('overlooked');
+    const [owner, admin] = [await firstStep('overlooked'), await firstStep('overlooked', 1)];
+    const form = formOn(await owner.get('/login/code'), '/login/code');
+    expect((await owner.post('/login/code', { ...form, code: phone.next() })).statusCode).toBe(303);
+    const own = formOn(await admin.get('/login/code'), '/login/code');
+    const answer = await admin.post('/login/code', {
+      ...own,
+      commandId: form['commandId']!,
+      code: phone.wrong(),
+    });
+    expect([answer.statusCode, admin.cookies.has('pc_session')]).toEqual([401, false]);
+  });
+
   test('does not believe a first step of another visitor', async () => {
     const { phone } = await guarded('carried-off');
     const [victim, thief] = [await firstStep('carried-off'), house.visitor()];
@@ -156,6 +170,19 @@ describe('two-step log-in', () => {
     });
     expect((await showCode(visitor, phone.next())).headers.location).toBe('/?again=1');
     expect(await isIn(visitor)).toBe(false);
+  });
+
+  test('ends there when the account was deleted between the steps', async () => {
+    const { person, phone, codes } = await guarded('gone-between');
+    const visitor = await firstStep('gone-between');
+    const wrong = { current: PASSWORD, code: phone.wrong() };
+    expect((await person.submit('/account/delete', '/account/delete', wrong)).statusCode).toBe(401);
+    const right = { current: PASSWORD, code: codes[0]! };
+    const gone = await person.submit('/account/delete', '/account/delete', right);
+    expect(gone.headers.location).toBe('/?deleted=1');
+    const late = await showCode(visitor, phone.next());
+    expect(late.statusCode).not.toBe(200);
+    expect([await isIn(visitor), visitor.cookies.has('pc_session')]).toEqual([false, false]);
   });
 
   test('locks after ten wrong codes on all gateways together, and says for how long', async () => {

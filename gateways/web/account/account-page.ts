@@ -1,23 +1,12 @@
 /** What the pages below the account's share: their frame, their commands, and the words that follow a form. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { readIdentity, type Identity } from '../../../projections/identities.ts';
-import { identitiesRow } from '../../../projections/keys.ts';
-import { Rejected, type Accepted, type ReadCell } from '../../../storage-nodes/client/client.ts';
-import { rowScan } from '../../pages/paging.ts';
+import { Rejected, type Accepted } from '../../../storage-nodes/client/client.ts';
 import type { FormCommand, Pages, PageView } from '../../pages/pages.ts';
 import { PageRefusal } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
 
 export function ownAddress(pages: Pages, visit: Visit): string {
   return `${visit.account.name}@${pages.deps.domains[0]}`;
-}
-
-/** All identities of an account, for a page's bundle of reads. */
-export const identitiesQuery = (owner: string) =>
-  rowScan(identitiesRow(owner), { reverse: false, limit: 100 });
-
-export function identitiesIn(cells: readonly ReadCell[] | undefined): Identity[] {
-  return (cells ?? []).flatMap(({ bytes }) => (bytes === undefined ? [] : [readIdentity(bytes)]));
 }
 
 /** A page below the account's. */

@@ -4,9 +4,10 @@ import { recoveryCodesCell, secondFactorCell, sessionsRow } from '../../../proje
 import { readRecoveryCodes, readSecondFactor } from '../../../projections/second-factor.ts';
 import { rowScan } from '../../pages/paging.ts';
 import type { Pages } from '../../pages/pages.ts';
+import { identitiesIn, identitiesQuery } from '../../pages/senders.ts';
 import { cellOf, type Visit } from '../../pages/visit.ts';
 import { counted } from '../../pages/wording.ts';
-import { identitiesIn, identitiesQuery, ownAddress } from './account-page.ts';
+import { ownAddress } from './account-page.ts';
 import { localeName } from './dates.ts';
 import { SESSIONS_READ_MAX } from './open-session.ts';
 import { liveSessions } from './sessions.ts';

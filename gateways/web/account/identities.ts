@@ -6,21 +6,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IDENTITIES_MAX } from '../../../domain/account/identities.ts';
 import { DISPLAY_NAME_BYTES_MAX } from '../../../domain/account/wording.ts';
-import { senders, type Identity } from '../../../projections/identities.ts';
+import type { Identity } from '../../../projections/identities.ts';
 import { idFrom } from '../../pages/command-ids.ts';
 import { field, typed, type Fields } from '../../pages/form.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField, notFound } from '../../pages/refusals.ts';
+import { identitiesIn, identitiesQuery, sendersOf } from '../../pages/senders.ts';
 import type { Visit } from '../../pages/visit.ts';
-import {
-  doneWords,
-  identitiesIn,
-  identitiesQuery,
-  ownAddress,
-  refusalOf,
-  sendOwn,
-  showAccountPage,
-} from './account-page.ts';
+import { doneWords, ownAddress, refusalOf, sendOwn, showAccountPage } from './account-page.ts';
 import { isRejected } from './log-in.ts';
 import { signatureIn, versionIn } from './profile.ts';
 
@@ -43,7 +36,7 @@ export function registerIdentities(app: FastifyInstance, pages: Pages): void {
       name: 'identities',
       done: doneWords(request, DONE),
       data: {
-        own: senders(visit.profile, [], pages.deps.domains)[0],
+        own: sendersOf(visit, [], pages.deps.domains)[0],
         identities: [...identities].sort((a, b) => (a.address < b.address ? -1 : 1)),
         full: identities.length >= IDENTITIES_MAX,
       },

@@ -110,7 +110,7 @@ export class LogIn {
       this.pages.cookies.setFirstStep(request, reply, { account: name, passwordVersion }, Date.now());
       return 'code';
     }
-    if (await alreadyOpen(this.pages, reply, { name, commandId })) return 'open';
+    if (await alreadyOpen(this.pages, request, reply, { name, commandId })) return 'open';
     try {
       await openSession(this.pages, request, reply, { name, passwordVersion, commandId });
       return 'open';

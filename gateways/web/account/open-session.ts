@@ -35,7 +35,7 @@ export async function openSession(
   opening: Opening,
 ): Promise<void> {
   const { name, commandId } = opening;
-  const cookie = pages.cookies.sessionFor(name, commandId);
+  const cookie = pages.cookies.sessionFor(request, name, commandId);
   const open =
     (await tryOpen(pages, request, opening, cookie)) ||
     // The form's session was opened and closed already (sent again from the history): open a new one.
@@ -54,10 +54,11 @@ export async function openSession(
 /** Whether this very form was sent before, and its session is open: then it is this visitor's. */
 export async function alreadyOpen(
   pages: Pages,
+  request: FastifyRequest,
   reply: FastifyReply,
   { name, commandId }: Pick<Opening, 'name' | 'commandId'>,
 ): Promise<boolean> {
-  const cookie = pages.cookies.sessionFor(name, commandId);
+  const cookie = pages.cookies.sessionFor(request, name, commandId);
   if (!(await isOpen(pages, name, cookie))) return false;
   pages.cookies.set(reply, 'pc_session', cookie, SESSION_MS);
   pages.cookies.clear(reply, 'pc_step');

@@ -47,7 +47,7 @@ export function registerSecondStep(
     const step = pages.cookies.firstStep(request, Date.now());
     if (step === undefined) return anew(reply);
     const { account: name, passwordVersion } = step;
-    if (await alreadyOpen(pages, reply, { name, commandId }))
+    if (await alreadyOpen(pages, request, reply, { name, commandId }))
       return reply.redirect(safeNext(fields['next']), 303);
 
     const owner = accountStream(name);
