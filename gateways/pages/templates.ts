@@ -42,7 +42,8 @@ export async function registerTemplates(app: FastifyInstance, assets: AssetUrls)
       const written: DateForm = form === 'list' ? 'list' : 'full';
       const told = typeof at === 'number' ? timeInWords(at, dates, written) : undefined;
       if (told === undefined) return '';
-      const lang = dates?.locale ? ` lang="${handlebars.escapeExpression(dates.locale)}"` : '';
+      // Written in Arabic, say, it must not reorder the English around it.
+      const lang = dates?.locale ? ` dir="auto" lang="${handlebars.escapeExpression(dates.locale)}"` : '';
       const words = handlebars.escapeExpression(told.words);
       return safe(`<time datetime="${told.iso}" data-form="${written}"${lang}>${words}</time>`);
     },

@@ -63,23 +63,40 @@ export async function passwd(
 
 export async function list(options: { json?: boolean }): Promise<void> {
   await withStore(async (store) => {
-    const profiles: AccountProfile[] = [];
+    const accounts: Account[] = [];
     for await (const stream of accountStreams(store)) {
-      const cell = await readCell(store, stream, profileCell(stream));
-      if (cell) profiles.push(readAccountProfile(cell));
+      const account = await readAccount(store, stream);
+      if (account) accounts.push(account);
     }
-    profiles.sort((a, b) => (a.name < b.name ? -1 : 1));
-    if (options.json) return printJson(profiles);
+    accounts.sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (options.json) return printJson(accounts);
     printTable(
-      ['NAME', 'ADMIN', 'SINCE', 'DISPLAY NAME'],
-      profiles.map((profile) => [
-        profile.name,
-        profile.admin ? 'yes' : '',
-        new Date(profile.createdAt).toISOString(),
-        profile.displayName,
+      ['NAME', 'ADMIN', 'TWO STEPS', 'SINCE', 'DISPLAY NAME'],
+      accounts.map((account) => [
+        account.name,
+        account.admin ? 'yes' : '',
+        account.hasSecondFactor ? 'on' : '',
+        new Date(account.createdAt).toISOString(),
+        account.displayName,
       ]),
     );
   });
+}
+
+/** What the operator sees of an account: no signature, no session. */
+type Account = Pick<AccountProfile, 'name' | 'displayName' | 'admin' | 'createdAt'> & {
+  readonly hasSecondFactor: boolean;
+};
+
+/** Undefined for one that was deleted. */
+async function readAccount(store: StoreClient, stream: string): Promise<Account | undefined> {
+  const [profile, factor] = await Promise.all(
+    [profileCell(stream), secondFactorCell(stream)].map((cell) => readCell(store, stream, cell)),
+  );
+  if (!profile) return undefined;
+  const { name, displayName, admin, createdAt } = readAccountProfile(profile);
+  const hasSecondFactor = factor !== undefined && readSecondFactor(factor).on;
+  return { name, displayName, admin, createdAt, hasSecondFactor };
 }
 
 /** For someone who has lost both the phone and the recovery codes. */

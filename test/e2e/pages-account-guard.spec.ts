@@ -119,6 +119,29 @@ describe('log-ins that fail', () => {
     expect((await house.visitor().logIn('clumsy', PASSWORD)).statusCode).toBe(303);
   });
 
+  test('cannot be tried on the sign-up page either, by a form that was accepted for another name', async () => {
+    await house.person('besieged');
+    const attacker = house.visitor();
+    let form: Record<string, string> | undefined;
+    // Until the attacker's account lies in the tablet where the victim's does: the form's id is known there.
+    for (let n = 0; form === undefined && n < 100; n++) {
+      const tried = { ...formOn(await attacker.get('/signup'), '/signup'), password: PASSWORD };
+      await attacker.post('/signup', { ...tried, username: `besieger-${n}` });
+      attacker.cookies.delete('pc_session');
+      const answer = await attacker.post('/signup', {
+        ...tried,
+        username: 'besieged',
+        password: 'wrong password',
+      });
+      if (answer.statusCode === 303) form = { ...tried, username: 'besieged' };
+    }
+    expect(form).toBeDefined();
+    for (let n = 0; n < 20; n++)
+      await attacker.post('/signup', { ...form!, password: `wrong password ${n}` });
+    await attacker.post('/signup', form!);
+    expect(attacker.cookies.has('pc_session')).toBe(false);
+  });
+
   test('are limited for each network, whatever names are tried', async () => {
     const visitor = house.visitor();
     const form = { ...formOn(await visitor.get('/'), '/login'), password: 'wrong password' };

@@ -181,9 +181,8 @@ describe('dates', () => {
     expect(saved.headers.location).toBe('/account/dates?done=saved');
     await house.receive('dated', 'From: a@example.org\r\nSubject: At noon\r\n\r\nx');
     const page = await person.get('/account/sessions');
-    const [, iso, words] = /Since <time datetime="([^"]+)" data-form="full" lang="de-DE">([^<]+)</.exec(
-      page.body,
-    )!;
+    const [, iso, words] =
+      /Since <time datetime="([^"]+)" data-form="full" dir="auto" lang="de-DE">([^<]+)</.exec(page.body)!;
     const tokyo = new Intl.DateTimeFormat('de-DE', {
       timeZone: 'Asia/Tokyo',
       dateStyle: 'medium',
@@ -196,7 +195,7 @@ describe('dates', () => {
       const { body } = await person.get('/mail/inbox');
       return body.includes('At noon') ? body : undefined;
     });
-    expect(inbox).toMatch(/data-form="list" lang="de-DE">\d\d:\d\d</);
+    expect(inbox).toMatch(/data-form="list" dir="auto" lang="de-DE">\d\d:\d\d</);
     const form = await person.get('/account/dates');
     expect(form.body).toMatch(/value="Asia\/Tokyo" selected/);
     expect(form.body).toMatch(/value="de-DE" lang="de-DE" selected>Deutsch \(Deutschland\)/);

@@ -76,7 +76,18 @@ export class LogIn {
     commandId: string,
   ): Promise<boolean> {
     const known = await this.know(name);
-    return (await this.firstStep(request, reply, known, name, password, commandId)) === 'open';
+    // The store knows commands by their ids alone: a form's may be one that was accepted for another name.
+    const attempt = this.attempt(request, name);
+    if (this.limits.begin(attempt, known.lock, Date.now()) > 0) return false;
+    const outcome = await this.firstStep(request, reply, known, name, password, commandId);
+    if (outcome === 'wrong') this.limits.failed(attempt, known.passwordHash !== undefined);
+    else this.limits.succeeded(attempt);
+    return outcome === 'open';
+  }
+
+  private attempt(request: FastifyRequest, name: string): Try {
+    const known = this.pages.cookies.known(request, name);
+    return { kind: 'password', name, address: request.ip, known };
   }
 
   private async know(name: string): Promise<Known> {
@@ -128,12 +139,7 @@ export class LogIn {
     const name = field(fields, 'username', { label: 'Username', bytesMax: 256 }).trim().toLowerCase();
     const password = field(fields, 'password', { label: 'Password', bytesMax: PASSWORD_BYTES_MAX });
     const known = await this.know(name);
-    const attempt: Try = {
-      kind: 'password',
-      name,
-      address: request.ip,
-      known: this.pages.cookies.known(request, name),
-    };
+    const attempt = this.attempt(request, name);
     const waitMs = this.limits.begin(attempt, known.lock, Date.now());
     if (waitMs > 0) {
       void reply.header('retry-after', Math.ceil(waitMs / 1000));

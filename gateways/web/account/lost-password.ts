@@ -98,7 +98,8 @@ export function registerLostPassword(
       await pages.send(
         { actor: 'anonymous', sessionHash: '' },
         {
-          id: commandId,
+          // Its own for this name: an id that was accepted for something else must not look like success.
+          id: `${commandId}-reset-${name}`,
           stream: owner,
           type: 'account.ResetPassword',
           data: { codeHash },
