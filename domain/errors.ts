@@ -15,6 +15,11 @@ export type RejectionCode =
   | 'ValueMismatch' //       CPUT: the current value is another one
   | 'LinkSpent' //           a one-time link that was used or has expired
   | 'ChangedSince' //        what was to be changed or undone is not any more what it was
+  | 'CodeNeeded' //          two-step log-in is on, and no code came along
+  | 'WrongCode' //           a code of the second step, or a recovery code, that was used or never was one
+  | 'Stale' //               a setting was changed since it was read
+  | 'NoSuchIdentity'
+  | 'TooMany' //             a list is full
   | 'TooLarge';
 
 export type Rejection = {

@@ -26,6 +26,7 @@ import { createListener, type Listener } from './http/listener.ts';
 import { hostNameOf } from './http/request-head.ts';
 import { assetUrls, registerAssets } from './pages/assets.ts';
 import type { GatewayDeps } from './pages/deps.ts';
+import { network } from './pages/network.ts';
 import { Pages } from './pages/pages.ts';
 import { LoggedOut, notFound, tell, type Telling } from './pages/refusals.ts';
 import { registerTemplates } from './pages/templates.ts';
@@ -87,7 +88,7 @@ export async function createGatewayApp(options: GatewayOptions): Promise<Fastify
   await app.register(cookie);
   await app.register(formbody, { bodyLimit: FORM_BYTES_MAX });
   await app.register(multipart, { throwFileSizeLimit: true });
-  await app.register(rateLimit, { global: false });
+  await app.register(rateLimit, { global: false, keyGenerator: (request) => network(request.ip) });
   await registerTemplates(app, assets, frontDoorPort);
   await registerAssets(app, assets);
 

@@ -3,8 +3,10 @@
  * read. `owner` is always an account's stream (accountStream(name)); rows of a stream begin with it, and
  * that is what keeps them in the stream's tablet.
  *
- *   <owner>/account                  profile, credentials
+ *   <owner>/account                  profile, credentials, second-factor, recovery-codes,
+ *                                    lock-password, lock-code, lock-recovery
  *   <owner>/sessions                 <session hash>
+ *   <owner>/identities               <identity id>
  *   <owner>/mail/folders             <folder>            counts
  *   <owner>/mail/own-folders         <folder id>
  *   <owner>/mail/folder/<folder>     <order>             one line of a list, newest first
@@ -24,6 +26,7 @@
  *
  * Any other row is a user's own: its row and columns are the ones that were put.
  */
+import type { AttemptKind } from '../domain/account/events.ts';
 import type { Time } from '../domain/decider.ts';
 import { isOwnFolder, isSystemFolder, type Folder } from '../domain/mail/folders.ts';
 import { accountOf, accountStream, chunkStream, CONSOLE_STREAM } from '../domain/streams.ts';
@@ -36,10 +39,30 @@ export const credentialsCell = (owner: string): CellKey => ({
   column: 'credentials',
 });
 
+export const secondFactorCell = (owner: string): CellKey => ({
+  row: accountRow(owner),
+  column: 'second-factor',
+});
+export const recoveryCodesCell = (owner: string): CellKey => ({
+  row: accountRow(owner),
+  column: 'recovery-codes',
+});
+/** Until when tries of this kind are refused. */
+export const lockCell = (owner: string, kind: AttemptKind): CellKey => ({
+  row: accountRow(owner),
+  column: `lock-${kind}`,
+});
+
 export const sessionsRow = (owner: string): string => `${owner}/sessions`;
 export const sessionCell = (owner: string, sessionHash: string): CellKey => ({
   row: sessionsRow(owner),
   column: sessionHash,
+});
+
+export const identitiesRow = (owner: string): string => `${owner}/identities`;
+export const identityCell = (owner: string, identityId: string): CellKey => ({
+  row: identitiesRow(owner),
+  column: identityId,
 });
 
 export const folderCountsRow = (owner: string): string => `${owner}/mail/folders`;
@@ -178,6 +201,7 @@ export type RowName =
       readonly kind:
         | 'account'
         | 'sessions'
+        | 'identities'
         | 'folder counts'
         | 'own folders'
         | 'bulks'
@@ -213,6 +237,8 @@ function parseAccountRow(account: string, row: string): RowName | undefined {
       return { kind: 'account', account };
     case 'sessions':
       return { kind: 'sessions', account };
+    case 'identities':
+      return { kind: 'identities', account };
     case 'mail/folders':
       return { kind: 'folder counts', account };
     case 'mail/own-folders':

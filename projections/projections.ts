@@ -3,16 +3,20 @@ import { accountProjection } from './account.ts';
 import { bulkProjection } from './bulk.ts';
 import { consoleProjection } from './console.ts';
 import { driveProjection } from './drive.ts';
+import { identitiesProjection } from './identities.ts';
 import { kvProjection } from './kv.ts';
 import { mailboxProjection } from './mailbox.ts';
 import { messageProjection } from './message.ts';
 import { ownFoldersProjection } from './own-folders.ts';
 import { searchProjection } from './search.ts';
+import { secondFactorProjection } from './second-factor.ts';
 import type { Projection } from './projection.ts';
 
 export function createProjections(): Projection[] {
   return [
     accountProjection,
+    secondFactorProjection,
+    identitiesProjection,
     consoleProjection,
     kvProjection,
     mailboxProjection,

@@ -7,6 +7,8 @@ import { rejection, type Rejection } from '../errors.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 export const SESSION_DAYS_MAX = 90;
+/** A session in use says so at most this often. */
+export const SEEN_EVERY_MS = 60 * 60 * 1000;
 
 /** Undefined when now < expiresAt <= now + daysMax. */
 export function expiryFault(expiresAt: Time, now: Time, daysMax: number): Rejection | undefined {

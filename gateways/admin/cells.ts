@@ -1,7 +1,8 @@
 /** The raw cells, ten at a time across the whole table, forwards and backwards, with a seek by row. */
 import type { FastifyInstance } from 'fastify';
 import { accountOf, accountStream } from '../../domain/streams.ts';
-import { credentialsCell } from '../../projections/keys.ts';
+import { credentialsCell, secondFactorCell } from '../../projections/keys.ts';
+import type { CellKey } from '../../projections/projection.ts';
 import type { ReadCell } from '../../storage-nodes/client/client.ts';
 import { badField } from '../pages/refusals.ts';
 import type { Console } from './console.ts';
@@ -64,16 +65,19 @@ function link(go: 'after' | 'before', { row, column }: Place): string {
 function cellView(cell: ReadCell) {
   const { row, column, seq, bytes, part } = cell;
   const size = bytes?.length ?? part?.length ?? 0;
-  const shown = isSecret(cell) ? { preview: 'a password hash: not shown', kind: 'reference' } : preview(cell);
+  const secret = secretOf(cell);
+  const shown = secret === undefined ? preview(cell) : { preview: secret, kind: 'reference' };
   return { row, column, seq, bytes: size, ...shown };
 }
 
-/** Whoever looks over an operator's shoulder learns no hash to try passwords against. */
-function isSecret({ row, column }: ReadCell): boolean {
+/** Whoever looks over an operator's shoulder learns no hash to try passwords against, and no sealed factor. */
+function secretOf({ row, column }: ReadCell): string | undefined {
   const account = accountOf(row);
-  if (account === undefined) return false;
-  const credentials = credentialsCell(accountStream(account));
-  return row === credentials.row && column === credentials.column;
+  if (account === undefined) return undefined;
+  const owner = accountStream(account);
+  const is = (cell: CellKey) => row === cell.row && column === cell.column;
+  if (is(credentialsCell(owner))) return 'a password hash: not shown';
+  return is(secondFactorCell(owner)) ? 'a sealed secret: not shown' : undefined;
 }
 
 /** The beginning of the value: as text if it is text, else in hexadecimal. */

@@ -33,6 +33,7 @@ const STYLES = [
   'message',
   'compose',
   'drive',
+  'account',
   'console',
   'keys',
   'narrow',

@@ -40,7 +40,8 @@ export function idFrom(account: string, commandId: string, purpose: string): str
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
-function base32(bytes: Buffer): string {
+/** RFC 4648 in lower case, without padding; bits that fill no character are left out. */
+export function base32(bytes: Buffer): string {
   let text = '';
   let bits = 0;
   let held = 0;

@@ -11,6 +11,7 @@ import type { GatewayDeps } from './deps.ts';
 import type { Fields } from './form.ts';
 import { badField, PageRefusal } from './refusals.ts';
 import { Visits } from './visit.ts';
+import { datesOf } from './wording.ts';
 
 export type PageView = {
   readonly title: string;
@@ -123,6 +124,7 @@ export class Pages {
       undo: view.undo,
       here: withoutFragment(request.url),
       account: request.visit?.account,
+      dates: datesOf(request.visit?.profile),
       csrf: csrfToken(this.deps.cookieSecret, this.subjectOf(request) ?? ''),
     };
   }

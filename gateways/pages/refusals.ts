@@ -64,6 +64,11 @@ const STATUS_OF: Readonly<Record<RejectionCode, number>> = {
   ValueMismatch: 409,
   LinkSpent: 410,
   ChangedSince: 409,
+  CodeNeeded: 401,
+  WrongCode: 401,
+  Stale: 409,
+  NoSuchIdentity: 404,
+  TooMany: 409,
   TooLarge: 413,
 };
 

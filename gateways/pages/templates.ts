@@ -10,7 +10,7 @@ import type { AssetUrls } from './assets.ts';
 import { newCommandId } from './command-ids.ts';
 import { icon } from './icons.ts';
 import { projectRoot } from './project-root.ts';
-import { counted, sizeInWords, timeInWords } from './wording.ts';
+import { counted, sizeInWords, timeInWords, type DateForm, type DatesStyle } from './wording.ts';
 
 const PARTIALS: Readonly<Record<string, string>> = {
   'form-keys': 'pages/form-keys.hbs',
@@ -22,6 +22,7 @@ const PARTIALS: Readonly<Record<string, string>> = {
   'search-box': 'web/mail/search/search-box.hbs',
   'one-message': 'web/mail/one-message.hbs',
   'file-list': 'web/drive/file-list.hbs',
+  'account-head': 'web/account/head.hbs',
   'admin-tabs': 'admin/tabs.hbs',
   'admin-counts': 'admin/counts.hbs',
   'admin-nodes': 'admin/node-table.hbs',
@@ -44,13 +45,16 @@ export async function registerTemplates(
     size: (bytes: unknown) => (typeof bytes === 'number' ? sizeInWords(bytes) : ''),
     counted: (count: number, one: string, many: unknown) =>
       counted(count, one, typeof many === 'string' ? many : undefined),
-    // `form` tells the script how to write the time in the reader's own zone: list, full.
-    time: (at: unknown, form: string) => {
-      const told = typeof at === 'number' ? timeInWords(at) : undefined;
+    // The script writes the time anew in the reader's own zone, in the same form, where none was chosen.
+    time: (at: unknown, form: unknown, options: { data: { root: { dates?: DatesStyle } } }) => {
+      const { dates } = options.data.root;
+      const written: DateForm = form === 'list' ? 'list' : 'full';
+      const told = typeof at === 'number' ? timeInWords(at, dates, written) : undefined;
       if (told === undefined) return '';
-      return safe(
-        `<time datetime="${told.iso}" data-form="${form === 'list' ? 'list' : 'full'}">${told.words}</time>`,
-      );
+      // Written in Arabic, say, it must not reorder the English around it.
+      const lang = dates?.locale ? ` dir="auto" lang="${handlebars.escapeExpression(dates.locale)}"` : '';
+      const words = handlebars.escapeExpression(told.words);
+      return safe(`<time datetime="${told.iso}" data-form="${written}"${lang}>${words}</time>`);
     },
     same: (a: unknown, b: unknown) => a === b,
   });

@@ -5,7 +5,14 @@
  */
 import type { FastifyRequest } from 'fastify';
 import { accountStream, CONSOLE_STREAM } from '../../domain/streams.ts';
-import { readAccountProfile, readSessionRow } from '../../projections/account.ts';
+import { SEEN_EVERY_MS } from '../../domain/account/sessions.ts';
+import {
+  readAccountProfile,
+  readSessionRow,
+  sessionCounts,
+  type AccountProfile,
+  type SessionRow,
+} from '../../projections/account.ts';
 import { readConsoleSession } from '../../projections/console.ts';
 import { consoleSessionCell, profileCell, sessionCell } from '../../projections/keys.ts';
 import type { ReadCell, ReadQuery, StoreClient } from '../../storage-nodes/client/client.ts';
@@ -23,6 +30,7 @@ export type Account = { readonly name: string; readonly displayName: string; rea
 
 export type Visit = {
   readonly account: Account;
+  readonly profile: AccountProfile;
   /** The account's stream: the prefix of its rows. */
   readonly stream: string;
   readonly sessionHash: string;
@@ -72,12 +80,34 @@ export class Visits {
     ]);
     const session = cellOf(answer.results[0], readSessionRow);
     const profile = cellOf(answer.results[1], readAccountProfile);
-    if (session === undefined || session.expiresAt <= Date.now() || profile === undefined) return undefined;
+    const now = Date.now();
+    if (session === undefined || profile === undefined) return undefined;
+    if (!sessionCounts(hash, session, profile, now)) return undefined;
     const account = { name, displayName: profile.displayName, admin: profile.admin };
     const results = answer.results.slice(2);
-    const visit = { account, stream, sessionHash: hash, results };
+    const visit = { account, profile, stream, sessionHash: hash, results };
     request.visit = visit;
+    this.see(visit, session, now);
     return visit;
+  }
+
+  /** Says at most hourly that the session is in use, beside the answer; on a failure the next request tries again. */
+  private see({ account, stream, sessionHash }: Visit, session: SessionRow, now: number): void {
+    if (now - (session.seenAt ?? session.openedAt) < SEEN_EVERY_MS) return;
+    const hour = Math.floor(now / SEEN_EVERY_MS);
+    this.store
+      .execute({
+        id: `seen-${sessionHash.slice(0, 40)}-${hour}`,
+        expiresAt: (hour + 2) * SEEN_EVERY_MS,
+        stream,
+        type: 'account.SeeSession',
+        data: { sessionHash },
+        parts: [],
+        actor: account.name,
+        session: sessionHash,
+        action: 'Use session',
+      })
+      .catch(() => undefined);
   }
 
   /** Throws LoggedOut for a visitor, PageRefusal 403 for an account without the right. */

@@ -153,9 +153,10 @@ user
   .action(async (name, options) => (await import('./user.ts')).add(name, options));
 user
   .command('passwd')
-  .description("change an account's password")
+  .description("change an account's password, and end its sessions")
   .argument('<name>')
   .option('--password-stdin', 'read the password from standard input')
+  .option('--without-second-step', 'turn off two-step log-in as well, for a lost phone')
   .action(async (name, options) => (await import('./user.ts')).passwd(name, options));
 user
   .command('list')

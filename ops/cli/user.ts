@@ -8,7 +8,8 @@ import {
   readAccountProfile,
   type AccountProfile,
 } from '../../projections/account.ts';
-import { credentialsCell, profileCell } from '../../projections/keys.ts';
+import { credentialsCell, profileCell, secondFactorCell } from '../../projections/keys.ts';
+import { readSecondFactor } from '../../projections/second-factor.ts';
 import type { CellKey } from '../../projections/projection.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import { operatorCommand, withStore } from './connection.ts';
@@ -35,7 +36,10 @@ export async function add(name: string, options: PasswordOptions & { admin?: boo
   });
 }
 
-export async function passwd(name: string, options: PasswordOptions): Promise<void> {
+export async function passwd(
+  name: string,
+  options: PasswordOptions & { withoutSecondStep?: boolean },
+): Promise<void> {
   await withStore(async (store) => {
     const stream = accountStream(name);
     const cell = await readCell(store, stream, credentialsCell(stream));
@@ -45,35 +49,77 @@ export async function passwd(name: string, options: PasswordOptions): Promise<vo
     const command = {
       stream,
       type: 'account.ChangePassword',
-      data: { passwordVersion: readAccountCredentials(cell).passwordVersion },
+      // Whoever asks the operator for a new password has lost it, or fears that somebody has it.
+      data: { passwordVersion: readAccountCredentials(cell).passwordVersion, keeps: '' },
       parts: [Buffer.from(passwordHash)],
       action: 'Change the password',
     };
     await store.execute(operatorCommand(command));
-    console.log(`The password of ${name} is changed.`);
+    console.log(`The password of ${name} is changed, and every session is ended.`);
+    if (options.withoutSecondStep) await turnOffSecondFactor(store, stream, name);
     if (generated) console.log(`Password (shown only now): ${password}`);
   });
 }
 
 export async function list(options: { json?: boolean }): Promise<void> {
   await withStore(async (store) => {
-    const profiles: AccountProfile[] = [];
+    const accounts: Account[] = [];
     for await (const stream of accountStreams(store)) {
-      const cell = await readCell(store, stream, profileCell(stream));
-      if (cell) profiles.push(readAccountProfile(cell));
+      const account = await readAccount(store, stream);
+      if (account) accounts.push(account);
     }
-    profiles.sort((a, b) => (a.name < b.name ? -1 : 1));
-    if (options.json) return printJson(profiles);
+    accounts.sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (options.json) return printJson(accounts);
     printTable(
-      ['NAME', 'ADMIN', 'SINCE', 'DISPLAY NAME'],
-      profiles.map((profile) => [
-        profile.name,
-        profile.admin ? 'yes' : '',
-        new Date(profile.createdAt).toISOString(),
-        profile.displayName,
+      ['NAME', 'ADMIN', 'TWO STEPS', 'SINCE', 'DISPLAY NAME'],
+      accounts.map((account) => [
+        account.name,
+        account.admin ? 'yes' : '',
+        account.hasSecondFactor ? 'on' : '',
+        new Date(account.createdAt).toISOString(),
+        account.displayName,
       ]),
     );
   });
+}
+
+/** What the operator sees of an account: no signature, no session. */
+type Account = Pick<AccountProfile, 'name' | 'displayName' | 'admin' | 'createdAt'> & {
+  readonly hasSecondFactor: boolean;
+};
+
+/** Undefined for one that was deleted. */
+async function readAccount(store: StoreClient, stream: string): Promise<Account | undefined> {
+  const [profile, factor] = await Promise.all(
+    [profileCell(stream), secondFactorCell(stream)].map((cell) => readCell(store, stream, cell)),
+  );
+  if (!profile) return undefined;
+  const { name, displayName, admin, createdAt } = readAccountProfile(profile);
+  const hasSecondFactor = factor !== undefined && readSecondFactor(factor).on;
+  return { name, displayName, admin, createdAt, hasSecondFactor };
+}
+
+/** For someone who has lost both the phone and the recovery codes. */
+async function turnOffSecondFactor(store: StoreClient, stream: string, name: string): Promise<void> {
+  const [factor, credentials] = await Promise.all(
+    [secondFactorCell(stream), credentialsCell(stream)].map((cell) => readCell(store, stream, cell)),
+  );
+  if (!factor || !credentials || !readSecondFactor(factor).on) {
+    console.log(`Two-step log-in of ${name} was off already.`);
+    return;
+  }
+  const command = {
+    stream,
+    type: 'account.TurnOffSecondFactor',
+    data: {
+      factorVersion: readSecondFactor(factor).version,
+      passwordVersion: readAccountCredentials(credentials).passwordVersion,
+    },
+    parts: [],
+    action: 'Turn off two-step log-in',
+  };
+  await store.execute(operatorCommand(command));
+  console.log(`Two-step log-in of ${name} is off.`);
 }
 
 /** From account to account, past each one's rows: those of `S` all sort before `S0`. */

@@ -190,6 +190,12 @@ describe('the command line of a running cluster', () => {
       expect(
         await cluster.cli(['user', 'passwd', 'guest', '--password-stdin'], 'battery staple'),
       ).toMatchObject({ code: 0 });
+      const both = ['user', 'passwd', 'guest', '--without-second-step', '--password-stdin'];
+      const changed = await cluster.cli(both, 'staple battery');
+      expect(changed).toMatchObject({ code: 0 });
+      expect(changed.stdout.toString()).toBe(
+        'The password of guest is changed, and every session is ended.\nTwo-step log-in of guest was off already.\n',
+      );
       expect(await cluster.cli(['user', 'passwd', 'nobody'])).toMatchObject({ code: 1 });
     });
   });

@@ -89,10 +89,10 @@ describe('a visitor (AC-1, AC-2, FE-3)', () => {
   test('sees where the account is logged in, and ends a session there', async () => {
     const [here, there] = [await house.person('sessions'), house.visitor(1)];
     await there.logIn('sessions', PASSWORD);
-    const page = await here.get('/account');
+    const page = await here.get('/account/sessions');
     expect(page.body.match(/Since /g)).toHaveLength(2);
-    const ended = await here.submit('/account', '/account/sessions/end');
-    expect(ended.headers.location).toBe('/account?done=ended');
+    const ended = await here.submit('/account/sessions', '/account/sessions/end');
+    expect(ended.headers.location).toBe('/account/sessions?done=ended');
     expect((await there.get('/account')).statusCode).toBe(303);
     expect((await here.get('/account')).statusCode).toBe(200);
   });
@@ -101,9 +101,10 @@ describe('a visitor (AC-1, AC-2, FE-3)', () => {
     const [here, there] = [await house.person('changes'), house.visitor(1)];
     await there.logIn('changes', PASSWORD);
     const fields = { current: PASSWORD, password: 'a wholly new password' };
-    const form = { ...formOn(await here.get('/account'), '/account/password'), ...fields };
+    const form = { ...formOn(await here.get('/account/password'), '/account/password'), ...fields };
     for (let sent = 0; sent < 2; sent++) {
-      expect((await here.post('/account/password', form)).headers.location).toBe('/account?done=password');
+      const answer = await here.post('/account/password', form);
+      expect(answer.headers.location).toBe('/account/password?done=ended');
     }
     expect((await here.get('/account')).statusCode).toBe(200);
     expect((await there.get('/account')).statusCode).toBe(303);
@@ -115,12 +116,12 @@ describe('a visitor (AC-1, AC-2, FE-3)', () => {
     const visitor = await house.person('unchanged');
     const wrong = { current: 'not my password', password: 'a wholly new password' };
     const short = { current: PASSWORD, password: 'sh0rt' };
-    const refused = await visitor.submit('/account', '/account/password', wrong);
+    const refused = await visitor.submit('/account/password', '/account/password', wrong);
     expect([refused.statusCode, alertOn(refused)]).toEqual([
       401,
       'Current password is wrong: nothing was changed.',
     ]);
-    expect(alertOn(await visitor.submit('/account', '/account/password', short))).toMatch(
+    expect(alertOn(await visitor.submit('/account/password', '/account/password', short))).toMatch(
       /New password is too short: at least 8/,
     );
     expect((await house.visitor().logIn('unchanged', PASSWORD)).statusCode).toBe(303);

@@ -98,6 +98,11 @@ export function formOn(page: Pick<Answer, 'body'>, action: string): Record<strin
     if (name !== undefined && !input.includes('type="file"'))
       fields[name] = unescaped(/\bvalue="([^"]*)"/.exec(input)?.[1] ?? '');
   }
+  for (const [, name, options] of form.matchAll(/<select\b[^>]*name="([^"]*)"[^>]*>(.*?)<\/select>/gs)) {
+    const chosen =
+      /<option value="([^"]*)"[^>]* selected/.exec(options!) ?? /<option value="([^"]*)"/.exec(options!);
+    fields[name!] = unescaped(chosen?.[1] ?? '');
+  }
   const text = /<textarea\b[^>]*name="([^"]*)"[^>]*>\n?([^<]*)<\/textarea>/.exec(form);
   if (text !== null) fields[text[1]!] = unescaped(text[2]!);
   return fields;

@@ -22,18 +22,28 @@ const storage = {
 
 /* Times */
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const dayMonth = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const dayMonthYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
-const whole = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+/* In the zone and the language that were chosen on the account's page; else as the browser has them. */
+const { zone: timeZone, locale } = document.body.dataset;
+function written(options) {
+  try {
+    return new Intl.DateTimeFormat(locale, { timeZone, ...options });
+  } catch {
+    // A zone or a language that this browser does not know.
+    return new Intl.DateTimeFormat(undefined, options);
+  }
+}
+const clock = written({ hour: '2-digit', minute: '2-digit' });
+const dayMonth = written({ day: 'numeric', month: 'short' });
+const dayMonthYear = written({ day: 'numeric', month: 'short', year: 'numeric' });
+const whole = written({ dateStyle: 'medium', timeStyle: 'short' });
 
 function writeTimes(root) {
-  const now = new Date();
+  const today = dayMonthYear.format();
+  const year = written({ year: 'numeric' });
   for (const element of root.querySelectorAll('time[data-form]')) {
     const at = new Date(element.dateTime);
-    const today = at.toDateString() === now.toDateString();
-    const thisYear = at.getFullYear() === now.getFullYear();
-    const short = today ? clock : thisYear ? dayMonth : dayMonthYear;
+    const isToday = dayMonthYear.format(at) === today;
+    const short = isToday ? clock : year.format(at) === year.format() ? dayMonth : dayMonthYear;
     element.textContent = (element.dataset.form === 'list' ? short : whole).format(at);
     element.title = whole.format(at);
   }

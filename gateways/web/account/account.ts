@@ -1,109 +1,72 @@
-/** The account page: who one is, and where one is logged in; any other session can be ended. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { readSessionRow } from '../../../projections/account.ts';
-import { sessionsRow } from '../../../projections/keys.ts';
-import { Rejected } from '../../../storage-nodes/client/client.ts';
-import type { Pages, PageView } from '../../pages/pages.ts';
-import { PASSWORD_CHARS_MIN } from '../../pages/passwords.ts';
-import { badField } from '../../pages/refusals.ts';
-
-/** How many sessions are listed, and ended by a change of the password. */
-export const SESSIONS_MAX = 200;
-
-const DONE_WORDS: Readonly<Record<string, string>> = {
-  ended: 'That session is ended.',
-  password: 'Your password is changed, and every other session is ended.',
-};
+/** The account: a page that lists what there is to set, with how it stands, and leads to a page for each. */
+import type { FastifyInstance } from 'fastify';
+import { recoveryCodesCell, secondFactorCell, sessionsRow } from '../../../projections/keys.ts';
+import { readRecoveryCodes, readSecondFactor } from '../../../projections/second-factor.ts';
+import { rowScan } from '../../pages/paging.ts';
+import type { Pages } from '../../pages/pages.ts';
+import { identitiesIn, identitiesQuery } from '../../pages/senders.ts';
+import { cellOf, type Visit } from '../../pages/visit.ts';
+import { counted } from '../../pages/wording.ts';
+import { ownAddress } from './account-page.ts';
+import { localeName } from './dates.ts';
+import { SESSIONS_READ_MAX } from './open-session.ts';
+import { liveSessions } from './sessions.ts';
 
 export function registerAccount(app: FastifyInstance, pages: Pages): void {
-  app.get<{ Querystring: Record<string, unknown> }>('/account', (request, reply) => {
-    const { done } = request.query;
-    return showAccount(pages, request, reply, {
-      done: typeof done === 'string' ? DONE_WORDS[done] : undefined,
+  app.get('/account', async (request, reply) => {
+    const visit = await pages.visits.require(request, (owner) => [
+      { get: secondFactorCell(owner) },
+      { get: recoveryCodesCell(owner) },
+      rowScan(sessionsRow(owner), { reverse: false, limit: SESSIONS_READ_MAX }),
+      identitiesQuery(owner),
+    ]);
+    return pages.show(request, reply, {
+      title: 'Account',
+      template: 'web/account/account.hbs',
+      section: 'account',
+      data: { address: ownAddress(pages, visit), places: placesOf(visit) },
     });
   });
-
-  app.post('/account/sessions/end', async (request, reply) => {
-    const { fields, commandId } = pages.form(request);
-    const visit = await pages.visits.require(request);
-    const hash = fields['session'];
-    if (typeof hash !== 'string' || !/^[0-9a-f]{64}$/.test(hash))
-      throw badField('The field session is malformed.');
-    try {
-      await pages.send(
-        { actor: visit.account.name, sessionHash: visit.sessionHash },
-        {
-          id: commandId,
-          stream: visit.stream,
-          type: 'account.CloseSession',
-          data: { sessionHash: hash },
-          action: 'End session',
-        },
-      );
-    } catch (error) {
-      // Ended already: that is what was wanted.
-      if (!(error instanceof Rejected && error.rejection.code === 'SessionEnded')) throw error;
-    }
-    return reply.redirect('/account?done=ended', 303);
-  });
 }
 
-export async function showAccount(
-  pages: Pages,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  view: Pick<PageView, 'status' | 'alert' | 'done'>,
-): Promise<FastifyReply> {
-  const visit = await pages.visits.require(request, (owner) => {
-    const row = sessionsRow(owner);
-    return [
-      { scan: { from: { row, column: '' }, to: { row: `${row}\0`, column: '' }, limit: SESSIONS_MAX } },
-    ];
-  });
-  const now = Date.now();
-  const sessions = (visit.results[0] ?? [])
-    .flatMap((cell) =>
-      cell.bytes === undefined ? [] : [{ hash: cell.column, ...readSessionRow(cell.bytes) }],
-    )
-    .filter(({ expiresAt }) => expiresAt > now)
-    .map((session) => ({
-      ...session,
-      agent: agentInWords(session.agent),
-      current: session.hash === visit.sessionHash,
-    }))
-    .sort((a, b) => Number(b.current) - Number(a.current) || b.openedAt - a.openedAt);
-  return pages.show(request, reply, {
-    title: 'Account',
-    template: 'web/account/account.hbs',
-    section: 'account',
-    ...view,
-    data: {
-      sessions,
-      address: `${visit.account.name}@${pages.deps.domains[0]}`,
-      passwordCharsMin: PASSWORD_CHARS_MIN,
+/** What there is to set, and how it stands. Requires the reads of the page. */
+function placesOf(visit: Visit) {
+  const factor = cellOf(visit.results[0], readSecondFactor);
+  const codes = cellOf(visit.results[1], readRecoveryCodes);
+  const sessions = liveSessions(visit, visit.results[2] ?? [], Date.now()).length;
+  const identities = identitiesIn(visit.results[3]).length;
+  const { zone = '', locale = '', signature = '' } = visit.profile;
+  return [
+    {
+      url: '/account/profile',
+      label: 'Profile',
+      state: signature === '' ? 'Your name; no signature' : 'Your name and signature',
     },
-  });
+    {
+      url: '/account/identities',
+      label: 'Identities',
+      state: identities === 0 ? 'One address' : `${identities + 1} addresses`,
+    },
+    { url: '/account/dates', label: 'Dates', state: datesState(zone, locale) },
+    { url: '/account/password', label: 'Password', state: 'Change it' },
+    {
+      url: '/account/two-step',
+      label: 'Two-step log-in',
+      ...(factor?.on === true ? { state: 'On since', at: factor.since } : { state: 'Off' }),
+    },
+    {
+      url: '/account/recovery-codes',
+      label: 'Recovery codes',
+      state: codes === undefined ? 'None made' : `${codes.left} left`,
+    },
+    { url: '/account/sessions', label: 'Sessions', state: `Logged in at ${counted(sessions, 'place')}` },
+    { url: '/account/delete', label: 'Delete account', state: 'And what happens then' },
+  ];
 }
 
-const BROWSERS = [
-  [/\bEdg\//, 'Edge'],
-  [/\bFirefox\//, 'Firefox'],
-  [/\b(?:Headless)?Chrome\//, 'Chrome'],
-  [/\bSafari\//, 'Safari'],
-  [/^curl\//, 'curl'],
-] as const;
-const SYSTEMS = [
-  [/Android/, 'Android'],
-  [/iPhone|iPad/, 'iOS'],
-  [/Windows/, 'Windows'],
-  [/Mac OS X/, 'macOS'],
-  [/Linux/, 'Linux'],
-] as const;
-
-/** "Firefox on Linux", from what the browser says of itself. */
-export function agentInWords(agent: string): string {
-  const browser = BROWSERS.find(([pattern]) => pattern.test(agent))?.[1];
-  const system = SYSTEMS.find(([pattern]) => pattern.test(agent))?.[1];
-  if (browser !== undefined && system !== undefined) return `${browser} on ${system}`;
-  return browser ?? system ?? 'An unknown browser';
+function datesState(zone: string, locale: string): string {
+  const chosen = [zone.replaceAll('_', ' '), locale === '' ? '' : localeName(locale)].filter(
+    (one) => one !== '',
+  );
+  return chosen.length === 0 ? 'As your browser has them' : chosen.join(', ');
 }

@@ -29,6 +29,10 @@ export function registerHome(app: FastifyInstance, pages: Pages, logIn: LogIn): 
 
 function greeting(query: Record<string, unknown>): { done?: string; alert?: string; status?: number } {
   if (query['left'] === '1') return { done: 'You are logged out.' };
+  if (query['deleted'] === '1') return { done: 'Your account is deleted.' };
+  if (query['reset'] === '1') return { done: 'Your new password is set: log in with it.' };
+  if (query['again'] === '1')
+    return { alert: 'That took too long, or your password was changed: please log in again.', status: 401 };
   if (query['ended'] === '1') return { alert: 'Please log in first: nothing was changed.', status: 401 };
   if (typeof query['next'] === 'string') return { alert: 'Please log in to see that page.' };
   return {};

@@ -1,33 +1,45 @@
 /**
- * Logging in and out. A session is an event: the cookie's sha256 and an absolute end, opened against
- * the version of the password that was checked, so that a password changed meanwhile wins.
+ * Logging in and out. The first step is the password; where two-step log-in is on it leaves no session
+ * but leads to the page that asks for a code (second-step.ts).
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { accountStream } from '../../../domain/streams.ts';
 import { isAccountName } from '../../../domain/account/names.ts';
-import { readAccountCredentials, type AccountCredentials } from '../../../projections/account.ts';
-import { credentialsCell, sessionCell } from '../../../projections/keys.ts';
+import { accountStream } from '../../../domain/streams.ts';
+import { readAccountCredentials } from '../../../projections/account.ts';
+import { credentialsCell, lockCell, secondFactorCell } from '../../../projections/keys.ts';
+import { readLock, readSecondFactor, type Lock } from '../../../projections/second-factor.ts';
 import { Rejected } from '../../../storage-nodes/client/client.ts';
-import { Attempts } from '../../pages/attempts.ts';
-import { newCommandId } from '../../pages/command-ids.ts';
-import { SESSION_MS, sessionHash } from '../../pages/cookies.ts';
 import { field, typed } from '../../pages/form.ts';
 import { PASSWORD_BYTES_MAX, type Passwords } from '../../pages/passwords.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { spanInWords } from '../../pages/wording.ts';
 import { cellOf } from '../../pages/visit.ts';
+import type { LogInLimits, Try } from './log-in-limits.ts';
+import { alreadyOpen, openSession } from './open-session.ts';
 
 /** Log-ins that one address may try in a minute, right or wrong. */
-const TRIES_PER_ADDRESS_MAX = 300;
+export const TRIES_PER_ADDRESS_MAX = 300;
+
+/** What the store knows of an account that someone wants to log in to; nothing, if there is none. */
+type Known = {
+  readonly passwordHash: string | undefined;
+  readonly passwordVersion: number;
+  readonly hasFactor: boolean;
+  readonly lock: Lock | undefined;
+};
+
+/** 'code': the password was right, and a code is needed; the visitor has a cookie that says so. */
+type FirstStep = 'open' | 'code' | 'wrong';
 
 export class LogIn {
   private readonly pages: Pages;
   private readonly passwords: Passwords;
-  private readonly attempts = new Attempts({ failuresMax: 20, windowMs: 5 * 60_000 });
+  private readonly limits: LogInLimits;
 
-  constructor(pages: Pages, passwords: Passwords) {
+  constructor(pages: Pages, passwords: Passwords, limits: LogInLimits) {
     this.pages = pages;
     this.passwords = passwords;
+    this.limits = limits;
   }
 
   register(app: FastifyInstance): void {
@@ -55,101 +67,94 @@ export class LogIn {
     });
   }
 
-  /** Checks the password and opens a session; sets the cookie. False: wrong username or password. */
-  async open(
+  /** Logs in whoever has just signed up. False: the name is another's, or two-step log-in is on. */
+  async enter(
     request: FastifyRequest,
     reply: FastifyReply,
     name: string,
     password: string,
     commandId: string,
   ): Promise<boolean> {
-    const { store } = this.pages.deps;
-    const cookie = this.pages.cookies.sessionFor(name, commandId);
+    const known = await this.know(name);
+    // The store knows commands by their ids alone: a form's may be one that was accepted for another name.
+    const attempt = this.attempt(request, name);
+    if (this.limits.begin(attempt, known.lock, Date.now()) > 0) return false;
+    const outcome = await this.firstStep(request, reply, known, name, password, commandId);
+    if (outcome === 'wrong') this.limits.failed(attempt, known.passwordHash !== undefined);
+    else this.limits.succeeded(attempt);
+    return outcome === 'open';
+  }
+
+  private attempt(request: FastifyRequest, name: string): Try {
+    const known = this.pages.cookies.known(request, name);
+    return { kind: 'password', name, address: request.ip, known };
+  }
+
+  private async know(name: string): Promise<Known> {
     const owner = accountStream(name);
     const answer = isAccountName(name)
-      ? await store.read(owner, [
+      ? await this.pages.deps.store.read(owner, [
           { get: credentialsCell(owner) },
-          { get: sessionCell(owner, sessionHash(cookie)) },
+          { get: secondFactorCell(owner) },
+          { get: lockCell(owner, 'password') },
         ])
       : undefined;
     const credentials = cellOf(answer?.results[0], readAccountCredentials);
-    if (!(await this.passwords.holds(credentials?.passwordHash, password)) || credentials === undefined)
-      return false;
-
-    if (answer?.results[1]?.[0] !== undefined) {
-      // This very form was sent before, and its session is open.
-      this.pages.cookies.set(reply, 'pc_session', cookie, SESSION_MS);
-      return true;
-    }
-    return (
-      (await this.openSession(request, reply, name, credentials, cookie, commandId)) ||
-      // The form's session was opened and closed already (sent again from the history): open a new one.
-      this.openSession(
-        request,
-        reply,
-        name,
-        credentials,
-        this.pages.cookies.freshSession(name),
-        newCommandId(),
-      )
-    );
+    return {
+      passwordHash: credentials?.passwordHash,
+      passwordVersion: credentials?.passwordVersion ?? 0,
+      hasFactor: cellOf(answer?.results[1], readSecondFactor)?.on ?? false,
+      lock: cellOf(answer?.results[2], readLock),
+    };
   }
 
-  private async openSession(
+  private async firstStep(
     request: FastifyRequest,
     reply: FastifyReply,
+    { passwordHash, passwordVersion, hasFactor }: Known,
     name: string,
-    credentials: AccountCredentials,
-    cookie: string,
+    password: string,
     commandId: string,
-  ): Promise<boolean> {
-    const hash = sessionHash(cookie);
-    await this.pages.send(
-      { actor: name, sessionHash: hash },
-      {
-        id: commandId,
-        stream: accountStream(name),
-        type: 'account.OpenSession',
-        data: {
-          sessionHash: hash,
-          expiresAt: Date.now() + SESSION_MS,
-          passwordVersion: credentials.passwordVersion,
-        },
-        parts: [Buffer.from((request.headers['user-agent'] ?? '').slice(0, 300))],
-        action: 'Log in',
-      },
-    );
-    const owner = accountStream(name);
-    const opened = await this.pages.deps.store.read(owner, [{ get: sessionCell(owner, hash) }]);
-    if (opened.results[0]?.[0] === undefined) return false;
-    this.pages.cookies.set(reply, 'pc_session', cookie, SESSION_MS);
-    return true;
+  ): Promise<FirstStep> {
+    if (!(await this.passwords.holds(passwordHash, password))) return 'wrong';
+    if (hasFactor) {
+      this.pages.cookies.setFirstStep(request, reply, { account: name, passwordVersion }, Date.now());
+      return 'code';
+    }
+    if (await alreadyOpen(this.pages, request, reply, { name, commandId })) return 'open';
+    try {
+      await openSession(this.pages, request, reply, { name, passwordVersion, commandId });
+      return 'open';
+    } catch (error) {
+      // Changed or deleted between the check and the opening.
+      if (isRejected(error, 'WrongPassword', 'NoSuchAccount')) return 'wrong';
+      if (!isRejected(error, 'CodeNeeded')) throw error;
+      this.pages.cookies.setFirstStep(request, reply, { account: name, passwordVersion }, Date.now());
+      return 'code';
+    }
   }
 
   private async logIn(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const { fields, commandId } = this.pages.form(request);
     const name = field(fields, 'username', { label: 'Username', bytesMax: 256 }).trim().toLowerCase();
     const password = field(fields, 'password', { label: 'Password', bytesMax: PASSWORD_BYTES_MAX });
-    const waitMs = this.attempts.waitMs(name, Date.now());
+    const known = await this.know(name);
+    const attempt = this.attempt(request, name);
+    const waitMs = this.limits.begin(attempt, known.lock, Date.now());
     if (waitMs > 0) {
       void reply.header('retry-after', Math.ceil(waitMs / 1000));
-      const alert = `Too many wrong passwords for this account: try again in ${spanInWords(waitMs)}.`;
+      const alert = `Too many wrong passwords: try again in ${spanInWords(waitMs)}.`;
       return this.show(request, reply, { status: 429, alert });
     }
-    let open: boolean;
-    try {
-      open = await this.open(request, reply, name, password, commandId);
-    } catch (error) {
-      // The password was changed between the check and the opening.
-      if (!(error instanceof Rejected && error.rejection.code === 'WrongPassword')) throw error;
-      open = false;
-    }
-    if (!open) {
-      this.attempts.failed(name, Date.now());
+    const outcome = await this.firstStep(request, reply, known, name, password, commandId);
+    if (outcome === 'wrong') {
+      this.limits.failed(attempt, known.passwordHash !== undefined);
       return this.show(request, reply, { status: 401, alert: 'Wrong username or password.' });
     }
-    this.attempts.succeeded(name);
-    return reply.redirect(safeNext(fields['next']), 303);
+    this.limits.succeeded(attempt);
+    const next = safeNext(fields['next']);
+    if (outcome === 'open') return reply.redirect(next, 303);
+    return reply.redirect(next === '/' ? '/login/code' : `/login/code?${new URLSearchParams({ next })}`, 303);
   }
 
   private async logOut(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -170,6 +175,11 @@ export class LogIn {
     this.pages.cookies.clear(reply, 'pc_session');
     return reply.redirect('/?left=1', 303);
   }
+}
+
+/** Whether the store refused for one of these reasons. */
+export function isRejected(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Rejected && codes.includes(error.rejection.code);
 }
 
 /** Only a path on this host: never a way to lead someone who has just logged in elsewhere. */

@@ -49,7 +49,7 @@ export function registerSignUp(app: FastifyInstance, pages: Pages, passwords: Pa
         },
       );
       // Also when the form was sent before: only who knows the account's password gets in.
-      if (await logIn.open(request, reply, name, password, `${commandId}-1`))
+      if (await logIn.enter(request, reply, name, password, `${commandId}-1`))
         return reply.redirect('/?new=1', 303);
       return reply.redirect('/', 303);
     } catch (error) {

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { FastifyRequest } from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { Attempts } from '../../../gateways/pages/attempts.ts';
 import {
@@ -104,12 +105,18 @@ describe('command ids', () => {
 describe('session cookies', () => {
   const cookies = new Cookies({ secure: false, secret: SECRET });
 
-  test('are the same for the same log-in form, unguessable from it, and another for another form', () => {
+  test('are the same for the same visitor and log-in form, unguessable from it, and others for others', () => {
+    const by = (visitor: string) =>
+      ({ cookies: { pc_visitor: visitor.repeat(43) } }) as unknown as FastifyRequest;
     const [first, other] = [newCommandId(), newCommandId()];
-    expect(cookies.sessionFor('alice', first)).toBe(cookies.sessionFor('alice', first));
-    expect(cookies.sessionFor('alice', first)).not.toBe(cookies.sessionFor('alice', other));
+    const session = cookies.sessionFor(by('v'), 'alice', first);
+    expect(cookies.sessionFor(by('v'), 'alice', first)).toBe(session);
+    expect(cookies.sessionFor(by('v'), 'alice', other)).not.toBe(session);
+    expect(cookies.sessionFor(by('w'), 'alice', first)).not.toBe(session);
     const elsewhere = new Cookies({ secure: false, secret: 'another secret' });
-    expect(cookies.sessionFor('alice', first)).not.toBe(elsewhere.sessionFor('alice', first));
+    expect(elsewhere.sessionFor(by('v'), 'alice', first)).not.toBe(session);
+    const none = { cookies: {} } as unknown as FastifyRequest;
+    expect(cookies.sessionFor(none, 'alice', first)).not.toBe(cookies.sessionFor(none, 'alice', first));
   });
 
   test('name the account that they claim', () => {
@@ -193,6 +200,17 @@ describe('tries at a password', () => {
     expect(tried.waitMs('alice', 30)).toBe(970);
     expect(tried.waitMs('bob', 30)).toBe(0);
     expect(tried.waitMs('alice', 1000)).toBe(0);
+  });
+
+  test('are taken back one by one, and forgotten oldest first', () => {
+    const tried = attempts();
+    for (const at of [0, 1, 2]) tried.failed('10.0.0.1', at);
+    tried.takenBack('10.0.0.1');
+    expect(tried.waitMs('10.0.0.1', 3)).toBe(0);
+    tried.failed('10.0.0.1', 3);
+    expect(tried.waitMs('10.0.0.1', 3)).toBe(997);
+    for (let n = 0; n < 10_000; n++) tried.failed(`name-${n}`, 4);
+    expect(tried.waitMs('10.0.0.1', 5)).toBe(0);
   });
 
   test('begin anew after the right password', () => {

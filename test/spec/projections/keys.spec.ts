@@ -24,6 +24,7 @@ describe('the names of rows', () => {
           const owner = accountStream(account);
           expect(keys.parseRow(keys.accountRow(owner))).toEqual({ kind: 'account', account });
           expect(keys.parseRow(keys.sessionsRow(owner))).toEqual({ kind: 'sessions', account });
+          expect(keys.parseRow(keys.identitiesRow(owner))).toEqual({ kind: 'identities', account });
           expect(keys.parseRow(keys.folderCountsRow(owner))).toEqual({ kind: 'folder counts', account });
           expect(keys.parseRow(keys.folderRow(owner, folder))).toEqual({ kind: 'folder', account, folder });
           expect(keys.parseRow(keys.ownFoldersRow(owner))).toEqual({ kind: 'own folders', account });

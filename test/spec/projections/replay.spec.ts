@@ -25,6 +25,56 @@ function replay(shell: InMemoryShell): InMemoryShell {
   return copy;
 }
 
+/** One of every command on an account's settings, after its password was changed once. */
+function accountCommands(given: {
+  name: string;
+  stream: string;
+  sessionHash: string;
+  identityId: string;
+  words: string;
+}): Command[] {
+  const { name, stream, sessionHash, identityId } = given;
+  const words = given.words.replace(/[\0-\x1f\x7f-\x9f]/g, '');
+  const codeHashes = Array.from('0123456789', hash);
+  const own = [`${name}+x@penncloud.test`, words, words];
+  const opened = { expiresAt: START + DAY, passwordVersion: 2 };
+  return [
+    { type: 'account.ChangeProfile', data: { version: 0 }, stream, parts: [words, `${words}.`, '', ''] },
+    { type: 'account.ChangeDates', data: { zone: 'Europe/Berlin', locale: 'de-DE' }, stream },
+    { type: 'account.AddIdentity', data: { identityId }, stream, parts: own },
+    {
+      type: 'account.ChangeIdentity',
+      data: { identityId, version: 1 },
+      stream,
+      parts: [`${name}@penncloud.test`, words, words, ...own],
+    },
+    { type: 'account.RemoveIdentity', data: { identityId, version: 2 }, stream, parts: own },
+    {
+      type: 'account.TurnOnSecondFactor',
+      data: { factorVersion: 0, step: 1, passwordVersion: 2, codeHashes },
+      stream,
+      parts: ['1.sealed'],
+    },
+    { type: 'account.CountFailures', data: { kind: 'code', failures: 10 }, stream },
+    {
+      type: 'account.OpenSession',
+      data: { ...opened, sessionHash: hash('d'), factorVersion: 1, step: 2 },
+      stream,
+      parts: [''],
+    },
+    {
+      type: 'account.OpenSession',
+      data: { ...opened, sessionHash: hash('e'), codeHash: hash('3'), ends: [hash('d')] },
+      stream,
+      parts: [words],
+    },
+    { type: 'account.SeeSession', data: { sessionHash }, stream },
+    { type: 'account.EndOtherSessions', data: { keeps: sessionHash }, stream },
+    { type: 'account.TurnOffSecondFactor', data: { factorVersion: 1, passwordVersion: 2 }, stream },
+    { type: 'account.MakeRecoveryCodes', data: { passwordVersion: 2, codeHashes }, stream },
+  ];
+}
+
 describe('for any account', () => {
   const anyEntity = fc.record({
     name: anyName,
@@ -56,6 +106,7 @@ describe('for any account', () => {
               parts: [''],
             },
             { type: 'account.ChangePassword', data: { passwordVersion: 1 }, stream, parts: [PASSWORD_HASH] },
+            ...accountCommands({ name, stream, sessionHash, identityId: id(number), words: fileName }),
             { type: 'account.CloseSession', data: { sessionHash }, stream },
             {
               type: 'mail.SendMessage',
@@ -95,6 +146,7 @@ describe('for any account', () => {
             { type: 'console.CloseSession', data: { sessionHash }, stream: CONSOLE_STREAM },
             { type: 'kv.Put', data: { column: fileName }, stream: `k${text}`, parts: [text] },
             { type: 'kv.Delete', data: { column: fileName }, stream: `k${text}` },
+            { type: 'account.Delete', data: { passwordVersion: 2 }, stream },
           ];
           run(shell, commands);
         });
@@ -104,9 +156,24 @@ describe('for any account', () => {
       }),
     );
     expect([...types].sort()).toEqual([
+      'account.DatesChanged',
+      'account.Deleted',
+      'account.FailuresForgiven',
+      'account.IdentityAdded',
+      'account.IdentityChanged',
+      'account.IdentityRemoved',
+      'account.LogInsFailed',
+      'account.OneTimeCodeUsed',
+      'account.OtherSessionsEnded',
       'account.PasswordChanged',
+      'account.ProfileChanged',
+      'account.RecoveryCodeUsed',
+      'account.RecoveryCodesMade',
+      'account.SecondFactorTurnedOff',
+      'account.SecondFactorTurnedOn',
       'account.SessionClosed',
       'account.SessionOpened',
+      'account.SessionSeen',
       'account.SignedUp',
       'console.LinkIssued',
       'console.SessionClosed',
