@@ -37,6 +37,7 @@ describe('settings', () => {
       kvValueBytesMax: 64 * 1024 * 1024,
       messageBytesMax: 40 * 1024 * 1024,
       scrubSeconds: 600,
+      undoSendSeconds: 10,
       routes: [],
       logLevel: 'info',
     });
