@@ -124,6 +124,7 @@ export class Pages {
       undo: view.undo,
       here: withoutFragment(request.url),
       account: request.visit?.account,
+      at: request.visit?.at,
       dates: datesOf(request.visit?.profile),
       csrf: csrfToken(this.deps.cookieSecret, this.subjectOf(request) ?? ''),
     };

@@ -34,6 +34,8 @@ export type Visit = {
   /** The account's stream: the prefix of its rows. */
   readonly stream: string;
   readonly sessionHash: string;
+  /** Which state of the account's tablet the cells are of: `<tablet>:<seq>`. */
+  readonly at: string;
   /** The cells asked for along with the session, one array per query. */
   readonly results: readonly (readonly ReadCell[])[];
 };
@@ -85,7 +87,8 @@ export class Visits {
     if (!sessionCounts(hash, session, profile, now)) return undefined;
     const account = { name, displayName: profile.displayName, admin: profile.admin };
     const results = answer.results.slice(2);
-    const visit = { account, profile, stream, sessionHash: hash, results };
+    const at = `${answer.tablet}:${answer.applied}`;
+    const visit = { account, profile, stream, sessionHash: hash, at, results };
     request.visit = visit;
     this.see(visit, session, now);
     return visit;

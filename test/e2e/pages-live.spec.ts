@@ -30,6 +30,8 @@ describe('the live stream', () => {
     const { value } = await reader.read();
     expect(Buffer.from(value!).toString()).toBe('retry: 2000\n\n');
     expect(house.gateways[0].load()).toBe(0);
+    const hello = await reader.read();
+    expect(Buffer.from(hello.value!).toString()).toMatch(/^event: hello\ndata: t\d+:\d+\n\n$/);
     const [, end] = await Promise.all([house.gateways[0].close(), reader.read()]);
     expect(end.done).toBe(true);
   });

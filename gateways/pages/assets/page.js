@@ -102,11 +102,8 @@ let source;
 function listen() {
   if (source || document.hidden) return;
   source = new EventSource(document.body.dataset.live);
-  let first = true;
-  source.addEventListener('open', () => {
-    if (!first) refresh();
-    first = false;
-  });
+  // What was committed between the page and this connection, or while there was none, was not told.
+  source.addEventListener('hello', (event) => event.data === document.body.dataset.at || refresh());
   source.addEventListener('changed', refresh);
   source.addEventListener('error', () => document.dispatchEvent(new Event('gatewaylost')));
 }

@@ -1,7 +1,8 @@
 /**
  * Live pages: server-sent events that say what changed, never what it is; the script then fetches the
- * fragment it shows. Notices may get lost, and that is fine: while they cannot be heard at all, each
- * heartbeat says "changed", and a page that reconnects fetches anew.
+ * fragment it shows. The first word is which state the store is in: a page that shows an older one, because it
+ * was away or is just opening, fetches anew. Notices may get lost, and that is fine: while they cannot be heard
+ * at all, each heartbeat says "changed".
  */
 import type { FastifyInstance } from 'fastify';
 import type { CommitNotice } from '../../../storage-nodes/client/notices.ts';
@@ -58,6 +59,11 @@ export function registerLive(app: FastifyInstance, pages: Pages): void {
     const stopListening = notices.onCommitted((notice) => {
       for (const row of rowsOf(notice, visit.stream)) tell(row);
     });
+    // Read once listening has begun: a page of an older state than this fetches anew.
+    void pages.visits.find(request).then(
+      (now) => raw.write(`event: hello\ndata: ${now?.at ?? ''}\n\n`),
+      () => raw.write('event: hello\ndata:\n\n'),
+    );
     let beats = 0;
     const heartbeat = setInterval(() => {
       raw.write(':\n\n');

@@ -16,8 +16,7 @@ import type { Fields } from '../../pages/form.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
-import type { FolderRoute } from './folder.ts';
-import { folderQuery } from './folder-list.ts';
+import { folderQuery, type FolderRoute } from './folder-list.ts';
 
 type Change = {
   readonly folder?: Folder;

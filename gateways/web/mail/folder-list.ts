@@ -7,6 +7,8 @@ import { rowScan, type ColumnRange } from '../../pages/paging.ts';
 
 export const LINES_PER_PAGE = 50;
 
+export type FolderRoute = { Params: { folder: string }; Querystring: Record<string, unknown> };
+
 /** `order`: its column in the folder's row. */
 export type ListedLine = FolderLine & { readonly order: string };
 

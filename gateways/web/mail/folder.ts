@@ -12,7 +12,7 @@ import { notFound } from '../../pages/refusals.ts';
 import { cellOf } from '../../pages/visit.ts';
 import { listActions } from './actions.ts';
 import { doneWords } from './done-words.ts';
-import { folderQuery, LINES_PER_PAGE, linesFrom, lineView } from './folder-list.ts';
+import { folderQuery, LINES_PER_PAGE, linesFrom, lineView, type FolderRoute } from './folder-list.ts';
 import {
   folderName,
   hasFolder,
@@ -33,8 +33,6 @@ const EMPTY_WORDS: Readonly<Record<string, string>> = {
   spam: 'No spam. Lovely.',
   trash: 'The trash is empty.',
 };
-
-export type FolderRoute = { Params: { folder: string }; Querystring: Record<string, unknown> };
 
 export function registerFolder(app: FastifyInstance, pages: Pages): void {
   app.get('/mail', (_request, reply) => reply.redirect('/mail/inbox', 303));
