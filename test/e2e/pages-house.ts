@@ -28,8 +28,8 @@ export type House = {
   person(name: string, displayName?: string): Promise<Visitor>;
   /** An administrator's account, as the command line makes it. */
   makeAdmin(name: string): Promise<void>;
-  /** A message that comes in from outside. */
-  receive(name: string, raw: string | Buffer): Promise<void>;
+  /** A message that comes in from outside; its id. */
+  receive(name: string, raw: string | Buffer): Promise<string>;
   close(): Promise<void>;
 };
 
@@ -86,6 +86,7 @@ export async function openHouse(): Promise<House> {
         session: '',
         action: 'Receive message',
       });
+      return messageId;
     },
     async close() {
       await Promise.all(gateways.map((app) => app.close()));

@@ -35,12 +35,16 @@ async function showBody(
     inlineImages: await inlineImages(bytes, message),
     remoteImages,
   });
-  return reply
-    .header('content-type', 'text/html; charset=utf-8')
-    .header('content-security-policy', framePolicy(remoteImages))
-    .header('referrer-policy', 'no-referrer')
-    .header('cache-control', 'private, no-cache')
-    .send(html);
+  return (
+    reply
+      .header('content-type', 'text/html; charset=utf-8')
+      .header('content-security-policy', framePolicy(remoteImages))
+      .header('referrer-policy', 'no-referrer')
+      // The sender's pictures are fetched without cookies.
+      .header('cross-origin-embedder-policy', 'credentialless')
+      .header('cache-control', 'private, no-cache')
+      .send(html)
+  );
 }
 
 const INLINE_IMAGES_MAX = 20;
