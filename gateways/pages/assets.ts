@@ -21,11 +21,13 @@ const STYLES = [
   'pages',
   'mail',
   'message',
+  'reading',
   'compose',
   'drive',
   'console',
   'keys',
   'narrow',
+  'print',
 ] as const;
 
 /** `{'style.css': '/assets/style.1f0c9a2b77.css', …}`. */

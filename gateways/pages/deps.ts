@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import type { Notices } from '../../storage-nodes/client/notices.ts';
+import type { Reach } from './outgoing.ts';
 
 export type GatewayDeps = {
   readonly store: StoreClient;
@@ -15,4 +16,6 @@ export type GatewayDeps = {
   /** One secret for the whole deployment, so that a form from one gateway can be sent to another. */
   readonly cookieSecret: string;
   readonly messageBytesMax: number;
+  /** Where requests on a reader's behalf may go; default: the public internet. */
+  readonly reach?: Reach;
 };

@@ -53,16 +53,22 @@ export function framePolicy(remoteImages: boolean): string {
   ].join('; ');
 }
 
+/** Of all sheets together; newsletters have some 20,000. */
+const SHEETS_CHARS_MAX = 400_000;
+
 /** The style sheets of a mail, filtered, for the head of our document. */
 function sheetsOf(dirty: string): string {
   let kept = '';
+  let left = SHEETS_CHARS_MAX;
   let sheet: { text: string; readonly media: string | undefined } | undefined;
   const parser = new Parser({
     onopentag(name, { media }) {
-      if (name === 'style') sheet = { text: '', media };
+      if (name === 'style' && left > 0) sheet = { text: '', media };
     },
     ontext(text) {
-      if (sheet !== undefined) sheet.text += text;
+      if (sheet === undefined) return;
+      sheet.text += text;
+      left -= text.length;
     },
     onclosetag(name) {
       if (name !== 'style' || sheet === undefined) return;

@@ -8,9 +8,12 @@ import type { DeliveryState, MessageMeta } from '../../../projections/message.ts
 import { readMessage, type ReadableMessage } from '../../message/read-message.ts';
 import { newCommandId } from '../../pages/command-ids.ts';
 import type { Pages } from '../../pages/pages.ts';
+import { attachmentsView } from './attachments.ts';
 import { folderLinks, folderQuery, ROWS_PER_PAGE, rowsFrom, rowView } from './folder.ts';
+import { invitationView } from './invitation.ts';
 import { inFolder, openMessage, rawBytes, type MessageRoute, type OpenedMessage } from './open-message.ts';
 import { blocks } from './plain-text.ts';
+import { unsubscribeView } from './unsubscribe.ts';
 
 export function registerMessage(app: FastifyInstance, pages: Pages): void {
   app.get<MessageRoute>('/mail/:folder/:message', (request, reply) => showMessage(pages, request, reply));
@@ -24,12 +27,14 @@ async function showMessage(
   const opened = await openMessage(pages, request, request.params.message);
   const { meta, visit } = opened;
   if (!inFolder(meta, request.params.folder)) return reply.redirect(`/mail/${meta.folder}/${meta.id}`, 303);
-  const [message, neighbours] = await Promise.all([
-    rawBytes(pages, opened.raw).then(readMessage),
+  const [raw, neighbours] = await Promise.all([
+    rawBytes(pages, opened.raw),
     readNeighbours(pages, visit.stream, meta),
   ]);
+  const message = await readMessage(raw);
   if (!meta.read && request.method === 'GET' && !isPrefetch(request)) markReadAfter(pages, reply, opened);
   const folder = meta.folder;
+  const url = `/mail/${folder}/${meta.id}`;
   const asText = request.query['view'] === 'text' || message.html === undefined;
   const withImages = request.query['images'] === '1';
   return pages.show(request, reply, {
@@ -46,7 +51,7 @@ async function showMessage(
       folder,
       path: `/mail/${folder}`,
       id: meta.id,
-      url: `/mail/${folder}/${meta.id}`,
+      url,
       message: headings(meta, message),
       others: message.headers.to.length + message.headers.cc.length > 1,
       moves: movesFrom(folder),
@@ -57,6 +62,9 @@ async function showMessage(
       hasHtml: message.html !== undefined,
       withImages,
       delivery: deliveryWords(meta.delivery),
+      attachments: attachmentsView(url, message, asText),
+      invitation: await invitationView(raw, message),
+      unsubscribe: unsubscribeView(raw, url, folder),
     },
   });
 }
@@ -93,7 +101,6 @@ function headings(meta: MessageMeta, message: ReadableMessage) {
     subject: meta.subject,
     at: meta.at,
     problem: message.problem ?? meta.problem,
-    attachments: message.attachments,
   };
 }
 

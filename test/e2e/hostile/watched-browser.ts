@@ -76,10 +76,13 @@ export class WatchedBrowser {
     this.#requests.length = 0;
     this.#watched = { url, findings, clicking: false };
     const page = (this.#page ??= await this.#newPage());
-    await page.goto(url, { waitUntil: 'load' }).catch((error: Error) => {
-      findings.add(`it could not be opened: ${error.message.split('\n')[0]}`);
-    });
-    await settled(page);
+    try {
+      await page.goto(url, { waitUntil: 'load' });
+      await settled(page);
+    } catch (error) {
+      // A download among others: there is no page then.
+      findings.add(`it could not be opened: ${(error as Error).message.split('\n')[0]}`);
+    }
     this.#watched.clicking = true;
     if (await clickIn(page, click)) await settled(page);
     for (const popup of this.context.pages().filter((one) => one !== page)) {
@@ -116,10 +119,13 @@ export class WatchedBrowser {
   }
 }
 
-/** Where a frame went that should have stayed; one that the browser refused to fill has gone nowhere. */
+/**
+ * Where a frame went that should have stayed. One that the browser refused to fill has gone nowhere, and its viewer
+ * for PDF stands in a frame of its own origin.
+ */
 function strayed(frame: Frame, url: string): string | undefined {
   const there = frame.url();
-  if (/^(?:about:blank|about:srcdoc|chrome-error:.*)$/.test(there)) return undefined;
+  if (/^(?:about:(?:blank|srcdoc)$|chrome-error:|chrome-extension:)/.test(there)) return undefined;
   const stays = frame.parentFrame() === null ? there === url : there.startsWith(new URL(url).origin);
   return stays ? undefined : `${nameOf(frame)}: it went to another address: ${there}`;
 }
@@ -141,7 +147,9 @@ async function settled(page: Page): Promise<void> {
       const paint = (then: () => void) => Reflect.get(globalThis, 'requestAnimationFrame')(then);
       paint(() => paint(() => setTimeout(resolve, 0)));
     });
-  await Promise.race([page.evaluate(turns).catch(() => undefined), page.waitForEvent('close')]);
+  // In a document that may run no script, timers never end either: it gets a moment.
+  const moment = new Promise((resolve) => setTimeout(resolve, 300));
+  await Promise.race([page.evaluate(turns), moment]);
 }
 
 async function clickIn(page: Page, wanted: (frame: string) => boolean): Promise<boolean> {
