@@ -64,6 +64,50 @@ describe('HTML mail, with all walls', () => {
   });
 });
 
+describe('the page around a mail', () => {
+  /** Where everything of ours stands, how it looks, and whether it lies on top. */
+  async function looks(url: string): Promise<string[]> {
+    const page = await browser.context.newPage();
+    await page.goto(url);
+    const seen = await page.evaluate(() => {
+      const { document, getComputedStyle } = globalThis as unknown as BrowserGlobals;
+      return [...document.querySelectorAll('header.bar *, main a, main button')].map((element) => {
+        const { x, y, width, height } = element.getBoundingClientRect();
+        const { color, backgroundColor, fontSize } = getComputedStyle(element);
+        const top = document.elementFromPoint(x + width / 2, y + height / 2);
+        const covered = top !== null && !element.contains(top) && !top.contains(element);
+        return [element.tagName, x, width, height, color, backgroundColor, fontSize, covered].join(' ');
+      });
+    });
+    await page.close();
+    return seen;
+  }
+
+  test.each(
+    HTML_ROWS.filter(({ html }) => /z-index|id=main|<\/main>|name=body/.test(html)).map(
+      (row) => [row.name, row] as const,
+    ),
+  )('is as it is around any other: %s', async (name, row) => {
+    const plain = await looks(await received({ name, html: '<p>Hello</p>' }));
+    expect(plain.length).toBeGreaterThan(10);
+    expect(await looks(await received(row))).toEqual(plain);
+  });
+});
+
+type Element = {
+  readonly tagName: string;
+  getBoundingClientRect(): { x: number; y: number; width: number; height: number };
+  contains(other: Element): boolean;
+};
+/** What of a browser this reads; the compiler knows this program only as one of Node. */
+type BrowserGlobals = {
+  document: {
+    querySelectorAll(selector: string): Iterable<Element>;
+    elementFromPoint(x: number, y: number): Element | null;
+  };
+  getComputedStyle(element: Element): { color: string; backgroundColor: string; fontSize: string };
+};
+
 describe('each wall alone', () => {
   const clicked = (frame: string) => HTML_ROWS[Number(frame)]?.click === true;
 

@@ -2,7 +2,7 @@
  * Hostile headers, structures and attachments, received into a real house: each page opens, says what it should,
  * and nothing that a stranger sent is taken for more than data.
  */
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { fromBuffer, type Entry, type ZipFile } from 'yauzl';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WatchedBrowser } from './hostile/watched-browser.ts';
@@ -197,6 +197,28 @@ describe('all attachments in one zip', () => {
       ...['passwd', 'intxt.exe', 'a b.txt', 'same.txt', 'SAME (2).txt', '_aux.h', 'Grüße – 1.txt'],
     ]);
     expect([...files.values()]).toEqual(names.map((name) => `I am ${name}`));
+  });
+});
+
+describe('a message on paper', () => {
+  test('says who wrote it, whatever its styles do', async () => {
+    const hide =
+      'display:none!important;margin:-900px 0 0!important;font-size:0!important;opacity:0!important;height:0!important;max-height:0!important;overflow:hidden!important;float:left!important;width:0!important;color:#fff!important';
+    const html = `<style>*,html,body,html body,div,p,h1,p:first-child{${hide}}</style></div></p></body></html><div style="margin-top:-400px;height:400px;background:#fff">From: Your bank</div>`;
+    const url = await received(
+      `From: eve@evil.example\r\nSubject: x\r\nContent-Type: text/html\r\n\r\n${html.replaceAll(';', ';\r\n')}`,
+    );
+    const page = await browser.context.newPage();
+    await page.goto(`${origin}${url}/print`);
+    const line = page.getByText('From: eve@evil.example');
+    const box = (await line.boundingBox())!;
+    expect([box.y > 0, box.y < 200, box.height > 10, box.width > 200]).toEqual([true, true, true, true]);
+    const seen = await page.evaluate(
+      ([x, y]) => Reflect.get(globalThis, 'document').elementFromPoint(x, y).textContent,
+      [box.x + 30, box.y + box.height / 2],
+    );
+    expect(seen).toBe('From: eve@evil.example');
+    await page.close();
   });
 });
 

@@ -20,7 +20,7 @@ export async function showBody(
   const bytes = await rawBytes(pages, raw);
   const message = await readMessage(bytes);
   if (message.html === undefined) throw notFound('This message has no HTML.');
-  return sendDocument(request, reply, message.html, await inlineImages(bytes, message));
+  return sendDocument(request, reply, { body: message.html }, await inlineImages(bytes, message));
 }
 
 /** The whole message on white paper, with nothing around it. */
@@ -38,7 +38,7 @@ export async function showPrintable(
 function sendDocument(
   request: FastifyRequest<MessageRoute>,
   reply: FastifyReply,
-  dirty: string,
+  { body, front }: { body: string; front?: string },
   images: ReadonlyMap<string, string>,
 ): FastifyReply {
   const remoteImages = request.query['images'] === '1';
@@ -50,7 +50,7 @@ function sendDocument(
       // The sender's pictures are fetched without cookies.
       .header('cross-origin-embedder-policy', 'credentialless')
       .header('cache-control', 'private, no-cache')
-      .send(sanitiseMail(dirty, { inlineImages: images, remoteImages }))
+      .send(sanitiseMail(body, { inlineImages: images, remoteImages, ...(front !== undefined && { front }) }))
   );
 }
 

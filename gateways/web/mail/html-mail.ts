@@ -2,7 +2,8 @@
  * HTML mail, made harmless. Three walls stand one behind the other, and each has to hold alone: sanitising
  * (this file, with mail-styles.ts for its styles), a sandboxed frame without scripts and without our
  * origin, and that frame's own Content-Security-Policy, which loads nothing but data: images until the
- * reader asks for the sender's. The result is never touched again: no string is put into it afterwards.
+ * reader asks for the sender's. The result is never touched again: it stands behind a head of ours, on paper also
+ * behind lines of ours, and no string is put into it afterwards.
  *
  * Left out: pictures of styles (`background`), `srcset`, video and sound; they stay away, asked for or not.
  */
@@ -15,6 +16,8 @@ export type MailRendering = {
   /** data: URIs of the message's own images by Content-ID. */
   readonly inlineImages: ReadonlyMap<string, string>;
   readonly remoteImages: boolean;
+  /** Lines of ours in front of the mail, for paper. Requires HTML that is escaped where it holds foreign words. */
+  readonly front?: string;
 };
 
 /** A whole document. */
@@ -37,8 +40,43 @@ export function sanitiseMail(html: string, rendering: MailRendering): string {
       '*': (tagName, attribs) => ({ tagName, attribs: styled(attribs) }),
     },
   });
-  return `${HEAD}<style>${sheetsOf(dirty)}</style></head><body>${body}`;
+  const head = `${HEAD}<style>${sheetsOf(dirty)}</style></head>`;
+  return rendering.front === undefined ? `${head}<body>${body}` : onPaper(head, rendering.front, body);
 }
+
+/**
+ * The mail's sheets and margins reach what stands around it: so that they neither hide nor cover the lines in front,
+ * these resist every sheet, and the mail lies in a box that clips it. (The sanitiser closes what it
+ * opens, so a mail cannot end the box.)
+ */
+function onPaper(head: string, front: string, body: string): string {
+  const page = head.replace('<html>', `<html style="${UNMOVED}">`);
+  const box = `${UNMOVED};overflow:hidden!important;padding:16px!important`;
+  return `${page}<body style="${UNMOVED}">${front}<div style="${box}">${body}</div>`;
+}
+
+/** For a `style` attribute: as the page would show it if the mail had no sheets. */
+export const UNMOVED = [
+  ...[
+    'display:block',
+    'float:none',
+    'width:auto',
+    'min-width:0',
+    'max-width:none',
+    'height:auto',
+    'min-height:0',
+  ],
+  ...['max-height:none', 'overflow:visible', 'margin:0', 'padding:0', 'border:0', 'opacity:1', 'color:#000'],
+  ...[
+    'background:#fff',
+    'font:14px/1.5 system-ui,sans-serif',
+    'letter-spacing:normal',
+    'word-spacing:normal',
+  ],
+  ...['text-indent:0', 'text-align:left', 'text-transform:none', 'white-space:normal', 'direction:ltr'],
+]
+  .map((declaration) => `${declaration}!important`)
+  .join(';');
 
 /** The frame's own policy. `sandbox` lacks allow-scripts and allow-same-origin: the mail is nobody. */
 export function framePolicy(remoteImages: boolean): string {

@@ -1,32 +1,37 @@
 /**
- * A message as it is printed: who, when, what, and then its body, as one piece of HTML. All of it goes through the
- * sanitiser together, so that nothing is put together afterwards.
- *
- * The mail's own style sheets reach the lines in front of it, so these say how they look in a way that no
- * sheet overrides.
+ * A message as it is printed: in front who, when, what, in lines that the mail's own styles can neither hide nor
+ * restyle; behind them its body, still to be sanitised.
  */
 import type { Address } from '../../message/addresses.ts';
 import type { ReadableMessage } from '../../message/read-message.ts';
 import { timeInWords } from '../../pages/wording.ts';
+import { UNMOVED } from './html-mail.ts';
 
-/** Unsanitised. `at`: ms since 1970. */
-export function printable({ headers, html, text, attachments }: ReadableMessage, at: number): string {
+export type Printable = {
+  /** HTML of ours, foreign words escaped. */
+  readonly front: string;
+  /** Unsanitised. */
+  readonly body: string;
+};
+
+/** `at`: ms since 1970. */
+export function printable({ headers, html, text, attachments }: ReadableMessage, at: number): Printable {
   const lines = [
     ['From', people([headers.from])],
     ['To', people(headers.to)],
     ['Cc', people(headers.cc)],
     ['Date', timeInWords(at)?.words ?? ''],
     ['Attached', attachments.map(({ name }) => name).join(', ')],
-  ].flatMap(([name, value]) => (value ? [`<b ${PLAIN}>${name}:</b> ${escaped(value)}<br>`] : []));
+  ].flatMap(([name, value]) => (value ? [`<p style="${LINE}">${name}: ${escaped(value)}</p>`] : []));
   const title = escaped(headers.subject || '(no subject)');
-  const body = html ?? `<div style="white-space:pre-wrap">${escaped(text ?? '')}</div>`;
-  return `<div style="${PAPER}"><h1 style="${INK};font-size:20px!important">${title}</h1><p style="${INK}">${lines.join('')}</p></div><hr>${body}`;
+  return {
+    front: `<h1 style="${TITLE}">${title}</h1>${lines.join('')}<p style="${LINE};border-bottom:1px solid #999!important">&nbsp;</p>`,
+    body: html ?? `<div style="white-space:pre-wrap">${escaped(text ?? '')}</div>`,
+  };
 }
 
-const INK =
-  'display:block!important;color:#000!important;background:#fff!important;opacity:1!important;width:auto!important;height:auto!important;margin:0 0 12px!important;font-size:14px!important;text-indent:0!important;text-transform:none!important';
-const PAPER = `${INK};padding:16px!important;margin:0!important`;
-const PLAIN = 'style="display:inline!important;color:#000!important;font-size:14px!important"';
+const LINE = `${UNMOVED};padding:0 16px!important;overflow-wrap:anywhere`;
+const TITLE = `${LINE};padding-top:16px!important;padding-bottom:8px!important;font-size:20px!important;font-weight:bold!important`;
 
 function people(addresses: readonly Address[]): string {
   return addresses
