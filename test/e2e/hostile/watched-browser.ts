@@ -5,7 +5,7 @@
  *
  * A payload that gets to run calls `ran()`, which every frame of every page has.
  */
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { chromium, type Browser, type BrowserContext, type Frame, type Page } from 'playwright-core';
 
@@ -171,17 +171,19 @@ const LEADS_AWAY = (element: { getAttribute(name: string): string | null }) =>
   element.getAttribute('target') === '_blank' && (element.getAttribute('href') ?? '').startsWith('http');
 
 /** What the browser asks for of its own accord. */
-const OWN_HOSTS = /(?:^|\.)google(?:apis)?\.com:443$/;
+const OWN_HOSTS = /^(?:http:\/\/)?(?:[\w-]+\.)*google(?:apis)?\.com[:/]/;
 
 function recordingProxy(requests: ForeignRequest[]): Promise<Server> {
+  const record = ({ method = '', url = '', headers }: IncomingMessage) => {
+    if (!OWN_HOSTS.test(url)) requests.push({ method, url, headers });
+  };
   const server = createServer((request, response) => {
-    requests.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers });
+    record(request);
     response.setHeader('content-type', 'image/gif');
     response.end(PIXEL);
   });
   server.on('connect', (request, socket) => {
-    const url = request.url ?? '';
-    if (!OWN_HOSTS.test(url)) requests.push({ method: 'CONNECT', url, headers: request.headers });
+    record(request);
     socket.end('HTTP/1.1 502 No such host\r\n\r\n');
   });
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
