@@ -8,6 +8,8 @@ import ICAL from 'ical.js';
 
 const ZONES_MAX = 20;
 const CHANGES_MAX = 100;
+/** Of those without an end; a zone has two, one in spring and one in autumn. */
+const YEARLY_CHANGES_MAX = 8;
 /** Outlook writes 1601. */
 const FIRST_YEAR = 1600;
 const LAST_YEAR = 2200;
@@ -21,20 +23,26 @@ export function trustedZones(calendar: ICAL.Component): Set<string> {
 
 function isPlain(zone: ICAL.Component): boolean {
   const changes = zone.getAllSubcomponents();
-  return changes.length <= CHANGES_MAX && changes.every(isYearly);
+  const yearly = changes.filter((change) => change.getAllProperties('rrule').length > 0);
+  return changes.length <= CHANGES_MAX && yearly.length <= YEARLY_CHANGES_MAX && changes.every(isYearly);
 }
 
 function isYearly(change: ICAL.Component): boolean {
   const start = change.getFirstPropertyValue('dtstart');
   if (!(start instanceof ICAL.Time) || start.year < FIRST_YEAR || start.year > LAST_YEAR) return false;
   if (change.getAllProperties('rdate').length > CHANGES_MAX) return false;
-  return change.getAllProperties('rrule').every((property) => {
-    const rule = property.getFirstValue();
-    if (!(rule instanceof ICAL.Recur) || rule.freq !== 'YEARLY') return false;
-    const parts = rule.parts as Record<string, readonly unknown[] | undefined>;
-    const known = Object.keys(parts).every((part) => /^BY(?:MONTH|DAY|MONTHDAY)$/.test(part));
-    return known && (parts['BYMONTH']?.length ?? 0) === 1;
-  });
+  const rules = change.getAllProperties('rrule');
+  return (
+    rules.length <= 1 &&
+    rules.every((property) => {
+      const rule = property.getFirstValue();
+      if (!(rule instanceof ICAL.Recur) || rule.freq !== 'YEARLY') return false;
+      const parts = rule.parts as Record<string, readonly unknown[] | undefined>;
+      const known = Object.keys(parts).every((part) => /^BY(?:MONTH|DAY|MONTHDAY)$/.test(part));
+      const once = parts['BYMONTH']?.length === 1 && (parts['BYDAY']?.length ?? 0) <= 1;
+      return known && once && (parts['BYMONTHDAY']?.length ?? 0) <= 7;
+    })
+  );
 }
 
 /** ms since 1970. `zone` is the TZID beside the time, '' if there is none. Whole days have no instant. */

@@ -45,6 +45,7 @@ const CALENDAR_CHARS_MAX = 256 * 1024;
 const COMPONENTS_MAX = 200;
 const GUESTS_MAX = 30;
 const NOTES_CHARS_MAX = 4_000;
+const DURATION_S_MAX = 10 * 366 * 24 * 3600;
 
 /** undefined: there is no event in it that could be read. */
 export function readInvitation(text: string): Invitation | undefined {
@@ -116,6 +117,8 @@ function ending(event: ICAL.Component, zones: ReadonlySet<string>): CalendarTime
   const start = event.getFirstProperty('dtstart')?.getFirstValue();
   const duration = event.getFirstPropertyValue('duration');
   if (!(start instanceof ICAL.Time) || !(duration instanceof ICAL.Duration)) return undefined;
+  // ical.js counts a duration day by day.
+  if (!(Math.abs(duration.toSeconds()) <= DURATION_S_MAX)) return undefined;
   const end = start.clone();
   end.addDuration(duration);
   const zone = stringOf(event.getFirstProperty('dtstart')?.getFirstParameter('tzid'));

@@ -118,6 +118,21 @@ describe('a file made to harm', () => {
       'a year beyond reason',
       calendar(['DTSTART;TZID=Somewhere Standard Time:99991126T100000'], OUTLOOK_ZONE),
     ],
+    ['a duration without end', calendar(['DTSTART:20260101T000000Z', 'DURATION:P99999999999999999W'])],
+    [
+      'a zone of a hundred changes on every day of a month',
+      calendar(
+        ['DTSTART;TZID=X:21990101T000000'],
+        [
+          ...['BEGIN:VTIMEZONE', 'TZID:X'],
+          ...Array.from({ length: 100 }, () => [
+            ...['BEGIN:STANDARD', 'DTSTART:16010101T000000', 'TZOFFSETFROM:+0100', 'TZOFFSETTO:+0200'],
+            ...['RRULE:FREQ=YEARLY;BYMONTH=2;BYDAY=MO,TU,WE,TH,FR,SA,SU', 'END:STANDARD'],
+          ]).flat(),
+          'END:VTIMEZONE',
+        ],
+      ),
+    ],
     ['a duration beyond reason', calendar(['DTSTART:20261126T090000Z', 'DURATION:P99999999W'])],
     ['deep nesting', 'BEGIN:VCALENDAR\r\n'.repeat(10_000)],
     [
