@@ -21,9 +21,11 @@ export type HeaderBlock = {
   /** The fields of that name in order, unfolded, encoded words still encoded. */
   all(name: string): string[];
   first(name: string): string | undefined;
+  /** Every field in order, its name as it is written. */
+  list(): { name: string; value: string }[];
 };
 
-type Field = { readonly name: string; readonly valueFrom: number; valueTo: number };
+type Field = { readonly name: string; readonly written: string; readonly valueFrom: number; valueTo: number };
 
 export function readHeaderBlock(raw: Buffer): HeaderBlock {
   const fields: Field[] = [];
@@ -56,6 +58,7 @@ export function readHeaderBlock(raw: Buffer): HeaderBlock {
     bodyAt,
     all: (name) => values(name).map(text),
     first: (name) => values(name).slice(0, 1).map(text)[0],
+    list: () => fields.map((field) => ({ name: field.written, value: text(field) })),
   };
 }
 
@@ -65,5 +68,5 @@ function fieldAt(raw: Buffer, from: number, to: number): Field | undefined {
   if (colon < 1) return undefined;
   const name = raw.toString('latin1', from, from + colon).trimEnd();
   if (!/^[!-9;-~]+$/.test(name)) return undefined;
-  return { name: name.toLowerCase(), valueFrom: from + colon + 1, valueTo: to };
+  return { name: name.toLowerCase(), written: name, valueFrom: from + colon + 1, valueTo: to };
 }

@@ -5,7 +5,7 @@
  *
  * Always holds: it resolves, never rejects; a message that breaks a bound or the parser gives what
  * was read up to there and `problem`, a sentence for the reader. Attachments' bytes pass through and
- * are kept only for the one that is asked for.
+ * are kept only for those that are asked for.
  *
  * Of the 6,046 real test messages two have a problem: their parts are not delimited by the boundary that
  * their header names.
@@ -30,8 +30,8 @@ export type Walk = {
   readonly text: string | undefined;
   readonly html: string | undefined;
   readonly attachments: readonly WalkedAttachment[];
-  /** The bytes of the attachment asked for, if it is there. */
-  readonly content: Buffer | undefined;
+  /** The bytes of the attachments asked for, by index; none if there is a problem. */
+  readonly contents: ReadonlyMap<number, Buffer>;
   readonly problem: string | undefined;
 };
 
@@ -52,11 +52,14 @@ const SLICE_BYTES = 64 * 1024;
 
 /**
  * `convert`: also make text of HTML-only messages, and HTML of plain parts that stand beside HTML.
- * `keep`: the index of the attachment whose bytes are wanted.
+ * `keep`: whether the bytes of an attachment are wanted.
  */
-export async function walkMessage(raw: Buffer, { convert = false, keep = -1 } = {}): Promise<Walk> {
+export async function walkMessage(
+  raw: Buffer,
+  { convert = false, keep = none }: { convert?: boolean; keep?: (found: WalkedAttachment) => boolean } = {},
+): Promise<Walk> {
   const attachments: WalkedAttachment[] = [];
-  const kept: Buffer[] = [];
+  const kept = new Map<number, Buffer[]>();
   let body: MessageText | undefined;
   let problem: string | undefined;
   if (linesExceed(raw, LINES_MAX)) {
@@ -69,9 +72,11 @@ export async function walkMessage(raw: Buffer, { convert = false, keep = -1 } = 
       }
       const attachment = describe(found, attachments.length);
       attachments.push(attachment);
+      const pieces: Buffer[] | undefined = keep(attachment) ? [] : undefined;
+      if (pieces !== undefined) kept.set(attachment.index, pieces);
       found.content.on('data', (piece: Buffer) => {
         attachment.size += piece.length;
-        if (attachment.index === keep) kept.push(piece);
+        pieces?.push(piece);
       });
       found.content.on('end', () => found.release?.());
     });
@@ -85,11 +90,14 @@ export async function walkMessage(raw: Buffer, { convert = false, keep = -1 } = 
     text,
     html,
     attachments,
-    content:
-      keep >= 0 && keep < attachments.length && problem === undefined ? Buffer.concat(kept) : undefined,
+    contents: new Map(
+      problem === undefined ? [...kept].map(([index, pieces]) => [index, Buffer.concat(pieces)]) : [],
+    ),
     problem,
   };
 }
+
+const none = (): boolean => false;
 
 function options(convert: boolean): MailParserOptions {
   return {

@@ -73,15 +73,25 @@ export async function readMessage(raw: Buffer): Promise<ReadableMessage> {
   };
 }
 
+export type Attachment = ReadableAttachment & { readonly content: Buffer };
+
 /** One attachment by the index that `readMessage` gave it; undefined if the message has no such one. */
-export async function readAttachment(
-  raw: Buffer,
-  index: number,
-): Promise<{ name: string; type: string; content: Buffer } | undefined> {
+export async function readAttachment(raw: Buffer, index: number): Promise<Attachment | undefined> {
   if (!Number.isSafeInteger(index) || index < 0) return undefined;
-  const { attachments, content } = await walkMessage(raw, { keep: index });
-  const attachment = attachments[index];
-  return attachment && content && { name: attachment.name, type: attachment.type, content };
+  const [attachment] = await readAttachments(raw, (found) => found.index === index);
+  return attachment;
+}
+
+/** Those that are wanted, in one reading of the message; `size` is not known yet when that is asked. */
+export async function readAttachments(
+  raw: Buffer,
+  wanted: (found: ReadableAttachment) => boolean,
+): Promise<Attachment[]> {
+  const { attachments, contents } = await walkMessage(raw, { keep: wanted });
+  return [...contents].flatMap(([index, content]) => {
+    const attachment = attachments[index];
+    return attachment === undefined ? [] : [{ ...attachment, content }];
+  });
 }
 
 function displayHeaders(header: HeaderBlock): DisplayHeaders {

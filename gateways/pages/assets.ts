@@ -31,12 +31,14 @@ const STYLES = [
   'pages',
   'mail',
   'message',
+  'reading',
   'compose',
   'drive',
   'account',
   'console',
   'keys',
   'narrow',
+  'print',
 ] as const;
 
 /** `{'style.css': '/assets/style.1f0c9a2b77.css', …}`. */

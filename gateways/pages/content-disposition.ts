@@ -4,11 +4,20 @@
  * reorder text never reach the header or the disk.
  */
 
-/** Always `attachment`: nothing that someone sent is ever shown inline from its own address. */
+/** The rule for what someone sent: to be saved, not shown. */
 export function attachmentDisposition(name: string): string {
+  return disposition('attachment', name);
+}
+
+/** For previews alone, whose media type and policy are ours. */
+export function inlineDisposition(name: string): string {
+  return disposition('inline', name);
+}
+
+function disposition(kind: 'attachment' | 'inline', name: string): string {
   const safe = downloadName(name);
   const ascii = safe.replace(/[^\x20-\x7e]/g, '_').replace(/["\\%]/g, '_');
-  return `attachment; filename="${ascii}"; filename*=UTF-8''${encodeRfc5987(safe)}`;
+  return `${kind}; filename="${ascii}"; filename*=UTF-8''${encodeRfc5987(safe)}`;
 }
 
 /** One path segment without controls, never empty, `.` or `..`. */

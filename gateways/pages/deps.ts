@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import type { Notices } from '../../storage-nodes/client/notices.ts';
+import type { Reach } from './outgoing.ts';
 
 export type GatewayDeps = {
   readonly store: StoreClient;
@@ -17,4 +18,6 @@ export type GatewayDeps = {
   readonly messageBytesMax: number;
   /** How long a message can be taken back after "Send". */
   readonly undoSendMs: number;
+  /** Where requests on a reader's behalf may go; default: the public internet. */
+  readonly reach?: Reach;
 };

@@ -15,6 +15,8 @@ const PATHS: Readonly<Record<string, string>> = {
   file: '<path d="M6 3h8l5 5v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1z"/><path d="M14 3v5h5"/>',
   folder:
     '<path d="M3 6.5A1.5 1.5 0 0 1 4.5 5H9l2 2.5h8.5A1.5 1.5 0 0 1 21 9v9.5a1.5 1.5 0 0 1-1.5 1.5h-15A1.5 1.5 0 0 1 3 18.5z"/>',
+  download: '<path d="M12 5v11"/><path d="M7.5 11.5 12 16l4.5-4.5"/><path d="M4 19.5h16"/>',
+  calendar: '<path d="M4 6h16v14H4z"/><path d="M4 10h16"/><path d="M8 3v4M16 3v4"/>',
   upload:
     '<path d="M12 16V5"/><path d="M7.5 9 12 4.5 16.5 9"/><path d="M4 17v1.5A1.5 1.5 0 0 0 5.5 20h13a1.5 1.5 0 0 0 1.5-1.5V17"/>',
   unread: '<path d="M3.5 6h17v12h-17z"/><path d="M4 7l8 6 8-6"/>',

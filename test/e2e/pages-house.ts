@@ -8,6 +8,7 @@ import pino from 'pino';
 import { encodeSummary } from '../../domain/mail/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { createGatewayApp } from '../../gateways/gateway.ts';
+import type { Reach } from '../../gateways/pages/outgoing.ts';
 import { Passwords } from '../../gateways/pages/passwords.ts';
 import { digestOf } from '../../gateways/message/digest.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
@@ -28,12 +29,13 @@ export type House = {
   person(name: string, displayName?: string): Promise<Visitor>;
   /** An administrator's account, as the command line makes it. */
   makeAdmin(name: string): Promise<void>;
-  /** A message that comes in from outside. */
-  receive(name: string, raw: string | Buffer): Promise<void>;
+  /** A message that comes in from outside; its id. */
+  receive(name: string, raw: string | Buffer): Promise<string>;
   close(): Promise<void>;
 };
 
-export async function openHouse(): Promise<House> {
+/** `reach`: where its gateways may call on a reader's behalf; default: the public internet. */
+export async function openHouse({ reach }: { reach?: Reach } = {}): Promise<House> {
   const local = await startLocalStore();
   await local.settled();
   const store = local.client;
@@ -41,7 +43,10 @@ export async function openHouse(): Promise<House> {
   const gateway = (gatewayId: string): Promise<FastifyInstance> => {
     const cookies = { cookieSecure: false, cookieSecret: 'one secret for all gateways' };
     const mail = { domains: ['penncloud.test'], messageBytesMax: 40 * 1024 * 1024, undoSendMs: 0 };
-    return createGatewayApp({ deps: { store, notices, logger, gatewayId, ...cookies, ...mail }, logger });
+    return createGatewayApp({
+      deps: { store, notices, logger, gatewayId, ...cookies, ...mail, ...(reach && { reach }) },
+      logger,
+    });
   };
   const gateways = [await gateway('gateway-1'), await gateway('gateway-2')] as const;
 
@@ -87,6 +92,7 @@ export async function openHouse(): Promise<House> {
         session: '',
         action: 'Receive message',
       });
+      return messageId;
     },
     async close() {
       await Promise.all(gateways.map((app) => app.close()));

@@ -85,9 +85,12 @@ async function prefilled(
   pages: Pages,
   request: FastifyRequest<{ Querystring: Record<string, unknown> }>,
 ): Promise<Prefill> {
-  const { to, reply, replyAll, forward } = request.query;
+  const { to, subject, reply, replyAll, forward } = request.query;
   const answered = [reply, replyAll, forward].find((id): id is string => typeof id === 'string');
-  if (answered === undefined) return { to: typeof to === 'string' ? to.slice(0, 400) : '' };
+  if (answered === undefined) {
+    const given = (value: unknown) => (typeof value === 'string' ? value.slice(0, 400) : '');
+    return { to: given(to), subject: given(subject) };
+  }
   const { raw, visit } = await openMessage(pages, request, answered);
   const message = await readMessage(await rawBytes(pages, raw));
   if (forward !== undefined) return forwardOf(message);

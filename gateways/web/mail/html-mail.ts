@@ -1,23 +1,32 @@
 /**
- * HTML mail, made harmless. Three walls stand one behind the other: sanitising (this file), a sandboxed
- * frame without scripts and without our origin, and that frame's own Content-Security-Policy, which
- * loads nothing but data: images until the reader asks for the sender's. The result is never touched
- * again: no string is put into it afterwards.
+ * HTML mail, made harmless. Three walls stand one behind the other, and each has to hold alone: sanitising
+ * (this file, with mail-styles.ts for its styles), a sandboxed frame without scripts and without our
+ * origin, and that frame's own Content-Security-Policy, which loads nothing but data: images until the
+ * reader asks for the sender's. The result is never touched again: it stands behind a head of ours, on paper also
+ * behind lines of ours, and no string is put into it afterwards.
+ *
+ * Left out: pictures of styles (`background`), `srcset`, video and sound; they stay away, asked for or not.
  */
+import { Parser } from 'htmlparser2';
 import sanitize from 'sanitize-html';
+import { boundNesting } from './html-nesting.ts';
+import { filterDeclarations, filterSheet } from './mail-styles.ts';
 
 export type MailRendering = {
   /** data: URIs of the message's own images by Content-ID. */
   readonly inlineImages: ReadonlyMap<string, string>;
   readonly remoteImages: boolean;
+  /** Lines of ours in front of the mail, for paper. Requires HTML that is escaped where it holds foreign words. */
+  readonly front?: string;
 };
 
 /** A whole document. */
-export function sanitiseMail(dirty: string, rendering: MailRendering): string {
+export function sanitiseMail(html: string, rendering: MailRendering): string {
+  const dirty = boundNesting(html);
   const body = sanitize(dirty, {
     allowedTags: TAGS,
     allowedAttributes: ATTRIBUTES,
-    allowedStyles: { '*': STYLES },
+    parseStyleAttributes: false,
     allowedSchemes: ['http', 'https', 'mailto'],
     allowedSchemesByTag: { img: ['http', 'https', 'data'] },
     allowProtocolRelative: false,
@@ -25,34 +34,49 @@ export function sanitiseMail(dirty: string, rendering: MailRendering): string {
     // Vanish with what stands in them.
     nonTextTags: ['script', 'style', 'textarea', 'option', 'noscript', 'title', 'xmp', 'template'],
     nestingLimit: 100,
-    // The sender's links open apart, and tell nobody where they were read.
     transformTags: {
-      a: (tagName, { href, title }) => ({
-        tagName,
-        attribs: {
-          ...(href && { href }),
-          ...(title && { title }),
-          target: '_blank',
-          rel: 'noopener noreferrer nofollow',
-        },
-      }),
-      img: (tagName, attribs) => {
-        const source = imageSource(attribs['src'] ?? '', rendering.inlineImages);
-        const shown = source.url !== undefined && (!source.remote || rendering.remoteImages);
-        const { width, height, alt, style } = attribs;
-        return {
-          tagName,
-          attribs: {
-            ...sized({ width, height, style }),
-            alt: alt ?? '',
-            ...(shown && { src: source.url ?? '' }),
-          },
-        };
-      },
+      a: (tagName, attribs) => ({ tagName, attribs: link(attribs) }),
+      img: (tagName, attribs) => ({ tagName, attribs: picture(attribs, rendering) }),
+      '*': (tagName, attribs) => ({ tagName, attribs: styled(attribs) }),
     },
   });
-  return `${HEAD}${body}`;
+  const head = `${HEAD}<style>${sheetsOf(dirty)}</style></head>`;
+  return rendering.front === undefined ? `${head}<body>${body}` : onPaper(head, rendering.front, body);
 }
+
+/**
+ * The mail's sheets and margins reach what stands around it: so that they neither hide nor cover the lines in front,
+ * these resist every sheet, and the mail lies in a box that clips it. (The sanitiser closes what it
+ * opens, so a mail cannot end the box.)
+ */
+function onPaper(head: string, front: string, body: string): string {
+  const page = head.replace('<html>', `<html style="${UNMOVED}">`);
+  const box = `${UNMOVED};overflow:hidden!important;padding:16px!important`;
+  return `${page}<body style="${UNMOVED}">${front}<div style="${box}">${body}</div>`;
+}
+
+/** For a `style` attribute: as the page would show it if the mail had no sheets. */
+export const UNMOVED = [
+  ...[
+    'display:block',
+    'float:none',
+    'width:auto',
+    'min-width:0',
+    'max-width:none',
+    'height:auto',
+    'min-height:0',
+  ],
+  ...['max-height:none', 'overflow:visible', 'margin:0', 'padding:0', 'border:0', 'opacity:1', 'color:#000'],
+  ...[
+    'background:#fff',
+    'font:14px/1.5 system-ui,sans-serif',
+    'letter-spacing:normal',
+    'word-spacing:normal',
+  ],
+  ...['text-indent:0', 'text-align:left', 'text-transform:none', 'white-space:normal', 'direction:ltr'],
+]
+  .map((declaration) => `${declaration}!important`)
+  .join(';');
 
 /** The frame's own policy. `sandbox` lacks allow-scripts and allow-same-origin: the mail is nobody. */
 export function framePolicy(remoteImages: boolean): string {
@@ -67,20 +91,76 @@ export function framePolicy(remoteImages: boolean): string {
   ].join('; ');
 }
 
-const DATA_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$/;
+/** Of all sheets together; newsletters have some 20,000. */
+const SHEETS_CHARS_MAX = 400_000;
 
-function imageSource(
-  src: string,
-  inline: ReadonlyMap<string, string>,
-): { url: string | undefined; remote: boolean } {
-  const given = src.trim();
-  if (/^cid:/i.test(given)) return { url: inline.get(contentId(given.slice(4))), remote: false };
-  if (DATA_IMAGE.test(given)) return { url: given, remote: false };
-  if (/^https?:\/\//i.test(given)) return { url: given, remote: true };
-  return { url: undefined, remote: false };
+/** The style sheets of a mail, filtered, for the head of our document. */
+function sheetsOf(dirty: string): string {
+  let kept = '';
+  let left = SHEETS_CHARS_MAX;
+  let sheet: { text: string; readonly media: string | undefined } | undefined;
+  const parser = new Parser({
+    onopentag(name, { media }) {
+      if (name === 'style' && left > 0) sheet = { text: '', media };
+    },
+    ontext(text) {
+      if (sheet === undefined) return;
+      sheet.text += text;
+      left -= text.length;
+    },
+    onclosetag(name) {
+      if (name !== 'style' || sheet === undefined) return;
+      kept += filterSheet(sheet.media === undefined ? sheet.text : `@media ${sheet.media}{${sheet.text}}`);
+      sheet = undefined;
+    },
+  });
+  parser.end(dirty);
+  return kept;
 }
 
-function contentId(text: string): string {
+/**
+ * The sender's links open apart, and tell nobody where they were read; addresses of people lead to our compose page.
+ * Nothing relative: it would lead into our own pages.
+ */
+function link({ href = '', title, style, class: names }: sanitize.Attributes): sanitize.Attributes {
+  const given = href.trim();
+  const target = REMOTE.test(given) ? given : mailTo(given);
+  return {
+    ...(target !== undefined && { href: target }),
+    ...(title !== undefined && { title }),
+    ...(style !== undefined && { style }),
+    ...(names !== undefined && { class: names }),
+    target: '_blank',
+    rel: 'noopener noreferrer nofollow',
+  };
+}
+
+function mailTo(href: string): string | undefined {
+  const address = /^mailto:([^?#\s]{1,320})/i.exec(href)?.[1];
+  return address && `/mail/compose?to=${encodeURIComponent(unescaped(address))}`;
+}
+
+const REMOTE = /^https?:\/\//i;
+const DATA_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$/;
+
+function picture(attribs: sanitize.Attributes, rendering: MailRendering): sanitize.Attributes {
+  const { src = '', alt = '', srcset: _, ...rest } = attribs;
+  const url = pictureUrl(src.trim(), rendering);
+  return { ...rest, alt, ...(url !== undefined && { src: url }) };
+}
+
+function pictureUrl(src: string, { inlineImages, remoteImages }: MailRendering): string | undefined {
+  if (/^cid:/i.test(src)) return inlineImages.get(unescaped(src.slice(4)));
+  if (DATA_IMAGE.test(src)) return src;
+  return remoteImages && REMOTE.test(src) ? src : undefined;
+}
+
+function styled({ style, ...attribs }: sanitize.Attributes): sanitize.Attributes {
+  const kept = style === undefined ? '' : filterDeclarations(style);
+  return kept === '' ? attribs : { ...attribs, style: kept };
+}
+
+function unescaped(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
@@ -88,88 +168,21 @@ function contentId(text: string): string {
   }
 }
 
-function sized(attribs: Record<string, string | undefined>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(attribs).filter((pair): pair is [string, string] => pair[1] !== undefined),
-  );
-}
-
 const HEAD = `<!doctype html><html><head><meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width"><style>
 html{color-scheme:light;background:#fff}body{margin:16px;font:15px/1.5 system-ui,sans-serif;color:#1d1f23;overflow-wrap:anywhere}
 img{max-width:100%;height:auto}table{max-width:100%}pre{white-space:pre-wrap}blockquote{margin:0 0 0 4px;padding-left:12px;border-left:2px solid #d0d3d9}
-</style></head><body>`;
+</style>`;
 
+/** Text, lists, tables and pictures. */
 const TAGS = [
-  ...[
-    'a',
-    'abbr',
-    'address',
-    'article',
-    'aside',
-    'b',
-    'bdi',
-    'bdo',
-    'big',
-    'blockquote',
-    'br',
-    'caption',
-    'center',
-  ],
-  ...[
-    'cite',
-    'code',
-    'col',
-    'colgroup',
-    'dd',
-    'del',
-    'dfn',
-    'div',
-    'dl',
-    'dt',
-    'em',
-    'figcaption',
-    'figure',
-    'font',
-  ],
-  ...[
-    'footer',
-    'h1',
-    'h2',
-    'h3',
-    'h4',
-    'h5',
-    'h6',
-    'header',
-    'hr',
-    'i',
-    'img',
-    'ins',
-    'kbd',
-    'li',
-    'main',
-    'mark',
-  ],
-  ...[
-    'nav',
-    'ol',
-    'p',
-    'pre',
-    'q',
-    's',
-    'samp',
-    'section',
-    'small',
-    'span',
-    'strike',
-    'strong',
-    'sub',
-    'sup',
-  ],
-  ...['table', 'tbody', 'td', 'tfoot', 'th', 'thead', 'time', 'tr', 'tt', 'u', 'ul', 'var', 'wbr'],
-];
+  'a abbr address article aside b bdi bdo big blockquote br caption center cite code col',
+  'colgroup dd del dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header',
+  'hr i img ins kbd li main mark nav ol p pre q s samp section small span strike strong sub',
+  'sup table tbody td tfoot th thead time tr tt u ul var wbr',
+].flatMap((line) => line.split(' '));
 
 const ATTRIBUTES: Record<string, string[]> = {
-  '*': ['style', 'align', 'valign', 'bgcolor', 'dir', 'lang', 'title', 'width', 'height'],
+  '*': ['class', 'style', 'align', 'valign', 'bgcolor', 'dir', 'lang', 'title', 'width', 'height'],
   a: ['href', 'target', 'rel'],
   img: ['src', 'alt', 'width', 'height'],
   font: ['color', 'face', 'size'],
@@ -179,36 +192,3 @@ const ATTRIBUTES: Record<string, string[]> = {
   ol: ['start', 'type'],
   ul: ['type'],
 };
-
-/** Values without parentheses cannot call url(), expression() or anything else; rgb() is the one exception. */
-const PLAIN = [/^[^()\\@<>;{}]{1,200}$/, /^rgba?\([\d\s.,%]{1,40}\)$/i];
-
-const STYLES = Object.fromEntries(
-  [
-    ...[
-      'color',
-      'background',
-      'background-color',
-      'font',
-      'font-family',
-      'font-size',
-      'font-style',
-      'font-weight',
-    ],
-    ...['line-height', 'letter-spacing', 'text-align', 'text-decoration', 'text-indent', 'text-transform'],
-    ...['vertical-align', 'white-space', 'word-break', 'direction', 'list-style-type'],
-    ...['width', 'max-width', 'min-width', 'height', 'max-height', 'display', 'float', 'clear'],
-    ...['margin', 'margin-top', 'margin-right', 'margin-bottom', 'margin-left'],
-    ...['padding', 'padding-top', 'padding-right', 'padding-bottom', 'padding-left'],
-    ...[
-      'border',
-      'border-top',
-      'border-right',
-      'border-bottom',
-      'border-left',
-      'border-color',
-      'border-style',
-    ],
-    ...['border-width', 'border-radius', 'border-collapse', 'border-spacing', 'table-layout'],
-  ].map((property) => [property, PLAIN]),
-);

@@ -2,11 +2,16 @@
 import type { ConversationMessage } from '../../../projections/mailbox-cells.ts';
 import type { DeliveryState, MessageMeta } from '../../../projections/message.ts';
 import type { ReadableMessage } from '../../message/read-message.ts';
+import { attachmentsView } from './attachments.ts';
+import { invitationView } from './invitation.ts';
 import { blocks } from './plain-text.ts';
+import { unsubscribeView } from './unsubscribe.ts';
 
-export function messageView(
+/** `raw`: the message's bytes, of which `message` was read. */
+export async function messageView(
   meta: MessageMeta,
   place: ConversationMessage,
+  raw: Buffer,
   message: ReadableMessage,
   page: { readonly url: string; readonly query: Readonly<Record<string, unknown>>; readonly isOnly: boolean },
 ) {
@@ -29,7 +34,9 @@ export function messageView(
       others: to.length + cc.length > 1,
       at: meta.at,
       problem: message.problem ?? meta.problem,
-      attachments: message.attachments,
+      attachments: attachmentsView(page.url, message, asText),
+      invitation: await invitationView(raw, message),
+      unsubscribe: unsubscribeView(raw, page.url, place.folder),
       asText,
       blocks: asText ? blocks(message.text ?? '') : [],
       frame: asText ? undefined : frame(message.html ?? '', withImages),

@@ -56,9 +56,10 @@ async function showMessage(
       const own = cells.get(message.id);
       if (own === undefined) return lineOf(message);
       const url = `/mail/${message.folder}/${message.id}`;
-      const read = await readMessage(await rawBytes(pages, own.raw));
+      const raw = await rawBytes(pages, own.raw);
+      const read = await readMessage(raw);
       const chosen = message.id === meta.id ? request.query : {};
-      return messageView(own.meta, message, read, { url, query: chosen, isOnly: shown.length === 1 });
+      return messageView(own.meta, message, raw, read, { url, query: chosen, isOnly: shown.length === 1 });
     }),
   );
   const unread = whole.filter(({ read }) => !read).map(({ id }) => id);

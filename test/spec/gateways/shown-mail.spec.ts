@@ -62,9 +62,38 @@ describe('HTML mail', () => {
     const { body } = shown(
       '<h1 style="color:#fff;background-color:rgb(1, 2, 3)">Hi</h1><table><tr><td colspan="2">x</td></tr></table><b>bold</b>',
     );
-    expect(body).toContain('<h1 style="color:#fff;background-color:rgb(1, 2, 3)">Hi</h1>');
+    expect(body).toContain('<h1 style="color:#fff;background-color:rgb(1,2,3)">Hi</h1>');
     expect(body).toContain('<td colspan="2">x</td>');
     expect(body).toContain('<b>bold</b>');
+  });
+
+  test('keeps the look of newsletters: sheets and classes, for wide and narrow', () => {
+    const sheet = (css: string, media = '') => {
+      const page = sanitiseMail(`<style${media}>${css}</style><p class="lead">x</p>`, {
+        inlineImages: new Map(),
+        remoteImages: false,
+      });
+      expect(page).toContain('<p class="lead">x</p>');
+      return page.slice(page.lastIndexOf('<style>') + '<style>'.length, page.lastIndexOf('</style>')).trim();
+    };
+    expect(sheet('<!-- .lead, td > p:first-child { COLOR: #123; margin: 0 auto !important } -->')).toBe(
+      '.lead,td>p:first-child{color:#123;margin:0 auto!important}',
+    );
+    expect(sheet('@media (max-width:600px){.lead{width:100%}}')).toMatch(
+      /^@media \(max-width:600px\)\{\.lead\{width:100%\}\s*\}$/,
+    );
+    expect(sheet('p{color:red}', ' media="screen"')).toMatch(/^@media screen\{p\{color:red\}\s*\}$/);
+    // Mail stays on white paper.
+    expect(sheet('@media (prefers-color-scheme:dark){p{color:#fff}}')).toBe('');
+  });
+
+  test('leads to our compose page where a mail address is linked, and never into other pages of ours', () => {
+    expect(shown('<a href="mailto:bob%2Bx@example.org?subject=x">x</a>').body).toContain(
+      'href="/mail/compose?to=bob%2Bx%40example.org"',
+    );
+    for (const own of ['/logout', '../../account', '?images=1', '#x', '', 'mailto:']) {
+      expect(shown(`<a href="${own}">x</a>`).body).not.toContain('href');
+    }
   });
 
   test('opens links apart, telling nobody where they were read', () => {
