@@ -1,0 +1,130 @@
+/**
+ * WCAG 2.2 AA by axe, and the budgets of a mail page, on every page in a real browser: at a desktop's and a
+ * phone's width, in light and dark.
+ */
+import { AxeBuilder } from '@axe-core/playwright';
+import type { AddressInfo } from 'node:net';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { arrived, openHouse, type House } from './pages-house.ts';
+import type { Visitor } from './visitor.ts';
+
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+const LOOKS = [
+  { width: 1280, colorScheme: 'light' },
+  { width: 390, colorScheme: 'dark' },
+] as const;
+
+let house: House;
+let browser: Browser;
+let base: string;
+let iris: Visitor;
+let message: string;
+
+beforeAll(async () => {
+  [house, browser] = await Promise.all([
+    openHouse(),
+    chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] }),
+  ]);
+  await house.gateways[0].listen({ port: 0, host: '127.0.0.1' });
+  base = `http://127.0.0.1:${(house.gateways[0].server.address() as AddressInfo).port}`;
+  iris = await house.person('iris', 'Iris');
+  for (let n = 1; n <= 55; n++) {
+    await house.receive(
+      'iris',
+      `From: Person ${n} <p${n}@example.org>\r\nSubject: Letter ${n}\r\n\r\nText ${n}\r\n`,
+    );
+  }
+  await house.receive(
+    'iris',
+    'From: Jonas <jonas@example.org>\r\nTo: Iris <iris@penncloud.test>\r\nMessage-ID: <one@example.org>\r\nSubject: Talk\r\n' +
+      'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello\r\n\r\n> quoted\r\n--b\r\n' +
+      'Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf\r\n\r\n%PDF\r\n--b--\r\n',
+  );
+  await house.receive(
+    'iris',
+    'From: Kim <kim@example.org>\r\nReferences: <one@example.org>\r\nSubject: Re: Talk\r\nContent-Type: text/html\r\n\r\n<p>Hi <b>there</b>',
+  );
+  message = await arrived(iris, 'Re: Talk');
+});
+afterAll(async () => {
+  await browser?.close();
+  await house?.close();
+});
+
+async function open(path: string, look: (typeof LOOKS)[number], visitor: Visitor | undefined): Promise<Page> {
+  const context = await browser.newContext({
+    viewport: { width: look.width, height: 860 },
+    colorScheme: look.colorScheme,
+  });
+  if (visitor !== undefined) {
+    const cookies = [...visitor.cookies].map(([name, value]) => ({ name, value, url: base }));
+    await context.addCookies(cookies);
+  }
+  const page = await context.newPage();
+  await page.goto(base + path);
+  return page;
+}
+
+const PUBLIC = ['/', '/signup', '/lost-password'];
+const OWN = [
+  ...['/', '/mail/inbox', '/mail/trash', '/mail/drafts', '/mail/folders', '/mail/compose'],
+  ...['/mail/search', '/mail/search?q=letter', '/mail/search?q=nothinglikethis', '/mail/search?q=is:odd'],
+  ...[
+    '/drive',
+    '/account',
+    '/account/profile',
+    '/account/password',
+    '/account/two-step',
+    '/account/sessions',
+  ],
+  ...['/account/identities', '/account/dates', '/account/delete', '/no-such-page'],
+];
+
+describe.each(LOOKS)('at $width px, $colorScheme', (look) => {
+  async function expectAccessible(path: string, visitor: Visitor | undefined): Promise<void> {
+    const page = await open(path, look, visitor);
+    const { violations, passes } = await new AxeBuilder({ page }).withTags(TAGS).exclude('iframe').analyze();
+    const told = violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
+    );
+    expect(told).toEqual([]);
+    expect(passes.length, 'axe has looked at something').toBeGreaterThan(15);
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+    expect(overflow, 'no sideways scrolling').toBeLessThanOrEqual(0);
+    await page.context().close();
+  }
+
+  test.each(PUBLIC)('%s has nothing that axe objects to, for a visitor', (path) =>
+    expectAccessible(path, undefined),
+  );
+  test.each(OWN)('%s has nothing that axe objects to', (path) => expectAccessible(path, iris));
+  test('an open conversation has nothing that axe objects to', () => expectAccessible(message, iris));
+});
+
+describe('the inbox with fifty lines', () => {
+  test('stays within its budgets: six requests; script 20, style 12 and page 14 KB, compressed', async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
+    await context.addCookies([...iris.cookies].map(([name, value]) => ({ name, value, url: base })));
+    const page = await context.newPage();
+    const cdp = await context.newCDPSession(page);
+    await cdp.send('Network.enable');
+    const asked = new Map<string, { type: string; bytes: number }>();
+    cdp.on('Network.responseReceived', ({ requestId, type }) => asked.set(requestId, { type, bytes: 0 }));
+    cdp.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+      const one = asked.get(requestId);
+      if (one !== undefined) one.bytes = encodedDataLength;
+    });
+    await page.goto(`${base}/mail/inbox`);
+    await page.waitForLoadState('load');
+    const bytes = (type: string) =>
+      [...asked.values()].filter((one) => one.type === type).reduce((sum, one) => sum + one.bytes, 0);
+    expect(await page.locator('.messages li').count()).toBe(50);
+    expect(asked.size).toBeLessThanOrEqual(6);
+    expect(bytes('Script')).toBeLessThanOrEqual(20_000);
+    expect(bytes('Stylesheet')).toBeLessThanOrEqual(12_000);
+    expect(bytes('Document')).toBeLessThanOrEqual(14_000);
+    expect(bytes('Font')).toBe(0);
+    await context.close();
+  });
+});
