@@ -189,7 +189,7 @@ describe('dates', () => {
       timeStyle: 'short',
     });
     expect(words).toBe(tokyo.format(new Date(iso!)));
-    expect(page.body).toContain('<body data-live="/live" data-zone="Asia/Tokyo" data-locale="de-DE">');
+    expect(page.body).toMatch(/<body [^>]*data-zone="Asia\/Tokyo" data-locale="de-DE"/);
     // In a list: the clock alone, today.
     const inbox = await until('the message is there', async () => {
       const { body } = await person.get('/mail/inbox');
