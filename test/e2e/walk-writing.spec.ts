@@ -161,7 +161,7 @@ describe.each([
     const mail = ben.frameLocator('iframe.html');
     expect(await mail.locator('li').allTextContents()).toEqual(['walls', 'roof']);
     expect(await mail.locator('b').textContent()).toBe('roof');
-    await ben.getByRole('link', { name: /plan\.pdf/ }).waitFor();
+    await ben.getByRole('link', { name: 'plan.pdf', exact: true }).waitFor();
     await ben.getByRole('link', { name: 'Reply', exact: true }).click();
     await shot(ben, `${device}-reply`);
     await ben.context().close();
