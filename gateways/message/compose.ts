@@ -3,10 +3,13 @@
  * checked and then left out: the recipients of a blind copy stand in the envelope alone.
  *
  * Always holds: no field can start another one. Whatever has a line break, NUL or other control
- * character where one line belongs is refused, not repaired.
+ * character where one line belongs is refused, not repaired; an attachment's name, which a stranger may have
+ * chosen, is made harmless instead. Attachments stream: beside the message itself a piece of one is held.
  */
+import { Readable } from 'node:stream';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import { isValidAddress, NAME_CHARS_MAX, type Address } from './addresses.ts';
+import { safeFileName, safeMediaType } from './file-names.ts';
 import { SUBJECT_CHARS_MAX } from './summary.ts';
 
 export type NewMessage = {
@@ -16,12 +19,21 @@ export type NewMessage = {
   readonly bcc: readonly Address[];
   readonly subject: string;
   readonly text: string;
+  /** A whole document, sanitised; `text` is then its plain alternative. */
+  readonly html?: string;
+  readonly attachments?: readonly OutgoingAttachment[];
   /** ms since 1970 */
   readonly date: number;
   /** `<unique@domain>` */
   readonly messageIdHeader: string;
   readonly inReplyTo?: string;
   readonly references?: readonly string[];
+};
+
+export type OutgoingAttachment = {
+  readonly name: string;
+  readonly type: string;
+  readonly content: AsyncIterable<Buffer>;
 };
 
 /** The message cannot be written as given; `field` and `limit` name why. */
@@ -42,16 +54,26 @@ const MESSAGE_ID = /^<[^<>\s@]{1,120}@[^<>\s@]{1,120}>$/;
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
-/** Throws UncomposableMessage. */
-export async function composeMessage(message: NewMessage): Promise<Buffer> {
+/** Throws UncomposableMessage, TooLong, and what reading an attachment throws. */
+export async function composeMessage(message: NewMessage, bytesMax = Infinity): Promise<Buffer> {
   check(message);
-  const { from, to, cc, subject, text, date, messageIdHeader, inReplyTo, references } = message;
+  const { from, to, cc, subject, text, html, date, messageIdHeader, inReplyTo, references } = message;
   const composer = new MailComposer({
     from: { ...from },
     to: to.map((address) => ({ ...address })),
     cc: cc.map((address) => ({ ...address })),
     subject,
     text,
+    ...(html !== undefined && { html }),
+    attachments: (message.attachments ?? []).map(({ name, type, content }, i) => {
+      const contentType = safeMediaType(type);
+      return {
+        filename: safeFileName(name, i, contentType),
+        contentType,
+        contentDisposition: 'attachment' as const,
+        content: Readable.from(content, { objectMode: false }),
+      };
+    }),
     date: new Date(date),
     messageId: messageIdHeader,
     inReplyTo,
@@ -61,7 +83,28 @@ export async function composeMessage(message: NewMessage): Promise<Buffer> {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return composer.compile().build();
+  return collected(composer.compile().createReadStream(), bytesMax);
+}
+
+export class TooLong extends Error {
+  readonly bytesMax: number;
+  constructor(bytesMax: number) {
+    super(`The message is longer than ${bytesMax} bytes.`);
+    this.name = 'TooLong';
+    this.bytesMax = bytesMax;
+  }
+}
+
+/** Stops reading where the limit is passed, so that what comes behind it is never held. */
+async function collected(stream: Readable, bytesMax: number): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of stream as AsyncIterable<Buffer>) {
+    length += piece.length;
+    if (length > bytesMax) throw new TooLong(bytesMax);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces, length);
 }
 
 function check(message: NewMessage): void {

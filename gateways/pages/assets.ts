@@ -1,5 +1,5 @@
 /**
- * The stylesheet, the script and the icon of the pages. Each is served under a name that holds the hash
+ * The stylesheet, the scripts (one for every page, one for writing) and the icon of the pages. Each is served under a name that holds the hash
  * of its bytes, so that a browser may keep it for a year and still never shows an old one. Stylesheet
  * and script are written in a file for each part of the pages, and served as one. All of it is compressed
  * once, at the start, as small as it gets.
@@ -13,10 +13,11 @@ import { projectRoot } from './project-root.ts';
 import { AS_SENT, changed } from './representation.ts';
 import { etagIn, etagOfShort, judge } from './validators.ts';
 
-const FILES = ['style.css', 'page.js', 'icon.svg'] as const;
+const FILES = ['style.css', 'page.js', 'compose.js', 'icon.svg'] as const;
 const TYPES = {
   'style.css': 'text/css; charset=utf-8',
   'page.js': 'text/javascript; charset=utf-8',
+  'compose.js': 'text/javascript; charset=utf-8',
   'icon.svg': 'image/svg+xml',
 } as const;
 const YEAR_S = 365 * 24 * 3600;
@@ -53,13 +54,18 @@ export function assetUrls(): AssetUrls {
 }
 
 /** One after the other. */
-const SCRIPTS = ['list', 'page', 'way-back'] as const;
+const SCRIPTS = {
+  'page.js': ['list', 'page', 'way-back'],
+  'compose.js': ['compose', 'addresses'],
+} as const;
 
 function bytesOf(file: (typeof FILES)[number]): Buffer {
   if (file === 'icon.svg') return readFileSync(join(folder(), file));
-  if (file === 'page.js')
-    return Buffer.from(SCRIPTS.map((part) => readFileSync(join(folder(), `${part}.js`))).join('\n'));
-  return Buffer.from(STYLES.map((part) => readFileSync(join(folder(), 'style', `${part}.css`))).join('\n'));
+  const parts =
+    file === 'style.css'
+      ? STYLES.map((part) => `style/${part}.css`)
+      : SCRIPTS[file].map((part) => `${part}.js`);
+  return Buffer.from(parts.map((part) => readFileSync(join(folder(), part))).join('\n'));
 }
 
 const folder = (): string => join(projectRoot(), 'gateways/pages/assets');

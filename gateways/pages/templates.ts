@@ -25,6 +25,8 @@ const PARTIALS: Readonly<Record<string, string>> = {
   attachment: 'web/mail/attachment.hbs',
   invitation: 'web/mail/invitation.hbs',
   unsubscribe: 'web/mail/unsubscribe.hbs',
+  'draft-alerts': 'web/writing/draft-alerts.hbs',
+  'draft-state': 'web/writing/draft-state.hbs',
   'file-list': 'web/drive/file-list.hbs',
   'account-head': 'web/account/head.hbs',
   'admin-tabs': 'admin/tabs.hbs',

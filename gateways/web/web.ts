@@ -25,13 +25,15 @@ import { registerDrive } from './drive/drive.ts';
 import { registerUpload } from './drive/upload.ts';
 import { registerLive } from './live/live.ts';
 import { registerActions } from './mail/actions.ts';
-import { registerCompose } from './mail/compose.ts';
 import { registerFolder } from './mail/folder.ts';
 import { registerMessageParts } from './mail/message-parts.ts';
 import { registerMessage } from './mail/message.ts';
 import { registerOwnFolders } from './mail/own-folders.ts';
 import { registerSearch } from './mail/search/search.ts';
 import { registerUndo } from './undo/undo.ts';
+import { registerAddresses } from './writing/addresses.ts';
+import { registerCancel } from './writing/cancel.ts';
+import { registerCompose } from './writing/compose.ts';
 
 export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   const pages = new Pages(deps);
@@ -56,6 +58,8 @@ export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   registerDeleteAccount(app, pages, codes, confirmation);
   registerFolder(app, pages);
   registerCompose(app, pages);
+  registerCancel(app, pages);
+  registerAddresses(app, pages);
   registerMessage(app, pages);
   registerMessageParts(app, pages);
   registerActions(app, pages);

@@ -34,21 +34,28 @@ export type House = {
   close(): Promise<void>;
 };
 
-/** `reach`: where its gateways may call on a reader's behalf; default: the public internet. */
-export async function openHouse({ reach }: { reach?: Reach } = {}): Promise<House> {
+/**
+ * `reach`: where its gateways may call on a reader's behalf; default: the public internet. `undoSendMs`: how long
+ * what is sent through the second gateway can be taken back; through the first one it goes out at once, so that
+ * tests are quick.
+ */
+export async function openHouse({
+  reach,
+  undoSendMs = 0,
+}: { reach?: Reach; undoSendMs?: number } = {}): Promise<House> {
   const local = await startLocalStore();
   await local.settled();
   const store = local.client;
   const notices = connectNotices({ port: 1, user: 'nobody', password: 'none', name: 'test', logger });
-  const gateway = (gatewayId: string): Promise<FastifyInstance> => {
+  const gateway = (gatewayId: string, undoMs: number): Promise<FastifyInstance> => {
     const cookies = { cookieSecure: false, cookieSecret: 'one secret for all gateways' };
-    const mail = { domains: ['penncloud.test'], messageBytesMax: 40 * 1024 * 1024, undoSendMs: 0 };
+    const mail = { domains: ['penncloud.test'], messageBytesMax: 40 * 1024 * 1024, undoSendMs: undoMs };
     return createGatewayApp({
       deps: { store, notices, logger, gatewayId, ...cookies, ...mail, ...(reach && { reach }) },
       logger,
     });
   };
-  const gateways = [await gateway('gateway-1'), await gateway('gateway-2')] as const;
+  const gateways = [await gateway('gateway-1', 0), await gateway('gateway-2', undoSendMs)] as const;
 
   return {
     store,

@@ -32,9 +32,7 @@ describe('mail between users (WM-1, WM-2)', () => {
     };
     alice.moveTo(house.gateways[1]);
     for (let sent = 0; sent < 2; sent++) {
-      expect((await alice.post('/mail/compose', form)).headers.location).toMatch(
-        /^\/mail\/inbox\?done=sent&undo=/,
-      );
+      expect((await alice.post('/mail/compose', form)).headers.location).toMatch(/^\/mail\/inbox\?done=sent/);
       alice.moveTo(house.gateways[0]);
     }
     const url = await arrived(bob, 'Twice');
@@ -130,7 +128,6 @@ describe('mail between users (WM-1, WM-2)', () => {
   test.each([
     ['nobody has', { to: 'nobody-at-all@penncloud.test' }, /nobody at nobody-at-all@penncloud\.test/],
     ['is no name', { cc: 'A@penncloud.test', to: 'mail-bob@localhost' }, /nobody at A@penncloud\.test/],
-    ['is outside', { to: 'mail-bob@localhost, friend@example.org' }, /friend@example\.org is outside/],
     ['is none', { to: 'not an address' }, /To holds “not an address”, which is not a mail address/],
     ['is missing', { to: '' }, /To is missing/],
   ])('is refused by name when an address %s, keeping what was typed', async (_case, fields, alert) => {

@@ -148,7 +148,8 @@ function guardForms() {
       form.querySelector('[aria-busy]')?.removeAttribute('aria-busy');
     }
   });
-  const guarded = document.querySelector('form[data-guard]');
+  // A message saves itself, and has a guard of its own.
+  const guarded = document.querySelector('form[data-guard]:not([data-compose])');
   if (!guarded) return;
   let typed = false;
   guarded.addEventListener('input', () => (typed = true));

@@ -3,13 +3,10 @@
  * chunks, whatever the file's size and however slow the reader. The answer is a download, never a page:
  * what someone uploaded is not shown from our own address.
  */
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { chunkStream } from '../../../domain/streams.ts';
 import { readFileManifest, type FileManifest } from '../../../projections/drive.ts';
-import { chunkCell, manifestCell } from '../../../projections/keys.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { manifestCell } from '../../../projections/keys.ts';
 import { byteRange, contentRange, type ByteRange } from '../../pages/byte-range.ts';
 import { asDownload } from '../../pages/downloads.ts';
 import type { Pages } from '../../pages/pages.ts';
@@ -17,9 +14,7 @@ import { notFound } from '../../pages/refusals.ts';
 import { changed } from '../../pages/representation.ts';
 import { judge, rangeIn } from '../../pages/validators.ts';
 import { cellOf } from '../../pages/visit.ts';
-import { chunksOf } from './chunk-pieces.ts';
-
-const READ_AHEAD = 2;
+import { fileBytes } from '../chunks/read-chunks.ts';
 
 type FileRoute = { Params: { file: string } };
 
@@ -71,64 +66,4 @@ async function findFile(pages: Pages, request: FastifyRequest<FileRoute>): Promi
   const manifest = cellOf(visit.results[0], readFileManifest);
   if (manifest === undefined) throw notFound('There is no such file: it may have been deleted.');
   return manifest;
-}
-
-/**
- * The bytes of a span, chunk by chunk. Of a whole file the digest is compared before the last chunk is
- * handed out: a file that does not match breaks off instead of ending well.
- */
-export async function* fileBytes(
-  store: StoreClient,
-  manifest: FileManifest,
-  span: ByteRange,
-): AsyncGenerator<Buffer> {
-  const pieces = chunksOf(span, manifest.chunkBytes);
-  const digest = span.length === manifest.size ? createHash('sha256') : undefined;
-  const coming: Promise<Buffer>[] = [];
-  let next = 0;
-  for (let index = 0; index < pieces.length; index++) {
-    while (next < pieces.length && next <= index + READ_AHEAD) {
-      const read = readPiece(store, manifest, pieces[next++]!);
-      // Awaited in its turn; until then a failure must not count as unhandled.
-      read.catch(() => undefined);
-      coming.push(read);
-    }
-    const bytes = await coming.shift()!;
-    digest?.update(bytes);
-    if (index === pieces.length - 1 && digest !== undefined && digest.digest('hex') !== manifest.sha256) {
-      throw new Error(`File ${manifest.fileId} does not match its digest: its chunks are damaged.`);
-    }
-    yield bytes;
-  }
-}
-
-async function readPiece(
-  store: StoreClient,
-  manifest: FileManifest,
-  piece: { chunk: number; offset: number; length: number },
-): Promise<Buffer> {
-  const answer = await store.read(chunkStream(manifest.fileId, piece.chunk), [
-    { get: chunkCell(manifest.fileId, piece.chunk) },
-  ]);
-  const cell = answer.results[0]?.[0];
-  if (cell === undefined) throw new Error(`Chunk ${piece.chunk} of file ${manifest.fileId} is missing.`);
-  const whole = cell.bytes?.subarray(piece.offset, piece.offset + piece.length);
-  const bytes = whole ?? (await part(store, cell.part!, piece));
-  if (bytes.length !== piece.length) {
-    throw new Error(
-      `Chunk ${piece.chunk} of file ${manifest.fileId} has ${bytes.length} bytes instead of ${piece.length}.`,
-    );
-  }
-  return bytes;
-}
-
-async function part(
-  store: StoreClient,
-  reference: Parameters<StoreClient['readPart']>[0],
-  range: ByteRange,
-): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const bytes of store.readPart(reference, { offset: range.offset, length: range.length }))
-    pieces.push(bytes);
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
 }

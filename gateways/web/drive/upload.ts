@@ -4,27 +4,21 @@
  * breaks off leaves nothing in the folder. Sending the same form again stores the same chunks under the
  * same names, and so changes nothing.
  */
-import { createHash } from 'node:crypto';
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { lookup } from 'mime-types';
 import {
-  CHUNK_BYTES,
   FILE_BYTES_MAX,
   FILE_NAME_BYTES_MAX,
   fileNameFault,
   ROOT_FOLDER,
 } from '../../../domain/drive/commands.ts';
-import { chunkStream } from '../../../domain/streams.ts';
 import { Rejected } from '../../../storage-nodes/client/client.ts';
-import { idFrom } from '../../pages/command-ids.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField, PageRefusal, tell } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
-import { Bounded, chunked } from './chunker.ts';
+import { mediaTypeOf, storeChunks } from '../chunks/store-chunks.ts';
 import { showFolder } from './drive.ts';
 
-const CHUNKS_IN_FLIGHT_MAX = 4;
 const FILES_PER_FORM_MAX = 100;
 /** "name.txt", "name (2).txt", … up to this many. */
 const NAMES_TRIED_MAX = 100;
@@ -89,49 +83,12 @@ async function storeFile(pages: Pages, visit: Visit, part: MultipartFile, comman
   // Browsers write a quote as %22 (WHATWG, multipart/form-data encoding).
   const name = part.filename.replaceAll('%22', '"');
   checkFileName(name);
-  const sender = { actor: visit.account.name, sessionHash: visit.sessionHash };
-  const fileId = idFrom(visit.account.name, commandId, 'file');
-  const whole = createHash('sha256');
-  const sending = new Bounded(CHUNKS_IN_FLIGHT_MAX);
-  let size = 0;
-  let chunks = 0;
-  for await (const bytes of chunked(part.file, CHUNK_BYTES)) {
-    const chunk = chunks++;
-    size += bytes.length;
-    whole.update(bytes);
-    await sending.add(() =>
-      pages.send(sender, {
-        // The digest belongs to the id: other bytes under an old form are refused, never mixed into one file.
-        id: `${commandId}-c${chunk}-${digestOf(bytes)}`,
-        stream: chunkStream(fileId, chunk),
-        type: 'drive.StoreChunk',
-        data: { fileId, chunk },
-        parts: [bytes],
-        action: 'Upload file',
-      }),
-    );
-  }
-  await sending.done().catch((error: unknown) => {
-    throw isMismatch(error) ? otherFile : error;
-  });
+  const stored = await storeChunks(pages, visit, part.file, commandId, 'Upload file');
   if (part.file.truncated) throw badField(`File is too large: at most ${FILE_BYTES_MAX} bytes.`);
-  const file = { fileId, folderId: ROOT_FOLDER, size, chunks, sha256: whole.digest('hex') };
+  const { fileId, size, chunks, sha256 } = stored;
+  const file = { fileId, folderId: ROOT_FOLDER, size, chunks, sha256 };
   await addFile(pages, visit, file, name, mediaTypeOf(name, part.mimetype), commandId);
 }
-
-function digestOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-}
-
-function isMismatch(error: unknown): boolean {
-  return error instanceof Rejected && error.rejection.code === 'ValueMismatch';
-}
-
-const otherFile = new PageRefusal(
-  409,
-  'Another file',
-  'This form was used for another file before: open the page again and choose your file once more.',
-);
 
 /** Under the first name that is free: a file that is there already is never replaced. */
 async function addFile(
@@ -184,11 +141,4 @@ export function numberedName(name: string, number: number): string {
   while (Buffer.byteLength(stem + mark + ending) > FILE_NAME_BYTES_MAX)
     stem = [...stem].slice(0, -1).join('');
   return `${stem}${mark}${ending}`;
-}
-
-const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,100}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,100}$/;
-
-function mediaTypeOf(name: string, said: string): string {
-  if (MEDIA_TYPE.test(said) && said !== 'application/octet-stream') return said.toLowerCase();
-  return lookup(name) || 'application/octet-stream';
 }

@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<string, (n: number) => string>> = {
   scheduled: () => 'Your message will be sent at its time. Until then it is in the outbox.',
   back: () => 'Your message was not sent. It is a draft again.',
   draft: () => 'Your draft is kept.',
+  discarded: () => 'The draft is discarded.',
   inbox: (n) => `${conversations(n)} moved to the inbox.`,
   archive: (n) => `${conversations(n)} archived.`,
   spam: (n) => `${conversations(n)} moved to spam.`,

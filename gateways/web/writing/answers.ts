@@ -2,26 +2,20 @@
 import type { Address } from '../../message/addresses.ts';
 import type { ReadableMessage } from '../../message/read-message.ts';
 import { timeInWords } from '../../pages/wording.ts';
-
-export type Prefill = {
-  readonly to?: string;
-  readonly cc?: string;
-  readonly subject?: string;
-  readonly text?: string;
-  /** The id of the message answered. */
-  readonly answers?: string;
-  /** A word to the writer. */
-  readonly note?: string;
-};
+import { NOTHING_TYPED, type Attachment, type Typed } from './draft-content.ts';
 
 /** What of the other message is quoted. */
 const QUOTED_CHARS_MAX = 100_000;
 const REFERENCES_MAX = 20;
 
+export function blank(given: { readonly to: string; readonly subject: string }, signature: string): Typed {
+  return { ...NOTHING_TYPED, ...given, text: signed(signature) };
+}
+
 export function replyTo(
   message: ReadableMessage,
-  options: { all: boolean; own: (address: string) => boolean },
-): Prefill {
+  options: { id: string; all: boolean; own: (address: string) => boolean; signature: string },
+): Typed {
   const { headers } = message;
   const sender = headers.replyTo.length > 0 ? headers.replyTo : [headers.from];
   const own = ({ address }: Address) => options.own(address);
@@ -32,14 +26,17 @@ export function replyTo(
     (one) => !own(one) && !listed.has(one.address.toLowerCase()),
   );
   return {
+    ...NOTHING_TYPED,
     to: written(to),
     cc: options.all ? written(others) : '',
     subject: prefixed('Re:', headers.subject),
-    text: `\n\n${attribution(message)}\n${quoted(bodyOf(message))}\n`,
+    text: `${signed(options.signature)}\n\n${attribution(message)}\n${quoted(bodyOf(message))}\n`,
+    answers: options.id,
   };
 }
 
-export function forwardOf(message: ReadableMessage): Prefill {
+/** With its text in the new message. */
+export function forwardOf(message: ReadableMessage, signature: string): Typed {
   const { from, to, subject, date } = message.headers;
   const told = date === null ? undefined : timeInWords(date);
   const head = [
@@ -49,14 +46,37 @@ export function forwardOf(message: ReadableMessage): Prefill {
     `Subject: ${subject}`,
     `To: ${written(to)}`,
   ];
-  const left = message.attachments.length;
   return {
+    ...NOTHING_TYPED,
     subject: prefixed('Fwd:', subject),
-    text: `\n\n${head.join('\n')}\n\n${bodyOf(message)}\n`,
-    ...(left > 0 && {
-      note: `The text is forwarded, without the ${left === 1 ? 'attachment' : `${left} attachments`} of the message.`,
-    }),
+    text: `${signed(signature)}\n\n${head.join('\n')}\n\n${bodyOf(message)}\n`,
   };
+}
+
+/** With the whole message beside the new one. */
+export function forwardAttached({ headers }: ReadableMessage, signature: string): Typed {
+  return { ...NOTHING_TYPED, subject: prefixed('Fwd:', headers.subject), text: signed(signature) };
+}
+
+/** What is sent along when a message is forwarded: its attachments, or itself (RFC 2046 §5.2.1). */
+export function forwarded(
+  message: ReadableMessage,
+  given: { readonly id: string; readonly size: number; readonly asAttachment: boolean },
+): Attachment[] {
+  if (given.asAttachment) {
+    const name = `${message.headers.subject.slice(0, 80) || 'message'}.eml`;
+    return [{ kind: 'message', name, type: 'message/rfc822', size: given.size, message: given.id }];
+  }
+  return message.attachments.map(({ index, name, type, size }) => ({
+    kind: 'part',
+    ...{ name, type, size, index },
+    message: given.id,
+  }));
+}
+
+/** RFC 3676 §4.3: two hyphens and a space announce a signature. */
+function signed(signature: string): string {
+  return signature === '' ? '' : `\n\n-- \n${signature}`;
 }
 
 export function threadOf({ headers }: ReadableMessage): { inReplyTo?: string; references?: string[] } {

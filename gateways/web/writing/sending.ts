@@ -1,0 +1,195 @@
+/**
+ * A draft becomes a message: its attachments are read from where they lie and streamed into it, the sender's
+ * copy is stored with the time at which it goes out, and everything else follows from that one command. What
+ * always holds:
+ *
+ *   one form, and what stood in it, is one message, however often it is sent
+ *   blind copies stand in the sender's own summary and in the envelope, never in the message
+ */
+import { createHash } from 'node:crypto';
+import { encodeSummary, type MailSummary } from '../../../domain/mail/summary.ts';
+import { metaCell, rawCell } from '../../../projections/keys.ts';
+import { readMessageMeta } from '../../../projections/message.ts';
+import type { Accepted, StoreClient } from '../../../storage-nodes/client/client.ts';
+import { composeMessage, TooLong, UncomposableMessage } from '../../message/compose.ts';
+import { readHeaderBlock } from '../../message/header-block.ts';
+import { namedIds } from '../../message/named-ids.ts';
+import { readAttachment, readMessage } from '../../message/read-message.ts';
+import { htmlDocument } from '../../message/rich-text.ts';
+import { encodedWords } from '../../message/words.ts';
+import type { Address } from '../../message/addresses.ts';
+import { idFrom } from '../../pages/command-ids.ts';
+import type { Pages } from '../../pages/pages.ts';
+import { badField, PageRefusal } from '../../pages/refusals.ts';
+import { cellOf, type Visit } from '../../pages/visit.ts';
+import { fileBytes } from '../chunks/read-chunks.ts';
+import { threadOf } from './answers.ts';
+import { summaryOf, textOf, type Attachment, type DraftContent, type Typed } from './draft-content.ts';
+import type { Recipients } from './recipients.ts';
+import { addressOf, writersOf } from './sender.ts';
+
+const PIECE_BYTES = 64 * 1024;
+
+export type Sending = {
+  readonly draftId: string;
+  readonly content: DraftContent;
+  readonly recipients: Recipients;
+  readonly dueAt: number;
+  /** The form's. */
+  readonly commandId: string;
+};
+
+/** The message that this form becomes: another text in the same form would be another one. */
+export function outgoingId(visit: Visit, commandId: string, typed: Typed): string {
+  return idFrom(visit.account.name, sendingId(commandId, typed), 'message');
+}
+
+function sendingId(commandId: string, typed: Typed): string {
+  const { from, to, cc, bcc, subject, text, html, answers } = typed;
+  const all = JSON.stringify([from, to, cc, bcc, subject, text, html, answers]);
+  return `${commandId}-m${createHash('sha256').update(all).digest('hex').slice(0, 16)}`;
+}
+
+/** The message, if it is there; `entry`: the one to undo, while it waits. */
+export async function onItsWay(
+  store: StoreClient,
+  owner: string,
+  messageId: string,
+): Promise<{ readonly entry: string | undefined } | undefined> {
+  const { tablet, results } = await store.read(owner, [{ get: metaCell(owner, messageId) }]);
+  const meta = cellOf(results[0], readMessageMeta);
+  // The cell was written by the entry that scheduled it, until it is written anew when the message is sent.
+  const seq = results[0]?.[0]?.seq;
+  return meta && { entry: meta.dueAt === undefined ? undefined : `${tablet}:${seq}` };
+}
+
+/** Throws PageRefusal for what cannot be sent as it is; nothing was sent then. */
+export async function sendDraft(pages: Pages, visit: Visit, sending: Sending): Promise<Accepted> {
+  const { store, domains } = pages.deps;
+  const { content, recipients, commandId } = sending;
+  const writer = (await writersOf(pages, visit)).find(({ id }) => id === content.from);
+  if (writer === undefined) throw badField('The identity in From is gone: choose another one.');
+  const from = addressOf(writer);
+  const messageId = outgoingId(visit, commandId, content);
+  const raw = await composed(pages, visit, sending, from, `<${messageId}@${domains[0]}>`);
+  const summary = summaryOf(content, content.attachments, from, Date.now());
+  const { bcc: _ownersAlone, ...shared } = summary;
+  const text = textOf(content);
+  const accepted = await pages.send(
+    { actor: visit.account.name, sessionHash: visit.sessionHash },
+    {
+      id: sendingId(commandId, content),
+      stream: visit.stream,
+      type: 'mail.SendMessage',
+      data: {
+        messageId,
+        recipients: recipients.accounts,
+        outside: recipients.outside.length,
+        ids: namedIds(readHeaderBlock(raw)),
+        dueAt: sending.dueAt,
+        draftId: sending.draftId,
+      },
+      parts: [
+        ...[
+          raw,
+          encodeSummary(summary),
+          encodeSummary(shared),
+          wordsOf(summary, text),
+          wordsOf(shared, text),
+        ],
+        ...(recipients.outside.length > 0 ? [Buffer.from(JSON.stringify(recipients.outside))] : []),
+      ],
+      action: 'Send message',
+    },
+  );
+  // The store answers a repeat as it answered the first time, also if the message was taken back since.
+  if ((await onItsWay(store, visit.stream, messageId)) !== undefined) return accepted;
+  throw new PageRefusal(
+    409,
+    'Taken back',
+    'This message was sent from this page before, and taken back. Nothing was sent now: send it once more if you mean to.',
+  );
+}
+
+/** The words by which the message can be found: in the sender's copy those of blind copies too. */
+function wordsOf(summary: MailSummary, text: string): Buffer {
+  return encodedWords({ ...summary, text, html: undefined });
+}
+
+async function composed(
+  pages: Pages,
+  visit: Visit,
+  { content, recipients }: Sending,
+  from: Address,
+  messageIdHeader: string,
+): Promise<Buffer> {
+  const { messageBytesMax } = pages.deps;
+  const { to, cc, bcc } = recipients;
+  const message = messagesOf(pages, visit);
+  const attachments = content.attachments.map((one) => ({
+    name: one.name,
+    type: one.type,
+    content: bytesOf(pages.deps.store, one, message),
+  }));
+  const thread = await threadFor(pages, visit, content.answers);
+  try {
+    const written = {
+      ...{ from, to, cc, bcc, messageIdHeader, attachments },
+      subject: content.subject,
+      text: textOf(content),
+      ...(content.html !== '' && { html: htmlDocument(content.html) }),
+      date: Date.now(),
+      ...thread,
+    };
+    return await composeMessage(written, messageBytesMax);
+  } catch (error) {
+    if (error instanceof UncomposableMessage) throw badField(error.message);
+    if (!(error instanceof TooLong)) throw error;
+    throw badField(`Message is too large: at most ${messageBytesMax} bytes with its attachments.`);
+  }
+}
+
+/** Read when its turn comes, one after another; throws PageRefusal then if what it would be read from is gone. */
+async function* bytesOf(
+  store: StoreClient,
+  attachment: Attachment,
+  message: (id: string) => Promise<Buffer | undefined>,
+): AsyncGenerator<Buffer> {
+  if (attachment.kind === 'file') {
+    yield* fileBytes(store, attachment, { offset: 0, length: attachment.size });
+    return;
+  }
+  const raw = await message(attachment.message);
+  const isWhole = attachment.kind === 'message';
+  const bytes = raw === undefined || isWhole ? raw : (await readAttachment(raw, attachment.index))?.content;
+  if (bytes === undefined) {
+    throw badField(
+      `“${attachment.name}” is gone: its message was deleted. Remove the attachment, then send again.`,
+    );
+  }
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+}
+
+/** Each message once, however many of its attachments are forwarded. */
+function messagesOf(pages: Pages, visit: Visit): (id: string) => Promise<Buffer | undefined> {
+  const read = new Map<string, Promise<Buffer | undefined>>();
+  return (id) => {
+    const bytes = read.get(id) ?? ownMessage(pages, visit, id);
+    read.set(id, bytes);
+    return bytes;
+  };
+}
+
+/** Of one's own mailbox alone. */
+async function ownMessage(pages: Pages, visit: Visit, messageId: string): Promise<Buffer | undefined> {
+  const owner = visit.stream;
+  const { results } = await pages.deps.store.read(owner, [{ get: rawCell(owner, messageId) }]);
+  const cell = results[0]?.[0];
+  return cell === undefined ? undefined : (cell.bytes ?? pages.deps.store.bytes(cell));
+}
+
+/** In-Reply-To and References; none if the message answered is gone meanwhile. */
+async function threadFor(pages: Pages, visit: Visit, answered: string) {
+  const raw = answered === '' ? undefined : await ownMessage(pages, visit, answered);
+  return raw === undefined ? {} : threadOf(await readMessage(raw));
+}
