@@ -28,6 +28,12 @@ export type MessageReceived = {
     readonly via: Via;
     readonly starred?: boolean;
     readonly read?: boolean;
+    /** The ids of the rules that held for it, in their order: why it lies there and is marked so. */
+    readonly rules?: readonly string[];
+    /** The accounts that it goes on to. */
+    readonly forward?: readonly string[];
+    /** With `forward`: hashes of all Message-IDs in its header, as MessageSent's. */
+    readonly named?: readonly string[];
   };
 };
 
@@ -199,6 +205,13 @@ export type FolderRestored = {
   readonly data: { readonly folders: readonly string[] };
 };
 
+/** Parts: 0 the list of rules (rule-list.ts), 1 the list as it was. */
+export type RulesChanged = {
+  readonly type: 'mail.RulesChanged';
+  readonly version: 1;
+  readonly data: Record<never, never>;
+};
+
 export type MailEvent =
   | MessageReceived
   | MessageSent
@@ -213,4 +226,5 @@ export type MailEvent =
   | FolderCreated
   | FolderChanged
   | FolderDeleted
-  | FolderRestored;
+  | FolderRestored
+  | RulesChanged;

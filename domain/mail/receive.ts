@@ -1,7 +1,11 @@
-/** A message comes in. Message ids are chosen at random by the gateway, or derived from a sent message's id. */
+/**
+ * A message comes in, and the account's rules say where it lies. Message ids are chosen at random by the gateway,
+ * or derived from a sent message's id; a forwarded copy keeps the id, so that no account takes it twice.
+ */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
-import type { CommandHandler, EventHandler } from '../decider.ts';
+import type { CommandHandler, Content, EventHandler, Slices } from '../decider.ts';
 import { fieldsOf, matching, parsed, partAtMost, partsAre } from '../fields.ts';
+import { accountStream } from '../streams.ts';
 import {
   arrivalOf,
   arrivalReads,
@@ -14,7 +18,10 @@ import {
 import { messageKey } from './conversation.ts';
 import { happened, nothing } from './decisions.ts';
 import type { MessageReceived, Via } from './events.ts';
+import { counted, FOLDERS_KEY, foldersOf, isOwnFolder } from './folders.ts';
 import { messageIdField, messageParts, namedIds, WORDS_BYTES_MAX } from './fields.ts';
+import { activeRules, needsFolders, RULES_KEY, rulingOn, type Ruling } from './rules.ts';
+import { decodeWords } from './words.ts';
 
 export type ReceiveMessage = Arriving & { readonly via: Via };
 
@@ -32,26 +39,57 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
         ids: namedIds(ids),
       };
     }),
-  reads: (data) => [ACCOUNT_KEY, ...arrivalReads(data)],
-  readsNext: arrivalReadsNext,
+  reads: (data) => [ACCOUNT_KEY, RULES_KEY, ...arrivalReads(data)],
+  readsNext: (data, slices) => [
+    ...arrivalReadsNext(data, slices),
+    ...(needsFolders(slices(RULES_KEY)) ? [FOLDERS_KEY] : []),
+  ],
   decide(data, slices, { stream, content }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     if (slices(messageKey(data.messageId)) !== undefined) return nothing;
     const arrival = arrivalOf(data, slices, hasPart(content, 2));
+    const ruling = ruled(slices, content);
     return happened({
       type: 'mail.MessageReceived',
       version: 1,
-      data: { ...arrival, folder: 'inbox', via: data.via },
+      data: {
+        ...arrival,
+        folder: 'inbox',
+        via: data.via,
+        ...ruling,
+        ...(ruling.forward !== undefined && { named: data.ids }),
+      },
     });
   },
 });
 
+/** A message without words is known to no rule. */
+function ruled(slices: Slices, content: Content): Ruling {
+  const rules = activeRules(slices(RULES_KEY));
+  if (rules.length === 0 || !hasPart(content, 2) || content.length(2) === 0) return {};
+  const folders = needsFolders(slices(RULES_KEY)) ? foldersOf(slices(FOLDERS_KEY)) : {};
+  return rulingOn(decodeWords(content.bytes(2)), rules, folders);
+}
+
 export const messageReceived: EventHandler = {
-  touches: (event) => arrivalTouches((event as MessageReceived).data),
+  touches(event) {
+    const { data } = event as MessageReceived;
+    return [...arrivalTouches(data), ...(isOwnFolder(data.folder) ? [FOLDERS_KEY] : [])];
+  },
   evolve(key, slice, event, _content, time) {
     const { data } = event as MessageReceived;
     const { folder, read = false, starred = false } = data;
+    if (key === FOLDERS_KEY) return counted(foldersOf(slice), folder, 1);
     return evolveArrival(key, slice, data, time, { folder, read, starred });
+  },
+  reactions(event, _stream, content) {
+    const { messageId, forward = [], named = [] } = (event as MessageReceived).data;
+    return forward.map((account) => ({
+      stream: accountStream(account),
+      command: 'mail.ReceiveMessage',
+      data: { messageId, via: 'local', ids: named },
+      parts: hasPart(content, 2) ? [0, 1, 2] : [0, 1],
+    }));
   },
 };
