@@ -5,7 +5,7 @@
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, EventHandler } from '../decider.ts';
 import { fieldsOf, parsed, partAtMost, partsAre, refuse } from '../fields.ts';
-import { happened, nothing, refused } from './decisions.ts';
+import { happenedWith, nothing, refused } from './decisions.ts';
 import { checkedRules, decodeRules, RULES_BYTES_MAX } from './rule-list.ts';
 import { RULES_KEY, type RulesSlice } from './rules.ts';
 
@@ -39,7 +39,7 @@ export const changeRules: CommandHandler<object> = {
       return refused('ChangedSince', message, 'rules');
     }
     if (content.digest(0) === content.digest(1)) return nothing;
-    return happened({ type: 'mail.RulesChanged', version: 1, data: {} });
+    return happenedWith({ changed: true }, { type: 'mail.RulesChanged', version: 1, data: {} });
   },
 };
 

@@ -76,6 +76,10 @@ async function compensationFor(
     const { folderId, parentBefore } = event.data;
     return { type: 'mail.ChangeFolder', data: { folderId, parent: parentBefore }, parts };
   }
+  if (event?.type === 'mail.RulesChanged') {
+    const [rules, rulesBefore] = await partsOf(store, entry);
+    return { type: 'mail.ChangeRules', data: {}, parts: [rulesBefore!, rules!] };
+  }
   throw new PageRefusal(409, 'Not to be undone', 'This action cannot be undone.');
 }
 
