@@ -30,6 +30,8 @@ export type MessageReceived = {
     readonly read?: boolean;
     /** The ids of the rules that held for it, in their order: why it lies there and is marked so. */
     readonly rules?: readonly string[];
+    /** It lies in spam because of what was taught, not by a rule. */
+    readonly spam?: true;
     /** The accounts that it goes on to. */
     readonly forward?: readonly string[];
     /** With `forward`: hashes of all Message-IDs in its header, as MessageSent's. */
@@ -212,6 +214,17 @@ export type RulesChanged = {
   readonly data: Record<never, never>;
 };
 
+/** What moving these messages taught, or (`undo`) does not teach any more. Part 0: their words (lessons.ts). */
+export type SpamLearned = {
+  readonly type: 'mail.SpamLearned';
+  readonly version: 1;
+  readonly data: {
+    readonly as: 'spam' | 'ham';
+    readonly messages: readonly string[];
+    readonly undo: boolean;
+  };
+};
+
 export type MailEvent =
   | MessageReceived
   | MessageSent
@@ -227,4 +240,5 @@ export type MailEvent =
   | FolderChanged
   | FolderDeleted
   | FolderRestored
-  | RulesChanged;
+  | RulesChanged
+  | SpamLearned;

@@ -23,6 +23,7 @@ import { changeRules, rulesChanged } from './change-rules.ts';
 import { draftSaved, saveDraft } from './draft.ts';
 import { earlierEvents } from './earlier-events.ts';
 import type { MailEvent } from './events.ts';
+import { spamLearned } from './lessons.ts';
 import {
   changeFolder,
   createFolder,
@@ -87,4 +88,5 @@ const mailEvents: { readonly [Type in MailEvent['type']]: EventHandler } = {
   'mail.FolderDeleted': folderDeleted,
   'mail.FolderRestored': folderRestored,
   'mail.RulesChanged': rulesChanged,
+  'mail.SpamLearned': spamLearned,
 };

@@ -1,5 +1,5 @@
 /**
- * A message comes in, and the account's rules say where it lies. Message ids are chosen at random by the gateway,
+ * A message comes in, and the account's rules, or what it has taught of spam, say where it lies. Message ids are chosen at random by the gateway,
  * or derived from a sent message's id; a forwarded copy keeps the id, so that no account takes it twice.
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
@@ -15,12 +15,13 @@ import {
   hasPart,
   type Arriving,
 } from './arrival.ts';
-import { messageKey } from './conversation.ts';
+import { messageKey, messagesOf, threadKey } from './conversation.ts';
 import { happened, nothing } from './decisions.ts';
 import type { MessageReceived, Via } from './events.ts';
 import { counted, FOLDERS_KEY, foldersOf, isOwnFolder } from './folders.ts';
 import { messageIdField, messageParts, namedIds, WORDS_BYTES_MAX } from './fields.ts';
 import { activeRules, needsFolders, RULES_KEY, rulingOn, type Ruling } from './rules.ts';
+import { isSpam, SPAM_KEY } from './spam.ts';
 import { decodeWords } from './words.ts';
 
 export type ReceiveMessage = Arriving & { readonly via: Via };
@@ -39,7 +40,7 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
         ids: namedIds(ids),
       };
     }),
-  reads: (data) => [ACCOUNT_KEY, RULES_KEY, ...arrivalReads(data)],
+  reads: (data) => [ACCOUNT_KEY, RULES_KEY, SPAM_KEY, ...arrivalReads(data)],
   readsNext: (data, slices) => [
     ...arrivalReadsNext(data, slices),
     ...(needsFolders(slices(RULES_KEY)) ? [FOLDERS_KEY] : []),
@@ -49,7 +50,7 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
     if (fault) return { rejection: fault };
     if (slices(messageKey(data.messageId)) !== undefined) return nothing;
     const arrival = arrivalOf(data, slices, hasPart(content, 2));
-    const ruling = ruled(slices, content);
+    const ruling = ruled(arrival.thread, slices, content);
     return happened({
       type: 'mail.MessageReceived',
       version: 1,
@@ -64,12 +65,21 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
   },
 });
 
-/** A message without words is known to no rule. */
-function ruled(slices: Slices, content: Content): Ruling {
+/**
+ * What rules and filter say of it. A message without words is known to neither; one that a rule holds for, or that
+ * joins a conversation in which one has written oneself, is not judged as spam.
+ */
+function ruled(thread: string, slices: Slices, content: Content): Ruling & { spam?: true } {
   const rules = activeRules(slices(RULES_KEY));
-  if (rules.length === 0 || !hasPart(content, 2) || content.length(2) === 0) return {};
+  const filter = slices(SPAM_KEY);
+  if (rules.length === 0 && filter === undefined) return {};
+  if (!hasPart(content, 2) || content.length(2) === 0) return {};
+  const words = decodeWords(content.bytes(2));
   const folders = needsFolders(slices(RULES_KEY)) ? foldersOf(slices(FOLDERS_KEY)) : {};
-  return rulingOn(decodeWords(content.bytes(2)), rules, folders);
+  const ruling = rulingOn(words, rules, folders);
+  if (ruling.rules !== undefined) return ruling;
+  const isAnswer = messagesOf(slices(threadKey(thread))).some(({ folder }) => folder === 'sent');
+  return !isAnswer && isSpam(filter, words) ? { folder: 'spam', spam: true } : {};
 }
 
 export const messageReceived: EventHandler = {

@@ -164,3 +164,30 @@ describe('blocking a sender', () => {
     expect(page.body).not.toContain('/block"');
   });
 });
+
+describe('reporting spam', () => {
+  test('teaches what comes later, on any gateway; undoing a report takes it back', async () => {
+    const kim = await house.person('kim');
+    const report = async (n: number, text: string, action: string) => {
+      await house.receive('kim', mail(`Number ${n}`, `p${n}@example.org`, text));
+      const url = await arrived(kim, `Number ${n}`);
+      return kim.submit(url, '/mail/inbox/do', { action });
+    };
+    for (let n = 0; n < 9; n++) {
+      await report(n, 'cheap pills buy now limited offer', 'spam');
+      await report(100 + n, 'shall we have lunch by the river', 'archive');
+    }
+    await report(109, 'shall we have lunch by the river', 'archive');
+    kim.moveTo(house.gateways[1]);
+    const last = await report(10, 'cheap pills buy now limited offer', 'spam');
+    await house.receive('kim', mail('Caught', 'x@example.org', 'cheap pills limited offer'));
+    await arrived(kim, 'Caught', 'spam');
+    await undo(kim, last);
+    await arrived(kim, 'Number 10', 'inbox');
+    await house.receive('kim', mail('Not caught', 'x@example.org', 'cheap pills limited offer'));
+    await arrived(kim, 'Not caught', 'inbox');
+    const caught = await arrived(kim, 'Caught', 'spam');
+    expect((await kim.submit(caught, '/mail/spam/do', { action: 'notspam' })).statusCode).toBe(303);
+    await arrived(kim, 'Caught', 'inbox');
+  });
+});

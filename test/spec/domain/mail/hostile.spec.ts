@@ -79,6 +79,7 @@ const FIELDS = {
   page: or(fc.nat({ max: 3 })),
   to: or(anyMarks),
   folderId: or(anyId),
+  teaches: or(fc.constantFrom('spam', 'ham')),
   parent: or(fc.oneof(anyId, fc.constant(null))),
   folders: or(fc.array(anyId, { maxLength: 3 })),
 };
@@ -89,7 +90,16 @@ const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = 
   'mail.ReleaseMessage': ['messageId'],
   'mail.CancelSending': ['messageId'],
   'mail.SaveDraft': ['draftId', 'revision'],
-  'mail.ChangeMessages': ['messages', 'folder', 'read', 'starred', 'snoozeUntil', 'conversations', 'in'],
+  'mail.ChangeMessages': [
+    'messages',
+    'folder',
+    'read',
+    'starred',
+    'snoozeUntil',
+    'conversations',
+    'in',
+    'teaches',
+  ],
   'mail.DeleteMessages': ['messages', 'conversations', 'in'],
   'mail.UndoChange': ['changes', 'undoes'],
   'mail.WakeMessages': ['messages', 'time'],
@@ -115,6 +125,7 @@ const OPTIONAL = [
   'dueAt',
   'draftId',
   'ids',
+  'teaches',
 ];
 const anyPart = fc.oneof(
   fc.constantFrom<Uint8Array | string>(RAW, summary(), '', 'Work', 'work', page(id(1), id(3)), '\n', 'a\0b'),
