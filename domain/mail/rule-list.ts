@@ -17,6 +17,8 @@ export const RULE_CLAUSES_MAX = 200;
 export const RULE_NAME_BYTES_MAX = 200;
 export const RULE_TYPED_BYTES_MAX = 500;
 export const FORWARDS_MAX = 5;
+/** Accounts that all rules together forward to: so many copies can come of one message. */
+export const FORWARDED_TO_MAX = 20;
 const TERMS_MAX = 50;
 const TERM_BYTES_MAX = 400;
 
@@ -44,6 +46,11 @@ export function checkedRules(bytes: Uint8Array): readonly Rule[] {
   if (clauses > RULE_CLAUSES_MAX) {
     const message = `All rules together look for at most ${RULE_CLAUSES_MAX} words; these look for ${clauses}.`;
     refuse('TooMany', message, { field: 'rules', limit: RULE_CLAUSES_MAX });
+  }
+  const forwardedTo = new Set(rules.flatMap(({ actions }) => actions.forward ?? [])).size;
+  if (forwardedTo > FORWARDED_TO_MAX) {
+    const message = `All rules together forward to at most ${FORWARDED_TO_MAX} accounts; these forward to ${forwardedTo}.`;
+    refuse('TooMany', message, { field: 'forward', limit: FORWARDED_TO_MAX });
   }
   if (JSON.stringify(rules) !== text) {
     refuse('Malformed', 'Rules must be written in their one order, without spaces.', { field: 'rules' });

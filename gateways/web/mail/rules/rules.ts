@@ -120,7 +120,9 @@ async function saveOrTry(pages: Pages, request: FastifyRequest<RuleRoute>, reply
     const action = isNew ? 'Make rule' : 'Change rule';
     const accepted = await changeRules(pages, visit, { commandId, action }, (list) => {
       if (list.some(({ id }) => id === rule.id)) return list.map((one) => (one.id === rule.id ? rule : one));
-      return isNew ? [...list, rule] : [known(list, rule.id)];
+      // Deleted meanwhile, in another tab.
+      if (!isNew) known(list, rule.id);
+      return [...list, rule];
     });
     return await reply.redirect(`/mail/rules?${saidOf('rules', accepted)}`, 303);
   } catch (error) {

@@ -185,6 +185,14 @@ describe('the list of rules', () => {
       [{ ...good, clauses: Array(RULE_CLAUSES_MAX).fill(clause) }, ...many(1)],
       /at most 200 words/,
     ],
+    [
+      'too many to forward to',
+      many(5).map((one, i) => ({
+        ...one,
+        actions: { forward: Array.from({ length: 5 }, (_, n) => `friend-${i}-${n}`) },
+      })),
+      /at most 20 accounts; these forward to 25/,
+    ],
     ['no clause', [{ ...good, clauses: [] }], /1 to 200 clauses/],
     ['an empty word', [{ ...good, clauses: [{ terms: [{ text: '', prefix: true }] }] }], /not be empty/],
     ['an unknown field', [{ ...good, clauses: [{ ...clause, field: 'date' }] }], /one of from, to/],
