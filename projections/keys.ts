@@ -14,6 +14,7 @@
  *   <owner>/mail/message/<id>        meta, raw, words
  *   <owner>/mail/draft/<id>          content, revision
  *   <owner>/mail/bulks               <bulk id>
+ *   <owner>/mail/rules               list
  *   <owner>/mail/docs                <doc>               messages by their number in the search index, newest first
  *   <owner>/mail/doc-states          <segment>           newest first
  *   <owner>/mail/fresh-words         <doc>               words of messages of the segment that is not full
@@ -93,6 +94,8 @@ export const bulkCell = (owner: string, bulkId: string): CellKey => ({
   row: bulksRow(owner),
   column: bulkId,
 });
+
+export const rulesCell = (owner: string): CellKey => ({ row: `${owner}/mail/rules`, column: 'list' });
 
 export const wordsCell = (owner: string, messageId: string): CellKey => ({
   row: messageRow(owner, messageId),
@@ -205,6 +208,7 @@ export type RowName =
         | 'folder counts'
         | 'own folders'
         | 'bulks'
+        | 'rules'
         | 'docs'
         | 'doc states'
         | 'fresh words'
@@ -245,6 +249,8 @@ function parseAccountRow(account: string, row: string): RowName | undefined {
       return { kind: 'own folders', account };
     case 'mail/bulks':
       return { kind: 'bulks', account };
+    case 'mail/rules':
+      return { kind: 'rules', account };
     case 'mail/docs':
       return { kind: 'docs', account };
     case 'mail/doc-states':

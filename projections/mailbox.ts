@@ -23,10 +23,7 @@ const SNIPPET_CHARACTERS_MAX = 140;
 const WHO_CHARACTERS_MAX = 60;
 const PROBLEM_CHARACTERS_MAX = 200;
 
-type Heard = Exclude<
-  MailEvent,
-  { readonly type: `mail.Folder${string}` } | { readonly type: `mail.Bulk${string}` }
->;
+type Heard = Exclude<MailEvent, { readonly type: `mail.${'Folder' | 'Bulk' | 'Rules' | 'Spam'}${string}` }>;
 const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.MessageReceived',
   'mail.MessageSent',

@@ -257,8 +257,10 @@ function settled(event: ReactionSettled, entry: EntryFacts, prior: PriorCells): 
   if (delivery === undefined) return [];
   const { outcome, code } = event.data;
   const state = outcome === 'accepted' ? 'delivered' : ((code ?? 'refused') as DeliveryState);
-  return changed(delivery.messageId, entry, prior, (before) => ({
-    ...before,
-    delivery: { ...before.delivery, [delivery.recipient]: state },
-  }));
+  return changed(delivery.messageId, entry, prior, (before) =>
+    // What a rule forwarded of one's own messages to oneself was no delivery of theirs.
+    !Object.hasOwn(before.delivery ?? {}, delivery.recipient)
+      ? before
+      : { ...before, delivery: { ...before.delivery, [delivery.recipient]: state } },
+  );
 }

@@ -8,6 +8,7 @@ import { kvProjection } from './kv.ts';
 import { mailboxProjection } from './mailbox.ts';
 import { messageProjection } from './message.ts';
 import { ownFoldersProjection } from './own-folders.ts';
+import { rulesProjection } from './rules.ts';
 import { searchProjection } from './search.ts';
 import { secondFactorProjection } from './second-factor.ts';
 import type { Projection } from './projection.ts';
@@ -23,6 +24,7 @@ export function createProjections(): Projection[] {
     messageProjection,
     ownFoldersProjection,
     bulkProjection,
+    rulesProjection,
     searchProjection,
     driveProjection,
   ];

@@ -20,6 +20,8 @@ import { happened, happenedWith, noSuchFolder, noSuchMessage, nothing, refused }
 import type { Change, MemberChange, MessagesChanged, MessagesDeleted } from './events.ts';
 import { folderField, listOf, messageIdField, messageIds, targetFolder, timeField } from './fields.ts';
 import { canGo, FOLDERS_KEY, foldersOf, GONE, GONE_MS, isThere, type Folder } from './folders.ts';
+import { teachesField, withLesson } from './lessons.ts';
+import { SPAM_KEY, type Taught } from './spam.ts';
 
 /** What one command can change; more than that is a bulk. */
 export const CONVERSATIONS_MAX = 100;
@@ -39,12 +41,16 @@ export type ChangeMessages = {
   readonly starred?: boolean;
   /** Out of sight until then. */
   readonly snoozeUntil?: number;
+  /** What moving them says of them; their words come as a part. */
+  readonly teaches?: Taught;
 };
 export type DeleteMessages = { readonly selection: Selection };
 export type UndoChange = {
   readonly changes: readonly Change[];
   /** The id of the command whose change it was. */
   readonly undoes: string;
+  /** What it taught, and does not teach any more. */
+  readonly teaches?: Taught;
 };
 type Due = { readonly messages: readonly string[]; readonly time: number };
 
@@ -53,14 +59,15 @@ const SELECTION = ['messages', 'conversations', 'in'] as const;
 export const changeMessages: CommandHandler<ChangeMessages> = {
   parse: (data, content) =>
     parsed((): ChangeMessages => {
-      const { folder, read, starred, snoozeUntil, ...selected } = fieldsOf(data, [
+      const { folder, read, starred, snoozeUntil, teaches, ...selected } = fieldsOf(data, [
         ...SELECTION,
         'folder',
         'read',
         'starred',
         'snoozeUntil',
+        'teaches',
       ]);
-      partsAre(content);
+      const lesson = teachesField(teaches, content);
       if (folder !== undefined && snoozeUntil !== undefined) {
         refuse('Malformed', 'Messages are moved or snoozed, not both at once.', { field: 'folder' });
       }
@@ -70,11 +77,17 @@ export const changeMessages: CommandHandler<ChangeMessages> = {
         ...(read !== undefined && { read: flag(read, 'read') }),
         ...(starred !== undefined && { starred: flag(starred, 'starred') }),
         ...(snoozeUntil !== undefined && { snoozeUntil: timeField(snoozeUntil, 'snoozeUntil') }),
+        ...lesson,
       };
     }),
-  reads: ({ selection }) => [ACCOUNT_KEY, FOLDERS_KEY, ...selectionReads(selection)],
+  reads: ({ selection, teaches }) => [
+    ACCOUNT_KEY,
+    FOLDERS_KEY,
+    ...lessonReads(teaches),
+    ...selectionReads(selection),
+  ],
   readsNext: ({ selection }, slices) => selectionReadsNext(selection, slices),
-  decide({ selection, folder, read, starred, snoozeUntil }, slices, { stream, time }) {
+  decide({ selection, folder, read, starred, snoozeUntil, teaches }, slices, { stream, time, content }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     if (folder !== undefined && !isThere(foldersOf(slices(FOLDERS_KEY)), folder)) return noSuchFolder(folder);
@@ -92,7 +105,7 @@ export const changeMessages: CommandHandler<ChangeMessages> = {
       ...(read !== undefined && { read }),
       ...(starred !== undefined && { starred }),
     });
-    return changed(selected(selection, slices), wanted);
+    return withLesson(changed(selected(selection, slices), wanted), teaches, content, false);
   },
 };
 
@@ -118,8 +131,8 @@ export const deleteMessages: CommandHandler<DeleteMessages> = {
 export const undoChange: CommandHandler<UndoChange> = {
   parse: (data, content) =>
     parsed((): UndoChange => {
-      const { changes, undoes } = fieldsOf(data, ['changes', 'undoes']);
-      partsAre(content);
+      const { changes, undoes, teaches } = fieldsOf(data, ['changes', 'undoes', 'teaches']);
+      const lesson = teachesField(teaches, content);
       if (typeof undoes !== 'string' || undoes.length === 0 || undoes.length > 200) {
         refuse('Malformed', 'Undoes must be the id of a command.', { field: 'undoes', limit: 200 });
       }
@@ -127,14 +140,15 @@ export const undoChange: CommandHandler<UndoChange> = {
       if (new Set(list.map(({ id }) => id)).size < list.length) {
         refuse('Malformed', 'Changes must name each message once.', { field: 'changes' });
       }
-      return { changes: list, undoes };
+      return { changes: list, undoes, ...lesson };
     }),
-  reads: ({ changes }) => [
+  reads: ({ changes, teaches }) => [
     ACCOUNT_KEY,
     FOLDERS_KEY,
+    ...lessonReads(teaches),
     ...new Set(changes.map(({ thread }) => threadKey(thread))),
   ],
-  decide({ changes, undoes }, slices, { stream }) {
+  decide({ changes, undoes, teaches }, slices, { stream, content }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     const folders = foldersOf(slices(FOLDERS_KEY));
@@ -145,10 +159,11 @@ export const undoChange: CommandHandler<UndoChange> = {
     if (members.length === 0) {
       return refused('ChangedSince', 'It has been changed again since: nothing was undone.', 'changes');
     }
-    return happenedWith(
+    const undone = happenedWith(
       { undone: members.length, blocked },
       { type: 'mail.MessagesChanged', version: 1, data: { members, undoes } },
     );
+    return withLesson(undone, teaches, content, true);
   },
 };
 
@@ -201,6 +216,10 @@ export const messagesDeleted: EventHandler = {
     return own.length === 0 ? undefined : withoutMessages(slice, new Set(own.map(({ id }) => id)));
   },
 };
+
+function lessonReads(teaches: Taught | undefined): StateKey[] {
+  return teaches === undefined ? [] : [SPAM_KEY];
+}
 
 /** The reactions for those that came to this folder for a time, one for each time and `atOnce` messages. */
 function whenOver(

@@ -28,6 +28,14 @@ export type MessageReceived = {
     readonly via: Via;
     readonly starred?: boolean;
     readonly read?: boolean;
+    /** The ids of the rules that held for it, in their order: why it lies there and is marked so. */
+    readonly rules?: readonly string[];
+    /** It lies in spam because of what was taught, not by a rule. */
+    readonly spam?: true;
+    /** The accounts that it goes on to. */
+    readonly forward?: readonly string[];
+    /** With `forward`: hashes of all Message-IDs in its header, as MessageSent's. */
+    readonly named?: readonly string[];
   };
 };
 
@@ -199,6 +207,24 @@ export type FolderRestored = {
   readonly data: { readonly folders: readonly string[] };
 };
 
+/** Parts: 0 the list of rules (rule-list.ts), 1 the list as it was. */
+export type RulesChanged = {
+  readonly type: 'mail.RulesChanged';
+  readonly version: 1;
+  readonly data: Record<never, never>;
+};
+
+/** What moving these messages taught, or (`undo`) does not teach any more. Part 0: their words (lessons.ts). */
+export type SpamLearned = {
+  readonly type: 'mail.SpamLearned';
+  readonly version: 1;
+  readonly data: {
+    readonly as: 'spam' | 'ham';
+    readonly messages: readonly string[];
+    readonly undo: boolean;
+  };
+};
+
 export type MailEvent =
   | MessageReceived
   | MessageSent
@@ -213,4 +239,6 @@ export type MailEvent =
   | FolderCreated
   | FolderChanged
   | FolderDeleted
-  | FolderRestored;
+  | FolderRestored
+  | RulesChanged
+  | SpamLearned;

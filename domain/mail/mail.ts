@@ -19,9 +19,11 @@ import {
   undoChange,
   wakeMessages,
 } from './change.ts';
+import { changeRules, rulesChanged } from './change-rules.ts';
 import { draftSaved, saveDraft } from './draft.ts';
 import { earlierEvents } from './earlier-events.ts';
 import type { MailEvent } from './events.ts';
+import { spamLearned } from './lessons.ts';
 import {
   changeFolder,
   createFolder,
@@ -64,6 +66,7 @@ export function createMail(limits: { readonly messageBytesMax: number }): Domain
       'mail.ChangeFolder': changeFolder,
       'mail.DeleteFolder': deleteFolder,
       'mail.RestoreFolder': restoreFolder,
+      'mail.ChangeRules': changeRules,
     },
     events: { ...mailEvents, ...earlierEvents },
   };
@@ -84,4 +87,6 @@ const mailEvents: { readonly [Type in MailEvent['type']]: EventHandler } = {
   'mail.FolderChanged': folderChanged,
   'mail.FolderDeleted': folderDeleted,
   'mail.FolderRestored': folderRestored,
+  'mail.RulesChanged': rulesChanged,
+  'mail.SpamLearned': spamLearned,
 };

@@ -36,6 +36,7 @@ const STYLES = [
   'compose',
   'drive',
   'account',
+  'rules',
   'console',
   'keys',
   'narrow',

@@ -29,6 +29,8 @@ import { registerFolder } from './mail/folder.ts';
 import { registerMessageParts } from './mail/message-parts.ts';
 import { registerMessage } from './mail/message.ts';
 import { registerOwnFolders } from './mail/own-folders.ts';
+import { registerBlockSender } from './mail/rules/block-sender.ts';
+import { registerRules } from './mail/rules/rules.ts';
 import { registerSearch } from './mail/search/search.ts';
 import { registerUndo } from './undo/undo.ts';
 import { registerAddresses } from './writing/addresses.ts';
@@ -64,6 +66,8 @@ export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   registerMessageParts(app, pages);
   registerActions(app, pages);
   registerOwnFolders(app, pages);
+  registerRules(app, pages);
+  registerBlockSender(app, pages);
   registerSearch(app, pages);
   registerUndo(app, pages);
   registerDrive(app, pages);

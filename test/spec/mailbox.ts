@@ -7,8 +7,17 @@ import type { RejectionCode } from '../../domain/errors.ts';
 import type { ConversationSlice, MessageSlice, MessageState } from '../../domain/mail/conversation.ts';
 import type { Change, MessagesChanged } from '../../domain/mail/events.ts';
 import type { Folder, FoldersSlice } from '../../domain/mail/folders.ts';
+import { encodeRules } from '../../domain/mail/rule-list.ts';
+import type { Rule, RuleActions } from '../../domain/mail/rules.ts';
+import type { WordField } from '../../domain/mail/words.ts';
 import { accountStream } from '../../domain/streams.ts';
-import { folderCountsCell, folderLineCell, folderRow, threadCell } from '../../projections/keys.ts';
+import {
+  folderCountsCell,
+  folderLineCell,
+  folderRow,
+  rulesCell,
+  threadCell,
+} from '../../projections/keys.ts';
 import {
   EMPTY_FOLDER,
   readConversation,
@@ -18,6 +27,7 @@ import {
   type FolderCounts,
   type FolderLine,
 } from '../../projections/mailbox-cells.ts';
+import { readRules } from '../../projections/rules.ts';
 import { ALICE, id, PASSWORD_HASH, RAW, summary } from './given.ts';
 import { InMemoryShell, START, type Command, type Outcome, type Part } from './in-memory-shell.ts';
 
@@ -37,6 +47,16 @@ export function named(number: number): string {
 /** A page of a bulk. */
 export function page(...conversations: readonly string[]): string {
   return conversations.join('\n');
+}
+
+/** A rule for messages with this word. */
+export function rule(
+  number: number,
+  { field, word }: { field: WordField; word: string },
+  actions: RuleActions,
+): Rule {
+  const clauses = [{ terms: [{ text: word, prefix: false }], field }];
+  return { id: id(number), name: word, on: true, typed: { [field]: word }, clauses, actions };
 }
 
 export class Mailbox {
@@ -79,6 +99,16 @@ export class Mailbox {
   /** Undoes the change that this outcome was. */
   undo(outcome: Outcome): Outcome {
     return this.do('UndoChange', { changes: changesOf(outcome), undoes: 'command-1' });
+  }
+
+  /** The rules are these from now on; `seen`: the list that whoever sets them saw, the present one by default. */
+  setRules(rules: readonly Rule[], seen: readonly Rule[] = this.rules()): Outcome {
+    return this.do('ChangeRules', {}, [encodeRules(rules), encodeRules(seen)]);
+  }
+
+  rules(): readonly Rule[] {
+    const bytes = this.shell.bytes(rulesCell(this.owner));
+    return bytes === undefined ? [] : readRules(bytes);
   }
 
   makeFolder(number: number, name: string, parent: number | null = null): Outcome {

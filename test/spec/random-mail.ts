@@ -10,7 +10,7 @@ import { GONE, isOwnFolder, type Folder } from '../../domain/mail/folders.ts';
 import { encodeWords, NO_WORDS } from '../../domain/mail/words.ts';
 import { id, RAW, summary } from './given.ts';
 import type { Outcome } from './in-memory-shell.ts';
-import { HOUR, type Mailbox, MINUTE, named, page, type Selected } from './mailbox.ts';
+import { HOUR, type Mailbox, MINUTE, named, page, rule, type Selected } from './mailbox.ts';
 
 const MESSAGES = 5;
 const FOLDERS = [20, 21];
@@ -92,6 +92,21 @@ export const anyAction = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('restore folder'), which: fc.nat() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('set rules'),
+      rules: fc.array(
+        fc.record({
+          word: fc.constantFrom('lunch', 'word1', 'word3'),
+          folder: fc.option(folder, { nil: undefined }),
+          starred: fc.boolean(),
+          forward: fc.constantFrom([], ['alice'], ['bob', 'nobody']),
+        }),
+        { maxLength: 3 },
+      ),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('carry out'), which: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait'), after: later }) },
 );
@@ -150,6 +165,21 @@ export function act(mailbox: Mailbox, action: Action): Outcome | undefined {
       return deleteFolder(mailbox, id(action.folder), action.off);
     case 'restore folder':
       return restoreFolder(mailbox, action.which);
+    case 'set rules':
+      return mailbox.setRules(
+        action.rules.map(({ word, folder: to, starred, forward }, i) =>
+          rule(
+            70 + i,
+            { field: 'body', word },
+            {
+              ...(to !== undefined && { folder: to }),
+              ...(starred && { starred }),
+              ...(forward.length > 0 && { forward }),
+              stop: true,
+            },
+          ),
+        ),
+      );
     case 'carry out': {
       const now = shell.pending().filter(({ reaction }) => reaction.notBefore === undefined);
       return now.length === 0 ? undefined : shell.settle(now[action.which % now.length]!);

@@ -17,6 +17,7 @@ import type { Pages } from '../../pages/pages.ts';
 import { badField } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
 import { folderQuery, type FolderRoute } from './folder-list.ts';
+import { lessonOf } from './lesson.ts';
 
 type Change = {
   readonly folder?: Folder;
@@ -102,13 +103,19 @@ async function act(
   }
   const selection = only === undefined ? chosen(fields, folder) : { conversations: [only], in: folder };
   const isDeletion = change.folder === GONE;
+  const lesson = await lessonOf(pages.deps.store, visit.stream, {
+    from: folder,
+    to: change.folder,
+    ...selection,
+  });
   const accepted = await pages.send(
     { actor: visit.account.name, sessionHash: visit.sessionHash },
     {
       id: commandId,
       stream: visit.stream,
       type: isDeletion ? 'mail.DeleteMessages' : 'mail.ChangeMessages',
-      data: isDeletion ? selection : { ...selection, ...change },
+      data: isDeletion ? selection : { ...selection, ...change, ...lesson?.data },
+      ...(lesson && { parts: lesson.parts }),
       action: word,
     },
   );

@@ -25,6 +25,8 @@ const WORDS: Readonly<Record<string, (n: number) => string>> = {
   undone: () => 'Undone.',
   folder: () => 'The folder is made.',
   renamed: () => 'The folder is changed.',
+  rules: () => 'Your rules are changed.',
+  blocked: () => 'Sender blocked: their mail goes to the trash.',
   removed: () => 'The folder is deleted; what lay in it is in the trash.',
 };
 

@@ -85,6 +85,7 @@ async function showMessage(
       starred: placed.place.starred,
       messages,
       answers: answersTo(shown, meta, messages),
+      canBlock: meta.via !== 'sent' && meta.from.address !== '',
       waiting: folder === 'outbox' ? { dueAt: meta.dueAt } : undefined,
       buttons: folderActions(folder).filter(({ name }) => name !== 'read'),
       targets: moveTargets(mailbox, folder),

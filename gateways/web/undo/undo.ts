@@ -61,7 +61,13 @@ async function compensationFor(
   const [event] = events;
   if (event?.type === 'mail.MessagesChanged') {
     const changes = event.data.members.map(({ id, thread, from, to }) => ({ id, thread, from, to }));
-    return { type: 'mail.UndoChange', data: { changes, undoes: entry.commandId } };
+    const lesson = events.find((one) => one.type === 'mail.SpamLearned');
+    const teaches = lesson && { teaches: lesson.data.as };
+    return {
+      type: 'mail.UndoChange',
+      data: { changes, undoes: entry.commandId, ...teaches },
+      ...(lesson && { parts: await partsOf(store, entry) }),
+    };
   }
   if (event?.type === 'mail.MessageScheduled') {
     return { type: 'mail.CancelSending', data: { messageId: event.data.messageId } };
@@ -75,6 +81,10 @@ async function compensationFor(
     const parts = [nameBefore!, foldedBefore!, name!, folded!];
     const { folderId, parentBefore } = event.data;
     return { type: 'mail.ChangeFolder', data: { folderId, parent: parentBefore }, parts };
+  }
+  if (event?.type === 'mail.RulesChanged') {
+    const [rules, rulesBefore] = await partsOf(store, entry);
+    return { type: 'mail.ChangeRules', data: {}, parts: [rulesBefore!, rules!] };
   }
   throw new PageRefusal(409, 'Not to be undone', 'This action cannot be undone.');
 }

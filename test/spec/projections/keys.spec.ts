@@ -29,6 +29,7 @@ describe('the names of rows', () => {
           expect(keys.parseRow(keys.folderRow(owner, folder))).toEqual({ kind: 'folder', account, folder });
           expect(keys.parseRow(keys.ownFoldersRow(owner))).toEqual({ kind: 'own folders', account });
           expect(keys.parseRow(keys.bulksRow(owner))).toEqual({ kind: 'bulks', account });
+          expect(keys.parseRow(keys.rulesCell(owner).row)).toEqual({ kind: 'rules', account });
           expect(keys.parseRow(keys.threadCell(owner, anId).row)).toEqual({
             kind: 'thread',
             account,

@@ -191,6 +191,7 @@ describe(`for any sequence of actions (seed ${seed})`, () => {
       'mail.MessageSent',
       'mail.MessagesChanged',
       'mail.MessagesDeleted',
+      'mail.RulesChanged',
       'mail.SendingCancelled',
     ]);
   });

@@ -65,6 +65,16 @@ export function parseQuery(text: string, mailbox: Mailbox): SearchQuery {
   return { clauses, ...filters };
 }
 
+/** Plain words, quotes and minus, for one field (undefined: any): what a rule looks for. An address is meant whole. */
+export function fieldClauses(text: string, field: WordField | undefined): Clause[] {
+  return [...text.matchAll(/(-?)(?:"([^"]*)"?|([^\s"]+))/gu)].flatMap(([, minus, quoted, plain = '']) => {
+    const isWhole = quoted !== undefined || /^[^\s@]+@[^\s@*]+$/.test(plain);
+    const terms = termsOf(quoted ?? plain, isWhole, field);
+    if (terms.length === 0) return [];
+    return [{ terms, ...(field && { field }), ...(minus !== '' && { not: true as const }) }];
+  });
+}
+
 /** Whether there is anything to look for. */
 export function isEmpty(query: SearchQuery): boolean {
   return query.clauses.length === 0 && Object.keys(query).length === 1;

@@ -60,7 +60,7 @@ function pageUrl(q: string, below: number | undefined): string {
   return `/mail/search?${query.toString()}`;
 }
 
-function foundView({ thread, subject, message }: FoundMessage, mailbox: Mailbox) {
+export function foundView({ thread, subject, message }: FoundMessage, mailbox: Mailbox) {
   const { id, folder, own, who, others, snippet, at, read, attachments, starred } = message;
   const name = own ? `To ${who}${others > 0 ? ` and ${others} more` : ''}` : who || 'Unknown sender';
   return {

@@ -6,10 +6,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDomain } from '../../../../domain/domain.ts';
 import { GONE } from '../../../../domain/mail/folders.ts';
+import { encodeRules } from '../../../../domain/mail/rule-list.ts';
 import { accountStream } from '../../../../domain/streams.ts';
 import { ALICE, id, RAW, summary } from '../../given.ts';
 import { InMemoryShell, LIMITS, START } from '../../in-memory-shell.ts';
-import { HOUR, Mailbox, named, page } from '../../mailbox.ts';
+import { HOUR, Mailbox, named, page, rule } from '../../mailbox.ts';
 
 const seed = Number(process.env['PENNCLOUD_SEED'] ?? Date.now() % 2 ** 31);
 const commands = Object.keys(createDomain(LIMITS).commands).filter((name) => name.startsWith('mail.'));
@@ -78,6 +79,7 @@ const FIELDS = {
   page: or(fc.nat({ max: 3 })),
   to: or(anyMarks),
   folderId: or(anyId),
+  teaches: or(fc.constantFrom('spam', 'ham')),
   parent: or(fc.oneof(anyId, fc.constant(null))),
   folders: or(fc.array(anyId, { maxLength: 3 })),
 };
@@ -88,7 +90,16 @@ const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = 
   'mail.ReleaseMessage': ['messageId'],
   'mail.CancelSending': ['messageId'],
   'mail.SaveDraft': ['draftId', 'revision'],
-  'mail.ChangeMessages': ['messages', 'folder', 'read', 'starred', 'snoozeUntil', 'conversations', 'in'],
+  'mail.ChangeMessages': [
+    'messages',
+    'folder',
+    'read',
+    'starred',
+    'snoozeUntil',
+    'conversations',
+    'in',
+    'teaches',
+  ],
   'mail.DeleteMessages': ['messages', 'conversations', 'in'],
   'mail.UndoChange': ['changes', 'undoes'],
   'mail.WakeMessages': ['messages', 'time'],
@@ -101,6 +112,7 @@ const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = 
   'mail.ChangeFolder': ['folderId', 'parent'],
   'mail.DeleteFolder': ['folderId', 'bulkId', 'messages'],
   'mail.RestoreFolder': ['folders', 'bulkId'],
+  'mail.ChangeRules': [],
 };
 const OPTIONAL = [
   'folder',
@@ -113,6 +125,7 @@ const OPTIONAL = [
   'dueAt',
   'draftId',
   'ids',
+  'teaches',
 ];
 const anyPart = fc.oneof(
   fc.constantFrom<Uint8Array | string>(RAW, summary(), '', 'Work', 'work', page(id(1), id(3)), '\n', 'a\0b'),
@@ -127,6 +140,7 @@ const PARTS: { readonly [command: string]: readonly (Uint8Array | string)[] } = 
   'mail.StartBulk': [page(id(1), id(7)), page(id(3))],
   'mail.CarryOutBulk': [page(id(1))],
   'mail.CreateFolder': ['Rest', 'rest'],
+  'mail.ChangeRules': [encodeRules([rule(70, { field: 'body', word: 'lunch' }, { read: true })]), '[]'],
   'mail.ChangeFolder': ['Play', 'play', 'Work', 'work'],
 };
 const anyCommand = fc.constantFrom(...commands).chain((type) => {
