@@ -5,6 +5,7 @@
  */
 import { createAccount } from './account/decider.ts';
 import { createConsole } from './account/console.ts';
+import { createContacts } from './contacts/decider.ts';
 import type { CommandHandler, DomainArea, DomainEvent, EventHandler } from './decider.ts';
 import { createDrive } from './drive/decider.ts';
 import { createKv } from './kv/decider.ts';
@@ -24,6 +25,7 @@ export function createDomain(limits: DomainLimits): Domain {
     createConsole(),
     createMail({ messageBytesMax: limits.messageBytesMax }),
     createDrive(),
+    createContacts(),
     platform,
   ]);
 }

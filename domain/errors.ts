@@ -19,6 +19,7 @@ export type RejectionCode =
   | 'WrongCode' //           a code of the second step, or a recovery code, that was used or never was one
   | 'Stale' //               a setting was changed since it was read
   | 'NoSuchIdentity'
+  | 'NoSuchContact' //       nor such a group
   | 'TooMany' //             a list is full
   | 'TooLarge';
 

@@ -22,6 +22,14 @@
  *   <owner>/drive/folder/<id>        <file name>
  *   <owner>/drive/file/<id>          manifest
  *   <owner>/drive/usage              total
+ *   <owner>/contacts/cards           <contact id>
+ *   <owner>/contacts/groups          <group id>
+ *   <owner>/contacts/group-list      <folded name, id>
+ *   <owner>/contacts/list            <folded name, id>   one line of the list
+ *   <owner>/contacts/words           <folded words, id>  what a completion begins with
+ *   <owner>/contacts/addresses       <address>           in a contact, or written to
+ *   <owner>/contacts/collected       <address>           written to, and in no contact
+ *   <owner>/contacts/state           counts
  *   ~chunk/<bucket>/<file>/<n>       bytes
  *   ~console/sessions                <session hash>
  *
@@ -167,6 +175,46 @@ export const manifestCell = (owner: string, fileId: string): CellKey => ({
   column: 'manifest',
 });
 export const usageCell = (owner: string): CellKey => ({ row: `${owner}/drive/usage`, column: 'total' });
+export const contactsRow = (owner: string): string => `${owner}/contacts/cards`;
+export const contactCell = (owner: string, contactId: string): CellKey => ({
+  row: contactsRow(owner),
+  column: contactId,
+});
+export const groupsRow = (owner: string): string => `${owner}/contacts/groups`;
+export const groupCell = (owner: string, groupId: string): CellKey => ({
+  row: groupsRow(owner),
+  column: groupId,
+});
+export const groupListRow = (owner: string): string => `${owner}/contacts/group-list`;
+export const groupLineCell = (owner: string, order: string): CellKey => ({
+  row: groupListRow(owner),
+  column: order,
+});
+export const contactListRow = (owner: string): string => `${owner}/contacts/list`;
+export const contactLineCell = (owner: string, order: string): CellKey => ({
+  row: contactListRow(owner),
+  column: order,
+});
+export const contactWordsRow = (owner: string): string => `${owner}/contacts/words`;
+export const contactWordCell = (owner: string, column: string): CellKey => ({
+  row: contactWordsRow(owner),
+  column,
+});
+/** `key`: of an address, as `addressKey` gives it. */
+export const bookAddressCell = (owner: string, key: string): CellKey => ({
+  row: `${owner}/contacts/addresses`,
+  column: key,
+});
+export const collectedRow = (owner: string): string => `${owner}/contacts/collected`;
+export const collectedCell = (owner: string, key: string): CellKey => ({
+  row: collectedRow(owner),
+  column: key,
+});
+export const bookStateCell = (owner: string): CellKey => ({
+  row: `${owner}/contacts/state`,
+  column: 'counts',
+});
+
 export const chunkCell = (fileId: string, chunk: number): CellKey => ({
   row: chunkStream(fileId, chunk),
   column: 'bytes',
@@ -212,7 +260,8 @@ export type RowName =
         | 'docs'
         | 'doc states'
         | 'fresh words'
-        | 'drive usage';
+        | 'drive usage'
+        | 'contacts';
       readonly account: string;
     }
   | { readonly kind: 'folder'; readonly account: string; readonly folder: Folder }
@@ -259,6 +308,15 @@ function parseAccountRow(account: string, row: string): RowName | undefined {
       return { kind: 'fresh words', account };
     case 'drive/usage':
       return { kind: 'drive usage', account };
+    case 'contacts/cards':
+    case 'contacts/groups':
+    case 'contacts/group-list':
+    case 'contacts/list':
+    case 'contacts/words':
+    case 'contacts/addresses':
+    case 'contacts/collected':
+    case 'contacts/state':
+      return { kind: 'contacts', account };
     case 'mail/folder/':
       return isSystemFolder(id) || isOwnFolder(id) ? { kind: 'folder', account, folder: id } : undefined;
     case 'mail/thread/':

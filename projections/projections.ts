@@ -2,6 +2,7 @@
 import { accountProjection } from './account.ts';
 import { bulkProjection } from './bulk.ts';
 import { consoleProjection } from './console.ts';
+import { contactsProjection } from './contacts.ts';
 import { driveProjection } from './drive.ts';
 import { identitiesProjection } from './identities.ts';
 import { kvProjection } from './kv.ts';
@@ -27,5 +28,6 @@ export function createProjections(): Projection[] {
     rulesProjection,
     searchProjection,
     driveProjection,
+    contactsProjection,
   ];
 }

@@ -68,6 +68,7 @@ const STATUS_OF: Readonly<Record<RejectionCode, number>> = {
   WrongCode: 401,
   Stale: 409,
   NoSuchIdentity: 404,
+  NoSuchContact: 404,
   TooMany: 409,
   TooLarge: 413,
 };
