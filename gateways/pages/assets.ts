@@ -35,6 +35,7 @@ const STYLES = [
   'reading',
   'compose',
   'drive',
+  'contacts',
   'account',
   'rules',
   'console',

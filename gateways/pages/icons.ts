@@ -39,6 +39,8 @@ const PATHS: Readonly<Record<string, string>> = {
   close: '<path d="M6 6l12 12M18 6 6 18"/>',
   more: '<path d="M5 12h.1M12 12h.1M19 12h.1" stroke-width="3"/>',
   person: '<circle cx="12" cy="8.5" r="3.5"/><path d="M5 20c.6-3.6 3.3-5.5 7-5.5s6.4 1.9 7 5.5"/>',
+  people:
+    '<circle cx="9" cy="8.5" r="3.2"/><path d="M2.8 19.5c.5-3.4 2.9-5.2 6.2-5.2s5.7 1.8 6.2 5.2"/><path d="M15.5 5.6a3.2 3.2 0 0 1 0 5.8M17.6 14.6c2 .7 3.2 2.4 3.6 4.9"/>',
   gauge: '<path d="M4 18a8.5 8.5 0 1 1 16 0"/><path d="M12 15l4-5"/>',
   left: '<path d="M15 5l-7 7 7 7"/>',
   right: '<path d="M9 5l7 7-7 7"/>',

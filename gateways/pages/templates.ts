@@ -27,6 +27,8 @@ const PARTIALS: Readonly<Record<string, string>> = {
   unsubscribe: 'web/mail/unsubscribe.hbs',
   'draft-alerts': 'web/writing/draft-alerts.hbs',
   'draft-state': 'web/writing/draft-state.hbs',
+  'book-aside': 'web/contacts/aside.hbs',
+  'book-pager': 'web/contacts/pager.hbs',
   'file-list': 'web/drive/file-list.hbs',
   'account-head': 'web/account/head.hbs',
   'admin-tabs': 'admin/tabs.hbs',

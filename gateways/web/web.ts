@@ -20,6 +20,7 @@ import { registerSecondStep } from './account/second-step.ts';
 import { registerSessions } from './account/sessions.ts';
 import { registerSignUp } from './account/sign-up.ts';
 import { registerTwoStep } from './account/two-step.ts';
+import { registerContacts } from './contacts/contacts.ts';
 import { registerDownload } from './drive/download.ts';
 import { registerDrive } from './drive/drive.ts';
 import { registerUpload } from './drive/upload.ts';
@@ -69,6 +70,7 @@ export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   registerRules(app, pages);
   registerBlockSender(app, pages);
   registerSearch(app, pages);
+  registerContacts(app, pages);
   registerUndo(app, pages);
   registerDrive(app, pages);
   registerUpload(app, pages);

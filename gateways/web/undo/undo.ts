@@ -6,6 +6,7 @@
  *   POST /undo    entry=<tablet>:<seq>, back=<page>
  */
 import type { FastifyInstance } from 'fastify';
+import type { ContactsEvent } from '../../../domain/contacts/events.ts';
 import type { MailEvent } from '../../../domain/mail/events.ts';
 import type { LoggedEntry, StoreClient } from '../../../storage-nodes/client/client.ts';
 import { idFrom } from '../../pages/command-ids.ts';
@@ -50,7 +51,7 @@ async function compensationFor(
   entry: LoggedEntry,
   fresh: (purpose: string) => string,
 ): Promise<Compensation> {
-  const events = entry.events as unknown as readonly MailEvent[];
+  const events = entry.events as unknown as readonly (MailEvent | ContactsEvent)[];
   const deleted = events.find((event) => event.type === 'mail.FolderDeleted');
   const bulk = events.find((event) => event.type === 'mail.BulkStarted');
   if (deleted !== undefined) {
@@ -85,6 +86,16 @@ async function compensationFor(
   if (event?.type === 'mail.RulesChanged') {
     const [rules, rulesBefore] = await partsOf(store, entry);
     return { type: 'mail.ChangeRules', data: {}, parts: [rulesBefore!, rules!] };
+  }
+  if (event?.type === 'contacts.CollectingSet') {
+    return { type: 'contacts.SetCollecting', data: { on: event.data.before } };
+  }
+  if (event?.type === 'contacts.BookChanged') {
+    const parts = await partsOf(store, entry);
+    const changes = event.data.changes.map(({ id, kind, was, is }) => ({ id, kind, was: is, is: was }));
+    // In pairs: as it is, as it was.
+    const back = changes.flatMap((_change, i) => [parts[2 * i + 1]!, parts[2 * i]!]);
+    return { type: 'contacts.ChangeBook', data: { changes }, parts: back };
   }
   throw new PageRefusal(409, 'Not to be undone', 'This action cannot be undone.');
 }

@@ -262,7 +262,9 @@ describe(`for any sequence of actions (seed ${seed})`, () => {
         for (const entry of shell.log) {
           copy.append({ ...entry, parts: entry.parts.map(() => ({ erased: 10 })) });
         }
-        const names = (one: InMemoryShell) => one.dump().map((cell) => cell.slice(0, cell.indexOf(' = ')));
+        // Addresses that were written to are named after what the summary held: erased with it, they are not there.
+        const mail = (one: InMemoryShell) => one.dump().filter((cell) => !cell.includes('/contacts/'));
+        const names = (one: InMemoryShell) => mail(one).map((cell) => cell.slice(0, cell.indexOf(' = ')));
         const counts = (one: InMemoryShell) => one.dump().filter((cell) => cell.includes('/mail/folders'));
         expect(names(copy)).toEqual(names(shell));
         expect(counts(copy)).toEqual(counts(shell));
