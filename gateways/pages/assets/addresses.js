@@ -110,12 +110,12 @@
     });
   }
 
-  function optionOf({ name, address }, id) {
+  function optionOf({ name, address, list }, id) {
     const option = document.createElement('li');
     option.id = id;
     option.setAttribute('role', 'option');
     option.setAttribute('aria-selected', 'false');
-    option.dataset.address = name ? `"${name.replace(/["\\]/g, '')}" <${address}>` : address;
+    option.dataset.address = list ?? (name ? `"${name.replace(/["\\]/g, '')}" <${address}>` : address);
     if (name) {
       const who = document.createElement('b');
       who.textContent = name;

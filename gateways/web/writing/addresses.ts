@@ -1,26 +1,22 @@
 /**
- * Help with addresses while they are typed. Completion comes from the people one has written to lately, and
- * from an account here if its address is typed whole; nothing lists accounts. An address book, once there is
- * one, is asked in `completionsFor`, in front of what is found there now.
+ * Help with addresses while they are typed. Completion comes from the address book, which knows whom one has
+ * written to, and from an account here if its address is typed whole; nothing lists accounts.
  *
  *   GET /mail/addresses?q=…            [{"name": …, "address": …}], the best first
  *   GET /mail/addresses/faults?list=…  ["There is nobody at …", …]
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { metaCell } from '../../../projections/keys.ts';
-import { readMessageMeta } from '../../../projections/message.ts';
 import type { Address } from '../../message/addresses.ts';
 import { isValidAddress } from '../../message/addresses.ts';
 import type { Pages } from '../../pages/pages.ts';
-import { cellOf, type Visit } from '../../pages/visit.ts';
-import { folderQuery, linesFrom } from '../mail/folder-list.ts';
+import type { Visit } from '../../pages/visit.ts';
+import { counted } from '../../pages/wording.ts';
+import { completions } from '../contacts/completions.ts';
 import { faultsOf, isAccountHere } from './recipients.ts';
 
 const COMPLETIONS_MAX = 8;
 const QUERY_CHARS_MAX = 100;
 const LIST_CHARS_MAX = 8000;
-/** Conversations that are looked through for whom one has written to. */
-const SENT_READ_MAX = 50;
 /** A person types slower; who tries names out is slowed down. */
 const ASKED_PER_MINUTE_MAX = 120;
 
@@ -33,9 +29,7 @@ export function registerAddresses(app: FastifyInstance, pages: Pages): void {
 
   app.get<AddressesRoute>('/mail/addresses', options, async (request, reply) => {
     const { q } = request.query;
-    const visit = await pages.visits.require(request, (owner) => [
-      folderQuery(owner, 'sent', { reverse: false, limit: SENT_READ_MAX }),
-    ]);
+    const visit = await pages.visits.require(request);
     const typed = typeof q === 'string' ? q.trim().slice(0, QUERY_CHARS_MAX) : '';
     const found = typed === '' ? [] : await completionsFor(pages, visit, typed);
     return reply.header('cache-control', 'no-store').send(found);
@@ -49,37 +43,19 @@ export function registerAddresses(app: FastifyInstance, pages: Pages): void {
   });
 }
 
-/** Whose name, or address, has a word that begins with what is typed; those written to last first. */
-async function completionsFor(pages: Pages, visit: Visit, typed: string): Promise<Address[]> {
-  const wanted = typed.toLowerCase();
-  const begins = ({ name, address }: Address) =>
-    address.toLowerCase().startsWith(wanted) ||
-    name
-      .toLowerCase()
-      .split(/\s+/)
-      .some((_word, i, words) => words.slice(i).join(' ').startsWith(wanted));
-  const found = new Map<string, Address>();
-  for (const one of await writtenTo(pages, visit)) {
-    const key = one.address.toLowerCase();
-    if (begins(one) && (found.get(key)?.name ?? '') === '') found.set(key, one);
-  }
-  const here = typed.includes('@') ? typed : `${typed}@${pages.deps.domains[0]}`;
-  if (!found.has(here.toLowerCase()) && isValidAddress(here) && (await isAccountHere(pages, here))) {
-    found.set(here.toLowerCase(), { name: '', address: here });
-  }
-  return [...found.values()].slice(0, COMPLETIONS_MAX);
-}
+/** A group goes into the line as `list`, all of its members; `address` then says how many they are. */
+type Offered = Address & { readonly list?: string };
 
-/** The recipients of the messages sent last, newest first. */
-async function writtenTo(pages: Pages, visit: Visit): Promise<Address[]> {
-  const lines = linesFrom(visit.results[0] ?? []);
-  if (lines.length === 0) return [];
-  const { results } = await pages.deps.store.read(
-    visit.stream,
-    lines.map(({ newest }) => ({ get: metaCell(visit.stream, newest) })),
+/** Contacts, groups and whom one has written to, as the address book has them. */
+async function completionsFor(pages: Pages, visit: Visit, typed: string): Promise<Offered[]> {
+  const found = await completions(pages.deps.store, visit.stream, typed, COMPLETIONS_MAX);
+  const offered = found.map(({ kind, name, address, list, members }) =>
+    kind === 'group' ? { name, address: counted(members ?? 0, 'person', 'people'), list } : { name, address },
   );
-  return results.flatMap((cells) => {
-    const meta = cellOf(cells, readMessageMeta);
-    return meta === undefined ? [] : [...meta.to, ...meta.cc, ...(meta.bcc ?? [])];
-  });
+  const here = typed.includes('@') ? typed : `${typed}@${pages.deps.domains[0]}`;
+  const isThere = offered.some(({ address }) => address.toLowerCase() === here.toLowerCase());
+  if (!isThere && isValidAddress(here) && (await isAccountHere(pages, here))) {
+    offered.push({ name: '', address: here });
+  }
+  return offered.slice(0, COMPLETIONS_MAX);
 }
