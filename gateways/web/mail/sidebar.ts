@@ -1,5 +1,5 @@
 /** The folders beside every page of mail: those that every mailbox has, and one's own, with unread counts. */
-import { isOwnFolder, SYSTEM_FOLDERS, type Folder, type SystemFolder } from '../../../domain/mail/folders.ts';
+import { SYSTEM_FOLDERS, type Folder, type SystemFolder } from '../../../domain/mail/folders.ts';
 import { folderCountsRow, ownFoldersRow } from '../../../projections/keys.ts';
 import { readFolderCounts, type FolderCounts } from '../../../projections/mailbox-cells.ts';
 import { readOwnFolder } from '../../../projections/own-folders.ts';
@@ -111,10 +111,6 @@ export function moveTargets(mailbox: Mailbox, from: Folder): { folder: Folder; w
   }));
   const own = mailbox.own.map(({ id, path }) => ({ folder: id, words: path }));
   return [...system, ...own].filter(({ folder }) => folder !== from);
-}
-
-export function takesActions(folder: Folder): boolean {
-  return isOwnFolder(folder) || (folder !== 'outbox' && folder !== 'drafts');
 }
 
 function badge(folder: Folder, counts: FolderCounts | undefined): { unread?: number; total?: number } {

@@ -13,6 +13,7 @@
 import type { Clause, WordTerm } from '../../../../domain/mail/query.ts';
 import { isSystemFolder, type Folder } from '../../../../domain/mail/folders.ts';
 import type { WordField } from '../../../../domain/mail/words.ts';
+import { prefixLettersMin } from '../../../../projections/word-blocks.ts';
 import { folded, isUnspaced, wordsOf } from '../../../message/fold.ts';
 import { badField } from '../../../pages/refusals.ts';
 import type { Mailbox } from '../sidebar.ts';
@@ -122,7 +123,7 @@ function termsOf(text: string, quoted: boolean, field: WordField | undefined): W
     // The last character of such a run stands alone in the index; between others it is in a pair.
     if (isUnspaced(word))
       return isLast && words.length > 1 && [...word].length === 1 ? [] : [{ text: word, prefix: true }];
-    const isLong = [...word].length >= (wantsPrefix ? 2 : LETTERS_TO_COMPLETE);
+    const isLong = [...word].length >= (wantsPrefix ? prefixLettersMin(word) : LETTERS_TO_COMPLETE);
     return [{ text: word, prefix: isLast && !quoted && isLong }];
   });
 }
