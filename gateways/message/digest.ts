@@ -1,5 +1,5 @@
 /** All that is recorded beside a message when it enters: read of it in one walk, so that nobody parses it again to list, find or file it. */
-import type { Address, MailSummary } from '../../domain/mail/summary.ts';
+import type { MailSummary } from '../../domain/mail/summary.ts';
 import { readHeaderBlock } from './header-block.ts';
 import { walkMessage } from './mime-walk.ts';
 import { namedIds } from './named-ids.ts';
@@ -14,12 +14,10 @@ export type MessageDigest = {
   readonly ids: readonly string[];
 };
 
-/** Resolves for any bytes at all. `bcc`: for the sender's own copy. */
-export async function digestOf(raw: Buffer, bcc: readonly Address[] = []): Promise<MessageDigest> {
-  const header = readHeaderBlock(raw);
+/** Resolves for any bytes at all. `header`: of the same message, where it is read already. */
+export async function digestOf(raw: Buffer, header = readHeaderBlock(raw)): Promise<MessageDigest> {
   const walk = await walkMessage(raw);
-  const read = summaryOf(raw, header, walk);
-  const summary = bcc.length > 0 ? { ...read, bcc } : read;
+  const summary = summaryOf(raw, header, walk);
   const words = encodedWords({ ...summary, text: walk.text, html: walk.html });
   return { summary, words, ids: namedIds(header) };
 }

@@ -39,16 +39,6 @@ export function plainOf(clean: string): string {
   return writer.whole();
 }
 
-/** Plain text as formatted text: each line as it stands. */
-export function richOf(text: string): string {
-  return text
-    .replace(/\r\n?/g, '\n')
-    .trimEnd()
-    .split('\n')
-    .map((line) => `<p>${line === '' ? '<br>' : escaped(line)}</p>`)
-    .join('');
-}
-
 /** A tag as the sanitiser writes it, or the text in front of the next one. */
 const TOKEN = /<(\/?)([a-z0-9]+)(?:\s+href="([^"]*)")?\s*\/?>|[^<]+/g;
 
@@ -131,8 +121,4 @@ function decoded(text: string): string {
   return text
     .replace(/&(amp|lt|gt|quot);/g, (_all, name: string) => ENTITIES[name]!)
     .replaceAll('\u00a0', ' ');
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

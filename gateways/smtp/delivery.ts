@@ -40,8 +40,9 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
   const trace = traceFields({ ...handover, messageId });
   const raw = Buffer.concat([trace, ...arrived.pieces]);
   checkLines(raw.subarray(trace.length));
-  checkHops(readHeaderBlock(raw));
-  const { summary, words, ids } = await digestOf(raw);
+  const header = readHeaderBlock(raw);
+  checkHops(header);
+  const { summary, words, ids } = await digestOf(raw, header);
   const parts = [raw, encodeSummary(summary), words];
   const failures: unknown[] = [];
   const waiting = [...accounts];

@@ -1,7 +1,7 @@
 /** What is left of formatted text, and the plain text that is made of it. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { plainOf, richOf, sanitiseWritten } from '../../../gateways/message/rich-text.ts';
+import { plainOf, sanitiseWritten } from '../../../gateways/message/rich-text.ts';
 
 describe('formatted text', () => {
   test.each([
@@ -72,6 +72,13 @@ describe('its plain form', () => {
     ]);
   });
 
+  /** Each line as a browser's editor keeps it. */
+  const richOf = (text: string): string =>
+    text
+      .split('\n')
+      .map((line) => `<p>${line === '' ? '<br>' : escaped(line)}</p>`)
+      .join('');
+
   test('of plain text is that text', () => {
     const line = fc.string({ maxLength: 30 }).map((text) => text.replace(/[\s\u00a0]+/g, ' ').trim());
     fc.assert(
@@ -82,3 +89,7 @@ describe('its plain form', () => {
     );
   });
 });
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
