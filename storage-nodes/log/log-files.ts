@@ -84,12 +84,14 @@ export class LogFiles {
     const path = join(folder, fileName('segment', first));
     const file = await this.#files.open(path, 'read');
     try {
-      const size = await file.size();
+      const sizeBefore = await file.size();
       const header = await checkFileHeader(file, 'segment', tablet, first);
       if (typeof header === 'string') {
-        if (next === undefined && size < HEADER_BYTES_MAX) return { first, offset, expected };
+        if (next === undefined && sizeBefore < HEADER_BYTES_MAX) return { first, offset, expected };
         throw damageFault({ file: path, offset: 0, reason: header });
       }
+      // Asked again: the header may have been written only just now.
+      const size = await file.size();
       const scanner = new FrameScanner(file, Math.max(offset, header), size, Math.max(expected, first));
       for (let run = await scanner.next(); run; run = await scanner.next()) {
         for (const { seq, bytes } of run) {

@@ -7,9 +7,11 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { DiskLog } from '../../storage-nodes/log/disk-log.ts';
+import type { FilePort } from '../../storage-nodes/log/files.ts';
 import { LogFiles } from '../../storage-nodes/log/log-files.ts';
+import { realFiles } from '../../storage-nodes/log/real-files.ts';
 import { seq, tabletId } from '../../storage-nodes/words.ts';
-import { SMALL, openLog, withFolder, withLog } from './log-history.ts';
+import { EntryChain, SMALL, openLog, withFolder, withLog } from './log-history.ts';
 
 const WRITER = fileURLToPath(new URL('./log-writer.ts', import.meta.url));
 let writer: ChildProcess | undefined;
@@ -69,18 +71,47 @@ test('another process reads what is committed while the node writes', { timeout:
   await withFolder(async (folder) => {
     const { child, lines, ended } = startWriter(folder);
     let checks = 0;
-    for await (const line of lines) {
-      const [what, tablet, upTo] = line.split(' ');
-      if (what !== 'committed') continue;
-      const seen: number[] = [];
-      for await (const record of new LogFiles(folder).entries(tablet!)) seen.push(record.seq);
-      expect(seen.length).toBeGreaterThanOrEqual(Number(upTo));
-      expect(seen).toEqual(seen.map((_, i) => i + 1));
-      if (++checks === 30) break;
+    try {
+      for await (const line of lines) {
+        const [what, tablet, upTo] = line.split(' ');
+        if (what !== 'committed') continue;
+        const seen: number[] = [];
+        for await (const record of new LogFiles(folder).entries(tablet!)) seen.push(record.seq);
+        expect(seen.length).toBeGreaterThanOrEqual(Number(upTo));
+        expect(seen).toEqual(seen.map((_, i) => i + 1));
+        if (++checks === 30) break;
+      }
+    } finally {
+      child.kill('SIGKILL');
+      await ended;
     }
-    child.kill('SIGKILL');
-    await ended;
     expect(checks).toBe(30);
+  });
+});
+
+test('a segment whose first bytes come just as it is read is not taken for a damaged one', async () => {
+  await withFolder(async (folder) => {
+    await withLog(folder, async ({ log }) => {
+      const records = new EntryChain().many(3);
+      await log.append(tabletId('t'), records);
+      await log.commit(tabletId('t'), seq(3));
+      await log.copied(tabletId('t'));
+    });
+    const files: FilePort = {
+      ...realFiles,
+      open: async (path, mode) => {
+        const file = await realFiles.open(path, mode);
+        const sizes = [0, await file.size()];
+        return Object.assign(Object.create(file) as typeof file, {
+          size: () => Promise.resolve(sizes.shift() ?? 0),
+          readFully: file.readFully.bind(file),
+          close: file.close.bind(file),
+        });
+      },
+    };
+    const seen: number[] = [];
+    for await (const record of new LogFiles(folder, files).entries('t')) seen.push(record.seq);
+    expect(seen).toEqual([1, 2, 3]);
   });
 });
 
