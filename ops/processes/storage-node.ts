@@ -5,7 +5,7 @@ import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { DiskLog } from '../../storage-nodes/log/disk-log.ts';
 import { StorageNode } from '../../storage-nodes/node.ts';
 import { CommitNotices } from '../../storage-nodes/wire/commit-notices.ts';
-import { createApplication } from './platform.ts';
+import { CELL_FORM, createApplication } from './platform.ts';
 import { runProcess } from './process.ts';
 
 runProcess('storage-node', async ({ plan, settings, cluster, nodes, masters, folder, logger, notices }) => {
@@ -19,7 +19,7 @@ runProcess('storage-node', async ({ plan, settings, cluster, nodes, masters, fol
     masters,
     secret: cluster.secret,
     log: new DiskLog({ folder: join(folder, 'log'), logger }),
-    cells: new RocksCells({ folder: join(folder, 'cells'), logger }),
+    cells: new RocksCells({ folder: join(folder, 'cells'), form: CELL_FORM, logger }),
     application: createApplication(settings),
     logger,
     scrubEveryMs: settings.scrubSeconds * 1000,

@@ -9,7 +9,7 @@
  *   tablets  00 03 | tablet… to the end   the generation that is live
  *            00 04                     the last generation that was given out
  *   imports  00 05 | tablet… to the end   a generation that is being imported (cell-import.ts)
- *   end      ff                        the last record of the store
+ *   end      ff                        the last record of the store: which form its cells are in
  *
  * Numbers are big endian. In `tablet…` and `row…` a byte 00 is written 00 ff and the text ends with
  * 00 01, so that a text sorts before every longer text that starts with it, and nothing in a row can look

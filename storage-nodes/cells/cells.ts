@@ -22,6 +22,9 @@ export const SPACE = {
 } as const;
 export type Space = (typeof SPACE)[keyof typeof SPACE];
 
+/** The form of a store that was not told another. */
+export const FIRST_FORM = 1;
+
 /** A cell's value: its bytes, or the place in the tablet's log where they are. */
 export type CellContent =
   | { readonly bytes: Uint8Array }
@@ -93,7 +96,12 @@ export type ImportProgress = {
 export type CellScrub = { readonly damage: string | undefined; readonly isBehind: boolean };
 
 export interface CellStore {
-  /** Opens; a store whose batch chain has a gap is condemned: all is dropped and `applied` answers 0. */
+  /** What the code makes of a log, as a number (decision 0028). Cells of another form are of no use here. */
+  readonly form: number;
+  /**
+   * Opens; a store whose batch chain has a gap, or whose cells are of another form, is condemned: all is
+   * dropped and `applied` answers 0.
+   */
   open(): Promise<{ condemned: string | undefined }>;
   /** Waits for operations in flight. After it every call is refused with Fault Closed. */
   close(): Promise<void>;

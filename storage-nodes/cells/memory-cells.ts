@@ -23,6 +23,7 @@ import type {
   CellWrite,
   ImportProgress,
 } from './cells.ts';
+import { FIRST_FORM } from './cells.ts';
 
 const NO_PREFIX = Buffer.alloc(0);
 
@@ -30,6 +31,7 @@ type Imported = { readonly values: Map<string, Buffer>; progress: ImportProgress
 type Tablet = { applied: Seq; readonly values: Map<string, Buffer>; sorted: string[] | undefined };
 
 export class MemoryCells implements CellStore {
+  readonly form = FIRST_FORM;
   private tablets: Map<TabletId, Tablet> | undefined;
   private readonly imports = new Map<TabletId, Imported>();
 

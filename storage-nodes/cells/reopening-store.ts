@@ -28,6 +28,7 @@ export type Open = {
 export type ReopeningStoreOptions = {
   readonly folder: string;
   readonly logger: Logger | undefined;
+  readonly form: number;
   readonly verifiedAtOpeningBytes: number | undefined;
   readonly timers: Timers;
   /** Begins from what was found; the store is open. */
@@ -54,9 +55,9 @@ export class ReopeningStore {
   }
 
   async open(): Promise<{ condemned: string | undefined }> {
-    const { folder, verifiedAtOpeningBytes } = this.#options;
+    const { folder, form, verifiedAtOpeningBytes } = this.#options;
     assert(this.#opened === undefined, `cells in ${folder} are opened twice`);
-    const { state, condemned } = await openStore(folder, verifiedAtOpeningBytes);
+    const { state, condemned } = await openStore(folder, form, verifiedAtOpeningBytes);
     await this.#options.takeOver(state, this.#begin(state));
     return { condemned };
   }
@@ -113,11 +114,11 @@ export class ReopeningStore {
 
   async #reopen(): Promise<void> {
     if (!this.isFull) return;
-    const { folder, logger, verifiedAtOpeningBytes, goOn, written } = this.#options;
+    const { folder, form, logger, verifiedAtOpeningBytes, goOn, written } = this.#options;
     this.#full ??= this.#opened!.behind.failure;
     this.#unwritten ??= this.#opened!.behind.unwritten();
     await this.#end();
-    const { state, condemned } = await openStore(folder, verifiedAtOpeningBytes);
+    const { state, condemned } = await openStore(folder, form, verifiedAtOpeningBytes);
     const found = new Map(state.tablets.map(({ tablet, applied }) => [tablet, applied]));
     const lost = written().find(({ id, applied }) => (found.get(id) ?? 0) < applied);
     if (condemned !== undefined || lost !== undefined) {

@@ -30,7 +30,7 @@ import { digestOfNothing, digestTablet } from './tablet-digest.ts';
 import { damagedRecord, decodeCell, encodeCell, encodeNumber, isSound, openCell } from './cell-value.ts';
 import { CellImports } from './cell-import.ts';
 import { CellViews } from './cell-views.ts';
-import { cellName, SPACE } from './cells.ts';
+import { cellName, FIRST_FORM, SPACE } from './cells.ts';
 import type {
   Cell,
   CellAddress,
@@ -63,6 +63,7 @@ type Tablet = {
 };
 
 export class RocksCells implements CellStore {
+  readonly form: number;
   private readonly folder: string;
   private readonly store: ReopeningStore;
   private readonly logger: Logger | undefined;
@@ -73,20 +74,23 @@ export class RocksCells implements CellStore {
   private lastGeneration = 0;
   private readonly dropped: DroppedCells;
 
-  /** `verifiedAtOpeningBytes`: of SSTs, see table-scrub.ts. */
+  /** `form`: see cells.ts; from 1. `verifiedAtOpeningBytes`: of SSTs, see table-scrub.ts. */
   constructor(options: {
     folder: string;
+    form?: number;
     logger?: Logger;
     cacheBytes?: number;
     verifiedAtOpeningBytes?: number;
     timers?: Timers;
   }) {
     this.folder = options.folder;
+    this.form = options.form ?? FIRST_FORM;
     this.logger = options.logger;
     this.dropped = new DroppedCells(options.folder, options.logger);
     this.cache = new CellCache(options.cacheBytes ?? CACHE_BYTES);
     this.store = new ReopeningStore({
       folder: options.folder,
+      form: this.form,
       logger: options.logger,
       verifiedAtOpeningBytes: options.verifiedAtOpeningBytes,
       timers: options.timers ?? realTimers,
@@ -119,7 +123,7 @@ export class RocksCells implements CellStore {
     this.lastGeneration = state.lastGeneration;
     this.cache.clear();
     if (state.isNew) {
-      behind.put(OWN_RECORDS, 'end', { key: keys.END_KEY, value: encodeNumber(keys.END_KEY, 1) });
+      behind.put(OWN_RECORDS, 'end', { key: keys.END_KEY, value: encodeNumber(keys.END_KEY, this.form) });
       await behind.flush();
     } else {
       this.dropped.sweep(binding, (id, generation) => this.isLive(id, generation));

@@ -7,7 +7,7 @@
  *     (table-scrub.ts): all of a small store, a bounded part of a big one;
  *   - the batch markers from the base on are contiguous (batch-chain.ts);
  *   - every tablet on the list of live generations has an applied index;
- *   - the last record of the store is there, and each record met on the way has a sound checksum.
+ *   - the last record of the store is there and says that the cells are of the form wanted, and each record met on the way has a sound checksum.
  *
  * Any failure condemns the whole store: the log is the truth and the cells are built from it again.
  * Faults that say nothing about the bytes (folder in use, disk full) condemn nothing and are thrown.
@@ -47,14 +47,15 @@ export type StoreState = {
 /** Opens the folder, and once more after emptying it if what it holds is condemned. */
 export async function openStore(
   folder: string,
+  form: number,
   verifiedBytesMax = VERIFIED_AT_OPENING_BYTES,
 ): Promise<{ state: StoreState; condemned: string | undefined }> {
   await mkdir(folder, { recursive: true });
-  const first = await tryOpen(folder, verifiedBytesMax);
+  const first = await tryOpen(folder, form, verifiedBytesMax);
   if (typeof first !== 'string') return { state: first, condemned: undefined };
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const second = await tryOpen(folder, verifiedBytesMax);
+  const second = await tryOpen(folder, form, verifiedBytesMax);
   if (typeof second === 'string')
     throw new Fault('DiskFailed', `cells in ${folder}: even an empty store does not open: ${second}`);
   return { state: second, condemned: first };
@@ -67,7 +68,11 @@ export async function closeStore({ binding, ledger }: Pick<StoreState, 'binding'
 }
 
 /** The store's state, or why it is condemned (it is closed then). */
-async function tryOpen(folder: string, verifiedBytesMax: number): Promise<StoreState | string> {
+async function tryOpen(
+  folder: string,
+  form: number,
+  verifiedBytesMax: number,
+): Promise<StoreState | string> {
   if (
     !existsSync(join(folder, 'CURRENT')) &&
     readdirSync(folder).some((name) => /\.(sst|log)$|^MANIFEST/.test(name))
@@ -82,7 +87,7 @@ async function tryOpen(folder: string, verifiedBytesMax: number): Promise<StoreS
     const damage = await verifyAtOpening(binding, ledger, verifiedBytesMax);
     if (damage !== undefined) throw new Fault('Damaged', damage);
     await ledger.opened();
-    const state = await readState(binding, ledger);
+    const state = await readState(binding, ledger, form);
     if (typeof state === 'string') await binding.close();
     return state;
   } catch (error) {
@@ -92,7 +97,11 @@ async function tryOpen(folder: string, verifiedBytesMax: number): Promise<StoreS
   }
 }
 
-async function readState(binding: RocksBinding, ledger: TableLedger): Promise<StoreState | string> {
+async function readState(
+  binding: RocksBinding,
+  ledger: TableLedger,
+  form: number,
+): Promise<StoreState | string> {
   const [baseValue, generationValue, endValue] = await binding.getMany([
     keys.CHAIN_BASE_KEY,
     keys.LAST_GENERATION_KEY,
@@ -110,8 +119,10 @@ async function readState(binding: RocksBinding, ledger: TableLedger): Promise<St
       imports: new Map(),
       isNew,
     };
-  if (endValue === undefined || decodeNumber(keys.END_KEY, endValue) === undefined)
-    return 'the last record of the store is missing';
+  const foundForm = endValue && decodeNumber(keys.END_KEY, endValue);
+  if (foundForm === undefined) return 'the last record of the store is missing';
+  if (foundForm !== form)
+    return `its cells are of form ${foundForm}, and this release makes and reads form ${form}`;
 
   const chainBase = baseValue === undefined ? 1 : decodeNumber(keys.CHAIN_BASE_KEY, baseValue);
   if (chainBase === undefined) return 'the base of the batch markers is damaged';

@@ -47,14 +47,17 @@ export class Replica {
     self: NodeId;
     timing: Timing;
     hash: (configuration: Configuration) => string;
+    /** Of this copy's cells; of another form it takes none (decision 0028). */
+    cellForm: number;
     now: number;
     recovered: Recovered;
   }) {
-    const { self, timing, hash, now, recovered } = options;
+    const { self, timing, hash, cellForm, now, recovered } = options;
     this.#state = {
       self,
       timing,
       hash,
+      cellForm,
       now,
       out: [],
       configuration: undefined,

@@ -43,6 +43,11 @@ function ofLineage(lineage: number): string {
   return `l${lineage}.`;
 }
 
+/** What follows it: cells of another form are of no use to a copy (decision 0028). */
+function ofForm(cellForm: number): string {
+  return `f${cellForm}.`;
+}
+
 function order(state: ReplicaState, order: CellsOrder): void {
   state.out.push({ kind: 'cells', order });
 }
@@ -58,7 +63,7 @@ export function onAsk(state: ReplicaState, from: NodeId, snapshot: string, chunk
     forget(state, from);
     state.snapshots++;
     const { lineage, epoch } = state.configuration!;
-    const name = `${ofLineage(lineage)}${epoch}.${state.snapshots}`;
+    const name = `${ofLineage(lineage)}${ofForm(state.cellForm)}${epoch}.${state.snapshots}`;
     return read(state, from, newSending(state, name));
   }
   if (known?.snapshot !== snapshot || chunk < known.chunk || chunk > known.chunk + 1) {
@@ -175,6 +180,8 @@ export function onChunk(state: ReplicaState, body: ChunkBody): void {
   const { taking } = state;
   if (taking?.stage !== 'asking' || body.chunk !== taking.next) return;
   if (taking.snapshot !== '' && body.snapshot !== taking.snapshot) return;
+  // Another release's: the log comes all the same, and is projected until the primary's is ours.
+  if (!body.snapshot.includes(`.${ofForm(state.cellForm)}`)) return giveUp(state);
   taking.snapshot = body.snapshot;
   taking.at = body.at;
   taking.stage = 'writing';

@@ -142,6 +142,7 @@ export type ReplicaState = {
   readonly timing: Timing;
   /** Hex sha256 of a configuration's canonical form; pure, passed in because this folder imports no crypto. */
   readonly hash: (configuration: Configuration) => string;
+  readonly cellForm: number;
   now: number;
   out: Output[];
 

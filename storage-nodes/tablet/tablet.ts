@@ -62,6 +62,7 @@ export class Tablet {
       self: host.self,
       timing: host.timing,
       hash: configurationHash,
+      cellForm: cells.form,
       now: host.now(),
       recovered: {
         configuration,

@@ -287,3 +287,14 @@ test('a dropped tablet leaves no cell in the store, even if the process ends whi
   await binding.close();
   expect(left).toEqual([]);
 });
+
+test('cells of another form are dropped when the store opens, and are of this one from then on', async () => {
+  await restore(inSst);
+  for (const condemned of ['its cells are of form 1, and this release makes and reads form 2', undefined]) {
+    cells = new RocksCells({ folder, form: 2 });
+    expect(await cells.open()).toEqual({ condemned });
+    expect(cells.applied(TABLETS[0]!)).toBe(condemned ? 0 : ENTRIES);
+    if (condemned) await writeHistory(cells, 1, ENTRIES);
+    await cells.close();
+  }
+});

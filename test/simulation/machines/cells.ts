@@ -15,6 +15,7 @@ import type {
   CellWrite,
   ImportProgress,
 } from '../../../storage-nodes/cells/cells.ts';
+import { FIRST_FORM } from '../../../storage-nodes/cells/cells.ts';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import type { Seq, TabletId } from '../../../storage-nodes/words.ts';
 import type { Random } from '../engine/random.ts';
@@ -120,6 +121,7 @@ export class CellDisk {
 }
 
 export class StoredCells implements CellStore {
+  readonly form = FIRST_FORM;
   readonly #disk: CellDisk;
   readonly #alive: () => boolean;
 

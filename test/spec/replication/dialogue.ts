@@ -73,6 +73,7 @@ export class Copy {
       self: self as NodeId,
       timing: TIMING,
       hash: (c) => `#${c.version}`,
+      cellForm: 1,
       now: this.now,
       recovered: {
         configuration: known,

@@ -51,23 +51,23 @@ describe('a learner far behind', () => {
   it('asks for one piece after the other, and again for one that does not come', () => {
     const c = farBehind();
     c.waits(50);
-    expect(c.hears('a', chunk('l0.2.1', 1))).toEqual(['import l0.2.1/1']);
-    expect(c.hears('a', chunk('l0.2.1', 1))).toEqual([]);
-    expect(c.step({ kind: 'cellsImported', snapshot: 'l0.2.1', chunk: 1, isLast: false })).toEqual([
-      'to a in e2 v4: snapshotAsk l0.2.1/2',
+    expect(c.hears('a', chunk('l0.f1.2.1', 1))).toEqual(['import l0.f1.2.1/1']);
+    expect(c.hears('a', chunk('l0.f1.2.1', 1))).toEqual([]);
+    expect(c.step({ kind: 'cellsImported', snapshot: 'l0.f1.2.1', chunk: 1, isLast: false })).toEqual([
+      'to a in e2 v4: snapshotAsk l0.f1.2.1/2',
     ]);
-    expect(c.waits(TIMING.retryMs)).toEqual(['to a in e2 v4: snapshotAsk l0.2.1/2']);
+    expect(c.waits(TIMING.retryMs)).toEqual(['to a in e2 v4: snapshotAsk l0.f1.2.1/2']);
   });
 
   it('adopts the cells once its own log is committed as far', () => {
     const c = farBehind();
     c.waits(50);
-    c.hears('a', chunk('l0.2.1', 1, true));
-    c.step({ kind: 'cellsImported', snapshot: 'l0.2.1', chunk: 1, isLast: true });
+    c.hears('a', chunk('l0.f1.2.1', 1, true));
+    c.step({ kind: 'cellsImported', snapshot: 'l0.f1.2.1', chunk: 1, isLast: true });
     expect(c.waits(100)).toEqual([]);
     c.hearsAppend('a', '0@0', '1@2 2@2 3@2', 3);
     c.stored('3@2');
-    expect(c.waits(50)).toEqual(['adopt l0.2.1 as of 3']);
+    expect(c.waits(50)).toEqual(['adopt l0.f1.2.1 as of 3']);
     expect(c.step({ kind: 'cellsAdopted' })).toEqual([]);
   });
 
@@ -75,11 +75,11 @@ describe('a learner far behind', () => {
     for (const setback of ['gone', 'bad'] as const) {
       const c = farBehind();
       c.waits(50);
-      c.hears('a', chunk('l0.2.1', 1));
+      c.hears('a', chunk('l0.f1.2.1', 1));
       const said =
         setback === 'gone'
-          ? c.hears('a', { type: 'snapshotGone', snapshot: 'l0.2.1' })
-          : c.step({ kind: 'importFailed', snapshot: 'l0.2.1' });
+          ? c.hears('a', { type: 'snapshotGone', snapshot: 'l0.f1.2.1' })
+          : c.step({ kind: 'importFailed', snapshot: 'l0.f1.2.1' });
       expect(said).toEqual(['abandon the import']);
       expect(c.waits(TIMING.graceMs - 50)).toEqual([]);
       expect(c.waits(100)[0]).toBe('begin an import');
@@ -87,14 +87,14 @@ describe('a learner far behind', () => {
   });
 
   it('goes on after a restart with the piece that follows', () => {
-    const imported = { snapshot: 'l0.2.1', chunk: 4, at: 3 as Seq, isLast: false };
+    const imported = { snapshot: 'l0.f1.2.1', chunk: 4, at: 3 as Seq, isLast: false };
     const c = new Copy('c', { configuration: 'v4 e2 a [a b]', imported });
-    expect(c.waits(TIMING.retryMs).at(-1)).toBe('to a in e2 v4: snapshotAsk l0.2.1/5');
+    expect(c.waits(TIMING.retryMs).at(-1)).toBe('to a in e2 v4: snapshotAsk l0.f1.2.1/5');
   });
 
   it('throws away after a restart what was taken in a lineage that has ended: its cells may tell of entries that are gone', () => {
     for (const isLast of [false, true]) {
-      const imported = { snapshot: 'l0.2.1', chunk: 4, at: 1 as Seq, isLast };
+      const imported = { snapshot: 'l0.f1.2.1', chunk: 4, at: 1 as Seq, isLast };
       const c = new Copy('c', {
         configuration: 'l1 v5 e4 a [a b]',
         log: '1@4',
@@ -112,10 +112,20 @@ describe('a learner far behind', () => {
       configuration: 'v4 e2 a [a c]',
       log: '1@1',
       committed: 1,
-      imported: { snapshot: 'l0.2.1', chunk: 4, at: 3 as Seq, isLast: false },
+      imported: { snapshot: 'l0.f1.2.1', chunk: 4, at: 3 as Seq, isLast: false },
     });
     c.learns('v5 e3 c [c]');
     expect(c.waits(50)).toContain('abandon the import');
+  });
+});
+
+describe('cells of another form', () => {
+  it('are declined, also by a primary of a release that did not name one: the log is projected', () => {
+    for (const name of ['l0.f2.2.1', 'l0.2.1']) {
+      const c = farBehind();
+      c.waits(50);
+      expect(c.hears('a', chunk(name, 1))).toEqual(['abandon the import']);
+    }
   });
 });
 
@@ -123,21 +133,21 @@ describe('a primary', () => {
   it('reads one view of its cells, a piece each time it is asked', () => {
     const a = servingPrimary('a b');
     expect(a.hears('c', { type: 'snapshotAsk', snapshot: '', chunk: 1 })).toEqual([
-      'read cells l0.2.1/1 for c',
+      'read cells l0.f1.2.1/1 for c',
     ]);
-    expect(a.step(cellsRead('l0.2.1', 1))).toEqual(['to c in e2 v3: snapshotChunk l0.2.1/1']);
+    expect(a.step(cellsRead('l0.f1.2.1', 1))).toEqual(['to c in e2 v3: snapshotChunk l0.f1.2.1/1']);
     a.now += 1;
-    expect(a.hears('c', { type: 'snapshotAsk', snapshot: 'l0.2.1', chunk: 2 })).toEqual([
-      'read cells l0.2.1/2 for c',
+    expect(a.hears('c', { type: 'snapshotAsk', snapshot: 'l0.f1.2.1', chunk: 2 })).toEqual([
+      'read cells l0.f1.2.1/2 for c',
     ]);
   });
 
   it('sends a piece again that was lost, without reading it again', () => {
     const a = servingPrimary('a b');
     a.hears('c', { type: 'snapshotAsk', snapshot: '', chunk: 1 });
-    a.step(cellsRead('l0.2.1', 1));
+    a.step(cellsRead('l0.f1.2.1', 1));
     a.now += 1;
-    const again = ['to c in e2 v3: snapshotChunk l0.2.1/1'];
+    const again = ['to c in e2 v3: snapshotChunk l0.f1.2.1/1'];
     expect(a.hears('c', { type: 'snapshotAsk', snapshot: '', chunk: 1 })).toEqual(again);
   });
 
@@ -148,15 +158,15 @@ describe('a primary', () => {
     a.step({
       kind: 'cellsRead',
       peer: 'c' as NodeId,
-      snapshot: 'l0.2.1',
+      snapshot: 'l0.f1.2.1',
       chunk: 1,
       found: { ...found(false), bytes },
     });
-    a.hears('c', { type: 'snapshotAsk', snapshot: 'l0.2.1', chunk: 2 });
-    expect(a.step(cellsRead('l0.2.1', 2))).toEqual([]);
+    a.hears('c', { type: 'snapshotAsk', snapshot: 'l0.f1.2.1', chunk: 2 });
+    expect(a.step(cellsRead('l0.f1.2.1', 2))).toEqual([]);
     expect(a.waits(450).filter((line) => line.includes('snapshotChunk'))).toEqual([]);
     expect(a.waits(100).filter((line) => line.includes('snapshotChunk'))).toEqual([
-      'to c in e2 v3: snapshotChunk l0.2.1/2',
+      'to c in e2 v3: snapshotChunk l0.f1.2.1/2',
     ]);
   });
 
@@ -170,6 +180,6 @@ describe('a primary', () => {
   it('closes what nobody asks about any more', () => {
     const a = servingPrimary('a b');
     a.hears('c', { type: 'snapshotAsk', snapshot: '', chunk: 1 });
-    expect(a.waits(TIMING.snapshotIdleMs + 50)).toContain('close cells l0.2.1');
+    expect(a.waits(TIMING.snapshotIdleMs + 50)).toContain('close cells l0.f1.2.1');
   });
 });

@@ -1,0 +1,47 @@
+/** Whether the cells of this release are those that CELL_FORM stands for (decision 0028). */
+import { expect, test } from 'vitest';
+import { CELL_FORM } from '../../../ops/processes/platform.ts';
+import { decodeHead } from '../../../storage-nodes/log/entry.ts';
+import { replayInto } from '../../../storage-nodes/tablet/replay.ts';
+import { APPLICATION, memoryCells, TABLET } from '../tablet/log-of-entries.ts';
+import { histories, readHistory } from './recorded-history.ts';
+
+/** Of each recorded history, as the form with this number has them. */
+const DIGESTS: { readonly form: number; readonly digests: Readonly<Record<string, string>> } = {
+  form: 2,
+  digests: {
+    '0001.log': 'cd01d99d174d6e3099e38e8426f7d380473f083b991bdb475b6dc990705c8f64',
+    '0002.log': '152cfd4b52a6af88ad5448f1d8834cd6b377d2fd0dbc8fb10698091755027977',
+  },
+};
+
+test('recorded histories lead to the cells that this form stands for', async () => {
+  const digests: Record<string, string> = {};
+  for (const name of histories()) {
+    const cells = await memoryCells();
+    const records = readHistory(name);
+    const { entries } = await replayInto(cells, inOrder(records), APPLICATION, TABLET);
+    expect(entries).toBe(records.length);
+    digests[name] = (await cells.digest(TABLET)).digest;
+  }
+  expect(
+    { form: CELL_FORM, digests },
+    'Cells changed, so data folders must build theirs again: raise CELL_FORM in ops/processes/platform.ts ' +
+      'once for a release, and note the new form and digests here.',
+  ).toEqual(DIGESTS);
+});
+
+test('every event that the domain knows is in a recorded history', () => {
+  const heads = histories()
+    .flatMap(readHistory)
+    .map(({ head }) => decodeHead(head));
+  const recorded = new Set(heads.flatMap(({ events }) => events.map(({ type }) => type)));
+  expect(
+    Object.keys(APPLICATION.events).filter((type) => !recorded.has(type)),
+    'Record them: see test/spec/ops/record-history.ts.',
+  ).toEqual([]);
+});
+
+async function* inOrder<One>(list: readonly One[]): AsyncGenerator<One> {
+  yield* list;
+}
