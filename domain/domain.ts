@@ -9,7 +9,9 @@ import { createContacts } from './contacts/decider.ts';
 import type { CommandHandler, DomainArea, DomainEvent, EventHandler } from './decider.ts';
 import { createDrive } from './drive/decider.ts';
 import { createKv } from './kv/decider.ts';
+import { nextInTurn } from './mail/bulk.ts';
 import { createMail } from './mail/mail.ts';
+import type { ReactionSettled } from './mail/settled.ts';
 
 export type DomainLimits = { readonly kvValueBytesMax: number; readonly messageBytesMax: number };
 
@@ -32,11 +34,17 @@ export function createDomain(limits: DomainLimits): Domain {
 
 /**
  * The platform's own event: how a reaction ended. It changes no slice (the shell keeps pending reactions
- * itself); mail's read model shows it as the state of a delivery.
+ * itself); mail's read model shows it as the state of a delivery, and a bulk goes on by it.
  */
 const platform: DomainArea = {
   commands: {},
-  events: { 'platform.ReactionSettled': { touches: () => [], evolve: (_key, slice) => slice } },
+  events: {
+    'platform.ReactionSettled': {
+      touches: () => [],
+      evolve: (_key, slice) => slice,
+      reactions: (event, stream) => nextInTurn(event as ReactionSettled, stream),
+    },
+  },
 };
 
 const VERSION_KNOWN = 1;

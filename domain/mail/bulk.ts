@@ -1,8 +1,9 @@
 /**
  * A change to any number of conversations ("all in this folder"). One event names them all; it is carried out
  * in steps of a page, each a reaction of the tablet to itself and an entry of its own, so that no entry takes
- * long to apply and nothing else waits. It is undone the same way: the steps that were made are unmade, and
- * those that were not are left out.
+ * long to apply and nothing else waits. A step that is settled asks for the next one: the event itself costs
+ * the same to apply for a hundred conversations as for a million. It is undone the same way: the steps that were
+ * made are unmade, and those that were not are left out.
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, Content, Decision, EventHandler, Reaction, Slices } from '../decider.ts';
@@ -23,6 +24,7 @@ import { messagesOf, threadKey, type MessageState } from './conversation.ts';
 import { happened, happenedWith, noSuchFolder, nothing, refused } from './decisions.ts';
 import type { BulkChange, BulkStarted, BulkUndone, MemberChange } from './events.ts';
 import { folderField, listOf, messageIdField, targetFolder } from './fields.ts';
+import type { ReactionSettled } from './settled.ts';
 import { canGo, FOLDERS_KEY, foldersOf, GONE, GONE_MS, isThere, type Folder } from './folders.ts';
 
 /** Conversations of one step. */
@@ -39,6 +41,8 @@ export type StartBulk = {
   readonly to: BulkChange;
 };
 type Step = { readonly bulkId: string; readonly page: number };
+/** Of a step in turn: how many there are, and whose parts the pages are (0: of the entry that is settled). */
+type Turn = Step & { readonly pages: number; readonly entry: number };
 export type UndoBulk = { readonly bulkId: string };
 
 /** Parts: pages of at most PAGE_MAX ids of conversations, one on a line. */
@@ -68,7 +72,8 @@ export const startBulk: CommandHandler<StartBulk> = {
 
 /** The event, of a command whose parts are the pages. */
 export function started({ bulkId, in: places, to }: StartBulk, content: Content): BulkStarted {
-  const conversations = Array.from({ length: content.count }, (_, page) => pageOf(content, page).length);
+  let conversations = 0;
+  for (let page = 0; page < content.count; page++) conversations += linesOf(content.bytes(page));
   return {
     type: 'mail.BulkStarted',
     version: 1,
@@ -77,7 +82,8 @@ export function started({ bulkId, in: places, to }: StartBulk, content: Content)
       in: places,
       to,
       pages: content.count,
-      conversations: conversations.reduce((sum, count) => sum + count, 0),
+      conversations,
+      inTurn: true,
     },
   };
 }
@@ -133,7 +139,7 @@ export const undoBulk: CommandHandler<UndoBulk> = {
 };
 
 export function undone(bulkId: string, pages: number): BulkUndone {
-  return { type: 'mail.BulkUndone', version: 1, data: { bulkId, pages } };
+  return { type: 'mail.BulkUndone', version: 1, data: { bulkId, pages, inTurn: true } };
 }
 
 export const undoBulkStep: CommandHandler<Step> = {
@@ -160,7 +166,8 @@ export const bulkStarted: EventHandler = {
     return { in: places, to, pages, at: time, undone: false };
   },
   reactions(event, stream) {
-    const { bulkId, pages } = (event as BulkStarted).data;
+    const { bulkId, pages, inTurn } = (event as BulkStarted).data;
+    if (inTurn) return [turn('mail.CarryOutBulk', stream, { bulkId, page: 0, pages, entry: 0 })];
     return steps(pages, (page) => ({
       stream,
       command: 'mail.CarryOutBulk',
@@ -175,7 +182,8 @@ export const bulkUndone: EventHandler = {
   touches: (event) => [bulkKey((event as BulkUndone).data.bulkId)],
   evolve: (_key, slice) => slice && { ...(slice as BulkSlice), undone: true },
   reactions(event, stream) {
-    const { bulkId, pages } = (event as BulkUndone).data;
+    const { bulkId, pages, inTurn } = (event as BulkUndone).data;
+    if (inTurn) return [turn('mail.UndoBulkStep', stream, { bulkId, page: 0, pages, entry: 0 })];
     return steps(pages, (page) => ({
       stream,
       command: 'mail.UndoBulkStep',
@@ -185,6 +193,20 @@ export const bulkUndone: EventHandler = {
     }));
   },
 };
+
+/** A step of a bulk that is settled, however it ended, asks for the one behind it. */
+export function nextInTurn({ data: settled }: ReactionSettled, stream: string): Reaction[] {
+  const { command, originSeq } = settled;
+  if (command !== 'mail.CarryOutBulk' && command !== 'mail.UndoBulkStep') return [];
+  const { bulkId, page, pages, entry } = settled.data as Partial<Turn>;
+  if (bulkId === undefined || page === undefined || pages === undefined || page + 1 >= pages) return [];
+  return [turn(command, stream, { bulkId, page: page + 1, pages, entry: entry || originSeq })];
+}
+
+function turn(command: 'mail.CarryOutBulk' | 'mail.UndoBulkStep', stream: string, data: Turn): Reaction {
+  const parts = command === 'mail.CarryOutBulk' ? [data.page] : [];
+  return { stream, command, data, parts, lane: LANE, ...(data.entry > 0 && { partsOf: data.entry }) };
+}
 
 function step(
   members: readonly MemberChange[],
@@ -203,7 +225,8 @@ function changesOf({ bulkId, page }: Step, slices: Slices): BulkStepSlice['membe
 }
 
 function stepOf(data: unknown): Step {
-  const { bulkId, page } = fieldsOf(data, ['bulkId', 'page']);
+  // Where it stands among the others says who asked for it, and who asks for the next.
+  const { bulkId, page } = fieldsOf(data, ['bulkId', 'page', 'pages', 'entry']);
   return { bulkId: randomId(bulkId, 'bulkId'), page: whole(page, 'page', 0, PAGES_MAX - 1) };
 }
 
@@ -218,6 +241,7 @@ export function checkPages(content: Content): void {
 }
 
 function checkPage(content: Content, page: number, min: number): void {
+  if (isPage(content.bytes(page))) return;
   partAtMost(content, page, 'page', PAGE_BYTES_MAX);
   const ids = pageOf(content, page);
   if (ids.length < min || ids.length > PAGE_MAX) {
@@ -225,6 +249,22 @@ function checkPage(content: Content, page: number, min: number): void {
     refuse('Malformed', message, { field: 'parts', limit: PAGE_MAX });
   }
   for (const id of ids) messageIdField(id, 'parts');
+}
+
+const LINE_BREAK = 0x0a;
+const PAGE = /^[a-z2-7]{26}(?:-in)?(?:\n[a-z2-7]{26}(?:-in)?)*\n?$/;
+
+/** Of a million ids, the look at each alone would hold up the tablet. What is no page is looked at closely. */
+function isPage(bytes: Uint8Array | undefined): boolean {
+  if (bytes === undefined || bytes.length > PAGE_BYTES_MAX || linesOf(bytes) > PAGE_MAX) return false;
+  return PAGE.test(decodeText(bytes) ?? '');
+}
+
+function linesOf(bytes: Uint8Array | undefined): number {
+  if (bytes === undefined || bytes.length === 0) return 0;
+  let lines = bytes.at(-1) === LINE_BREAK ? 0 : 1;
+  for (let at = bytes.indexOf(LINE_BREAK); at >= 0; at = bytes.indexOf(LINE_BREAK, at + 1)) lines++;
+  return lines;
 }
 
 /** The conversations that a page names, each once; none if it was erased. */

@@ -162,6 +162,8 @@ export type BulkStarted = {
     readonly to: BulkChange;
     readonly pages: number;
     readonly conversations: number;
+    /** Each step asks for the next one; absent in early logs: the event asked for all of them at once. */
+    readonly inTurn?: true;
   };
 };
 
@@ -169,7 +171,7 @@ export type BulkStarted = {
 export type BulkUndone = {
   readonly type: 'mail.BulkUndone';
   readonly version: 1;
-  readonly data: { readonly bulkId: string; readonly pages: number };
+  readonly data: { readonly bulkId: string; readonly pages: number; readonly inTurn?: true };
 };
 
 /** Parts: 0 the name, 1 the name folded (the same for names that differ in case or form alone). */

@@ -36,7 +36,7 @@ function step(mailbox: Mailbox): void {
 }
 
 describe('a bulk', () => {
-  it('names everyone in one event, and asks for a step for each page', () => {
+  it('names everyone in one event, and asks for a step for each page, one when the one before is settled', () => {
     given(domain, [alice])
       .when({
         type: 'mail.StartBulk',
@@ -47,22 +47,46 @@ describe('a bulk', () => {
         [
           {
             type: 'mail.BulkStarted',
-            data: { bulkId: BULK, in: ['inbox'], to: { read: true }, pages: 3, conversations: 6 },
+            data: {
+              bulkId: BULK,
+              in: ['inbox'],
+              to: { read: true },
+              pages: 3,
+              conversations: 6,
+              inTurn: true,
+            },
           },
         ],
         { bulkId: BULK },
       );
     const mailbox = aMailbox();
     start(mailbox, { read: true }, twoEach);
-    expect(mailbox.shell.pending().map(({ reaction }) => reaction)).toEqual(
-      [0, 1, 2].map((number) => ({
-        stream: ALICE,
-        command: 'mail.CarryOutBulk',
-        data: { bulkId: BULK, page: number },
-        parts: [number],
-        lane: 'bulk',
-      })),
-    );
+    const asked = { stream: ALICE, command: 'mail.CarryOutBulk', lane: 'bulk' };
+    const entry = mailbox.shell.log.length;
+    const data = { bulkId: BULK, pages: 3 };
+    for (const [page, from] of [0, entry, entry].entries()) {
+      expect(mailbox.shell.pending().map(({ reaction }) => reaction)).toEqual([
+        {
+          ...asked,
+          data: { ...data, page, entry: from },
+          parts: [page],
+          ...(page > 0 && { partsOf: entry }),
+        },
+      ]);
+      step(mailbox);
+    }
+    expect(mailbox.shell.pending()).toEqual([]);
+  });
+
+  it('of an early log asks for all its steps at once', () => {
+    const mailbox = aMailbox();
+    const data = { bulkId: BULK, in: ['inbox'], to: { read: true }, pages: 3, conversations: 6 };
+    const event = { type: 'mail.BulkStarted', version: 1, data };
+    mailbox.shell.append({ stream: ALICE, time: START, events: [event], parts: twoEach });
+    expect(mailbox.shell.pending().map(({ reaction }) => reaction.parts)).toEqual([[0], [1], [2]]);
+    mailbox.shell.settleAll();
+    expect(progress(mailbox)).toMatchObject({ pages: 3, done: 3 });
+    expect(mailbox.counts('inbox')).toEqual({ total: 6, unread: 0 });
   });
 
   it('is carried out page by page, and says how far it is', () => {
