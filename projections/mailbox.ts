@@ -62,16 +62,14 @@ export const mailboxProjection: Projection = {
 function threadsOf(event: Heard): string[] {
   switch (event.type) {
     case 'mail.MessageReceived':
-    case 'mail.MessageSent':
       return [threadOfArrival(event.data)];
+    case 'mail.MessageSent':
+      return unique([threadOfArrival(event.data), ...listed(event.data.draftId)]);
     case 'mail.MessageScheduled':
-      return unique([
-        threadOfArrival(event.data),
-        ...(event.data.draftId === null ? [] : [event.data.draftId]),
-      ]);
+      return unique([threadOfArrival(event.data), ...listed(event.data.draftId)]);
     case 'mail.MessageReleased':
     case 'mail.SendingCancelled':
-      return unique([event.data.thread, ...(event.data.draftId === null ? [] : [event.data.draftId])]);
+      return unique([event.data.thread, ...listed(event.data.draftId)]);
     case 'mail.DraftSaved':
       return [event.data.draftId];
     case 'mail.MessagesChanged':
@@ -80,13 +78,15 @@ function threadsOf(event: Heard): string[] {
   }
 }
 
+const listed = (id: string | null | undefined): string[] => (id ? [id] : []);
+
 /** The folders whose counts may change. */
 function placesOf(event: Heard): Folder[] {
   switch (event.type) {
     case 'mail.MessageReceived':
       return [event.data.folder];
     case 'mail.MessageSent':
-      return ['sent'];
+      return event.data.draftId === undefined ? ['sent'] : ['sent', 'drafts'];
     case 'mail.MessageScheduled':
     case 'mail.SendingCancelled':
       return ['outbox', 'drafts'];
@@ -120,8 +120,10 @@ function after(
       });
     }
     case 'mail.MessageSent': {
-      const { messageId, doc = null } = event.data;
-      return joined(before, content, written(messageId, 'sent', at, doc, content));
+      const { messageId, doc = null, draftId } = event.data;
+      const rest = draftId === undefined ? before : without(before, new Set([draftId]));
+      if (thread !== threadOfArrival(event.data)) return rest;
+      return joined(rest, content, written(messageId, 'sent', at, doc, content));
     }
     case 'mail.MessageScheduled': {
       const { messageId, doc = null, draftId, dueAt } = event.data;

@@ -129,8 +129,12 @@ export const messageProjection: Projection = {
     const event = heard(given);
     const owner = entry.stream;
     switch (event.type) {
-      case 'mail.MessageReceived':
       case 'mail.MessageSent':
+        return [
+          ...arrival(event, entry, content),
+          ...(event.data.draftId === undefined ? [] : without(owner, event.data.draftId)),
+        ];
+      case 'mail.MessageReceived':
       case 'mail.MessageScheduled':
         return arrival(event, entry, content);
       case 'mail.MessageReleased':

@@ -1,4 +1,4 @@
-/** The folders that someone made, by name, and where they hang. A deleted one is kept, out of sight, for undo. */
+/** The folders that someone made, by name, and where they hang. A deleted one is kept, out of sight, as long as it can be restored. */
 import type { Content } from '../domain/decider.ts';
 import { decodeText } from '../domain/fields.ts';
 import type { FolderChanged, FolderCreated, FolderDeleted, FolderRestored } from '../domain/mail/events.ts';
@@ -38,11 +38,14 @@ export const ownFoldersProjection: Projection = {
       return [put(ownFolderCell(owner, folderId), { name: nameOf(content), parent, deleted: false })];
     }
     const deleted = event.type === 'mail.FolderDeleted';
-    return event.data.folders.flatMap((id) => {
+    const { forgotten = [] } = event.type === 'mail.FolderDeleted' ? event.data : {};
+    const gone = forgotten.map((id): Mutation => ({ delete: ownFolderCell(owner, id) }));
+    const changed = event.data.folders.flatMap((id) => {
       const cell = ownFolderCell(owner, id);
       const bytes = prior(cell);
       return bytes === undefined ? [] : [put(cell, { ...row.read(bytes), deleted })];
     });
+    return [...changed, ...gone];
   },
 };
 

@@ -3,7 +3,7 @@
  * names the revision that it was made from, so that of two windows the one that is behind hears of it.
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
-import type { CommandHandler, EventHandler, StateKey } from '../decider.ts';
+import type { CommandHandler, EventHandler, Json, StateKey } from '../decider.ts';
 import { fieldsOf, parsed, partAtMost, partsAre, randomId, whole } from '../fields.ts';
 import { messageKey, messagesOf, newState, threadKey } from './conversation.ts';
 import { happenedWith, noSuchMessage, refused } from './decisions.ts';
@@ -18,9 +18,17 @@ export type SaveDraft = {
   /** The one that this is made from; 0: there is none yet. */
   readonly revision: number;
 };
-type DraftSlice = { readonly revision: number };
+/** Kept when the draft is gone, so that another window that has it open does not send it once more. */
+export type DraftSlice = { readonly revision: number; readonly sent?: true };
 
-const draftKey = (draftId: string): StateKey => `draft/${draftId}`;
+export const draftKey = (draftId: string): StateKey => `draft/${draftId}`;
+
+/** The draft's slice once its message waits, is sent, or (`sent` false) was taken back. */
+export function draftSent(slice: Json | undefined, sent: boolean): DraftSlice | undefined {
+  if (slice === undefined) return undefined;
+  const { revision } = slice as DraftSlice;
+  return { revision, ...(sent && { sent }) };
+}
 
 /** Parts: the draft, its summary. */
 export const saveDraft: CommandHandler<SaveDraft> = {

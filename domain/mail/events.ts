@@ -51,6 +51,8 @@ export type MessageSent = {
     readonly named?: readonly string[];
     readonly recipients: readonly string[];
     readonly outside?: number;
+    /** The draft that it was written as, which is gone with this. */
+    readonly draftId?: string;
   };
 };
 
@@ -199,7 +201,11 @@ export type FolderChanged = {
 export type FolderDeleted = {
   readonly type: 'mail.FolderDeleted';
   readonly version: 1;
-  readonly data: { readonly folders: readonly string[] };
+  readonly data: {
+    readonly folders: readonly string[];
+    /** Deleted long ago: they cannot be restored any more. */
+    readonly forgotten?: readonly string[];
+  };
 };
 
 /** The folders are there again, where they were. */

@@ -118,7 +118,12 @@ export const deleteFolder: CommandHandler<DeleteFolder> = {
         lying,
       );
     }
-    const deleted: FolderDeleted = { type: 'mail.FolderDeleted', version: 1, data: { folders: branch } };
+    const forgotten = longDeleted(folders);
+    const deleted: FolderDeleted = {
+      type: 'mail.FolderDeleted',
+      version: 1,
+      data: { folders: branch, ...(forgotten.length > 0 && { forgotten }) },
+    };
     if (content.count === 0) return happened(deleted);
     return happened(deleted, started({ bulkId, in: branch, to: { folder: 'trash' } }, content));
   },
@@ -185,11 +190,15 @@ export const folderChanged: EventHandler = {
 
 export const folderDeleted: EventHandler = {
   touches,
-  evolve: (_key, slice, event) =>
-    withEach(foldersOf(slice), (event as FolderDeleted).data.folders, (folder) => ({
-      ...folder,
-      deleted: true,
-    })),
+  evolve(_key, slice, event): FoldersSlice {
+    const { folders: branch, forgotten = [] } = (event as FolderDeleted).data;
+    const folders = foldersOf(slice);
+    const staying = Object.entries(folders).filter(([id]) => !branch.includes(id) && !forgotten.includes(id));
+    const leaving = branch.flatMap((id) =>
+      folders[id] === undefined ? [] : [[id, { ...folders[id], deleted: true }] as const],
+    );
+    return Object.fromEntries([...staying, ...leaving]);
+  },
 };
 
 export const folderRestored: EventHandler = {
@@ -197,12 +206,21 @@ export const folderRestored: EventHandler = {
   evolve: (_key, slice, event) => withEach(foldersOf(slice), (event as FolderRestored).data.folders, back),
 };
 
+/** Deleted folders that can be restored; with them the folders of an account are bounded, too. */
+const DELETED_KEPT = 100;
+
 const tooMany = refused(
   'TooLarge',
   `There are ${FOLDERS_MAX} folders, which is the limit.`,
   'folder',
   FOLDERS_MAX,
 );
+
+/** Those deleted first, beyond what is kept for undo: they stand in the order in which they were deleted. */
+function longDeleted(folders: FoldersSlice): string[] {
+  const empty = Object.entries(folders).filter(([, { deleted, messages }]) => deleted && messages === 0);
+  return empty.slice(0, -DELETED_KEPT).map(([id]) => id);
+}
 
 function countOf(folders: FoldersSlice): number {
   return Object.values(folders).filter(({ deleted }) => deleted !== true).length;

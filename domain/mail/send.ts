@@ -21,6 +21,7 @@ import {
   threadOfArrival,
   type Arriving,
 } from './arrival.ts';
+import { draftKey, draftSent, type DraftSlice } from './draft.ts';
 import { messageKey, messagesOf, namedIdKey, threadKey, withMarks, withoutMessages } from './conversation.ts';
 import { happened, noSuchMessage, nothing, refused } from './decisions.ts';
 import type { MessageReleased, MessageScheduled, MessageSent, SendingCancelled } from './events.ts';
@@ -101,7 +102,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
     ACCOUNT_KEY,
     ...arrivalReads(data),
     schedulingKey(data.messageId),
-    ...(data.draftId === null ? [] : [threadKey(data.draftId), messageKey(data.draftId)]),
+    ...draftTouches(data.draftId),
   ],
   readsNext: arrivalReadsNext,
   decide(data, slices, { stream, time, content }) {
@@ -109,12 +110,22 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
     if (fault) return { rejection: fault };
     const { messageId, recipients, outside, dueAt, draftId } = data;
     if (slices(messageKey(messageId)) !== undefined) return nothing;
+    if (draftId !== null && (slices(draftKey(draftId)) as DraftSlice | undefined)?.sent) {
+      return refused('ChangedSince', 'This message was sent already, from another window.', 'draftId');
+    }
     const arrival = arrivalOf(data, slices, hasPart(content, 4));
+    const draft = knownDraft(slices, draftId);
     if (dueAt === null) {
       return happened({
         type: 'mail.MessageSent',
         version: 1,
-        data: { ...arrival, named: data.ids, recipients, ...(outside > 0 && { outside }) },
+        data: {
+          ...arrival,
+          named: data.ids,
+          recipients,
+          ...(outside > 0 && { outside }),
+          ...(draft !== null && { draftId: draft }),
+        },
       });
     }
     if (dueAt > time + AHEAD_MS_MAX) {
@@ -129,7 +140,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         recipients,
         outside,
         dueAt,
-        draftId: knownDraft(slices, draftId),
+        draftId: draft,
       },
     });
   },
@@ -181,9 +192,20 @@ export const cancelSending: CommandHandler<TakeBack> = {
 };
 
 export const messageSent: EventHandler = {
-  touches: (event) => arrivalTouches((event as MessageSent).data),
-  evolve: (key, slice, event, _content, time) =>
-    evolveArrival(key, slice, (event as MessageSent).data, time, { folder: 'sent', read: true }),
+  touches(event) {
+    const { data } = event as MessageSent;
+    return [...arrivalTouches(data), ...draftTouches(data.draftId ?? null)];
+  },
+  evolve(key, slice, event, _content, time) {
+    const { data } = event as MessageSent;
+    const { draftId } = data;
+    if (draftId !== undefined) {
+      if (key === draftKey(draftId)) return draftSent(slice, true);
+      if (key === messageKey(draftId)) return undefined;
+      if (key === threadKey(draftId)) return withoutMessages(slice, new Set([draftId]));
+    }
+    return evolveArrival(key, slice, data, time, { folder: 'sent', read: true });
+  },
   reactions(event, _stream, content) {
     const { data } = event as MessageSent;
     return deliveries(data, content.count);
@@ -193,7 +215,7 @@ export const messageSent: EventHandler = {
 export const messageScheduled: EventHandler = {
   touches(event) {
     const { data } = event as MessageScheduled;
-    const draft = data.draftId === null ? [] : [threadKey(data.draftId)];
+    const draft = data.draftId === null ? [] : [threadKey(data.draftId), draftKey(data.draftId)];
     return [...arrivalTouches(data), schedulingKey(data.messageId), ...draft];
   },
   evolve(key, slice, event, content, time) {
@@ -202,6 +224,7 @@ export const messageScheduled: EventHandler = {
     if (key === schedulingKey(messageId)) {
       return { recipients, named, ids, draftId, dueAt, parts: content.count } satisfies SchedulingSlice;
     }
+    if (draftId !== null && key === draftKey(draftId)) return draftSent(slice, true);
     if (draftId !== null && key === threadKey(draftId) && draftId !== threadOfArrival(data)) {
       return withMarks(slice, new Map([[draftId, { folder: GONE }]]));
     }
@@ -225,7 +248,8 @@ export const messageScheduled: EventHandler = {
 export const messageReleased: EventHandler = {
   touches(event) {
     const { messageId, thread, draftId } = (event as MessageReleased).data;
-    return [schedulingKey(messageId), threadKey(thread), ...draftTouches(draftId)];
+    const draft = draftId === null ? [] : [threadKey(draftId), messageKey(draftId)];
+    return [schedulingKey(messageId), threadKey(thread), ...draft];
   },
   evolve(key, slice, event, _content, time) {
     const { messageId, thread, draftId } = (event as MessageReleased).data;
@@ -249,11 +273,12 @@ export const sendingCancelled: EventHandler = {
       messageKey(messageId),
       threadKey(thread),
       ...ids.map(namedIdKey),
-      ...(draftId === null ? [] : [threadKey(draftId)]),
+      ...(draftId === null ? [] : [threadKey(draftId), draftKey(draftId)]),
     ];
   },
   evolve(key, slice, event, _content, time) {
     const { messageId, thread, draftId } = (event as SendingCancelled).data;
+    if (draftId !== null && key === draftKey(draftId)) return draftSent(slice, false);
     if (key === threadKey(thread)) return withoutMessages(slice, new Set([messageId]));
     if (draftId !== null && key === threadKey(draftId)) {
       return withMarks(slice, new Map([[draftId, { folder: 'drafts', top: time }]]));
@@ -323,7 +348,7 @@ function takeBackReadsNext({ messageId }: TakeBack, slices: Slices): StateKey[] 
 }
 
 function draftTouches(draftId: string | null): StateKey[] {
-  return draftId === null ? [] : [threadKey(draftId), messageKey(draftId)];
+  return draftId === null ? [] : [threadKey(draftId), messageKey(draftId), draftKey(draftId)];
 }
 
 function placeOf(slices: Slices, messageId: string): { thread: string; doc: number | null } | undefined {

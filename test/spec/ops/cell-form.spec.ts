@@ -11,7 +11,7 @@ const DIGESTS: { readonly form: number; readonly digests: Readonly<Record<string
   form: 2,
   digests: {
     '0001.log': 'cd01d99d174d6e3099e38e8426f7d380473f083b991bdb475b6dc990705c8f64',
-    '0002.log': '152cfd4b52a6af88ad5448f1d8834cd6b377d2fd0dbc8fb10698091755027977',
+    '0002.log': '212dfbcb337900641b4213e0f569945b107b7bb8e3c1ae8d6900e874baffe2c0',
   },
 };
 

@@ -240,6 +240,23 @@ describe('deleting a folder', () => {
     expect(codeOf(restore(deep, [2, 3]))).toBe('TooLarge');
   });
 
+  it('is forgotten once a hundred others were deleted after it, if nothing lies in it', () => {
+    const mailbox = new Mailbox();
+    for (let n = 1; n <= 102; n++) {
+      mailbox.makeFolder(n, `F${n}`);
+      if (n === 1) mailbox.receive(1, [named(1)]);
+      if (n === 1) mailbox.change({ messages: [id(1)] }, { folder: id(1) });
+      remove(mailbox, n, n === 1 ? 1 : 0);
+    }
+    const there = (n: number) => mailbox.shell.bytes(ownFolderCell(ALICE, id(n))) !== undefined;
+    mailbox.makeFolder(103, 'Last');
+    remove(mailbox, 103);
+    expect([1, 2, 3, 4].map(there)).toEqual([true, false, true, true]);
+    expect(Object.keys(mailbox.folders())).toHaveLength(102);
+    expect(codeOf(restore(mailbox, [2]))).toBe('NoSuchFolder');
+    expect(eventsOf(restore(mailbox, [3]))).toEqual(['mail.FolderRestored']);
+  });
+
   it('is not undone for folders that do not hang together', () => {
     const mailbox = new Mailbox();
     mailbox.makeFolder(1, 'A');

@@ -280,6 +280,31 @@ describe('the draft of a message that is to be sent', () => {
     expect(mailbox.shell.bytes(metaCell(ALICE, id(7)))).toBeUndefined();
   });
 
+  it('is gone when the message is sent at once', () => {
+    const mailbox = new Mailbox();
+    draft(mailbox);
+    mailbox.send(1, { draftId: id(7) });
+    expect(mailbox.lines('sent')).toMatchObject([{ newest: id(1) }]);
+    expect(mailbox.counts('drafts')).toEqual({ total: 0, unread: 0 });
+    expect(mailbox.folderOf(id(7))).toBeUndefined();
+    expect(mailbox.conversation(id(7))).toBeUndefined();
+    expect(mailbox.shell.bytes(metaCell(ALICE, id(7)))).toBeUndefined();
+  });
+
+  it('goes out once, though another window has it open; taken back it can be sent again', () => {
+    for (const due of [null, dueAt]) {
+      const mailbox = new Mailbox();
+      draft(mailbox);
+      mailbox.send(1, { dueAt: due, draftId: id(7) });
+      expect(codeOf(mailbox.send(2, { dueAt: due, draftId: id(7) }))).toBe('ChangedSince');
+      mailbox.shell.advance(dueAt);
+      expect(codeOf(mailbox.send(3, { dueAt: null, draftId: id(7) }))).toBe('ChangedSince');
+    }
+    const mailbox = scheduled();
+    cancel(mailbox);
+    expect(eventsOf(mailbox.send(2, { dueAt, draftId: id(7) }))).toEqual(['mail.MessageScheduled']);
+  });
+
   it('is not the business of a message when it was deleted before', () => {
     const mailbox = new Mailbox();
     draft(mailbox);
