@@ -62,11 +62,25 @@ export function readSubject(header: HeaderBlock): string {
 
 /** The first words, of whichever form of the body has any: some senders leave the plain one blank. */
 function snippet(walk: Walk, raw: Buffer, header: HeaderBlock): string {
-  const plain = oneLine((walk.text ?? '').slice(0, SNIPPET_SOURCE_CHARS), SNIPPET_CHARS_MAX);
+  const text = (walk.text ?? '').slice(0, SNIPPET_SOURCE_CHARS);
+  const plain = oneLine(withoutQuotes(text), SNIPPET_CHARS_MAX) || oneLine(text, SNIPPET_CHARS_MAX);
   if (plain !== '') return plain;
   if (walk.html !== undefined)
     return htmlToLine(walk.html.slice(0, 4 * SNIPPET_SOURCE_CHARS), SNIPPET_CHARS_MAX);
   if (walk.problem === undefined) return '';
   const start = raw.subarray(header.bodyAt, header.bodyAt + SNIPPET_SOURCE_CHARS);
   return oneLine(start.toString('utf8'), SNIPPET_CHARS_MAX);
+}
+
+/** What its sender wrote, without what is quoted and the line that says whom ("… wrote:"). */
+function withoutQuotes(text: string): string {
+  const lines = text.split('\n');
+  const isQuoted = (line: string | undefined) => line !== undefined && line.startsWith('>');
+  const isSpace = (line: string | undefined) => line?.trim() === '';
+  return lines
+    .filter((line, i) => {
+      const below = isSpace(lines[i + 1]) ? lines[i + 2] : lines[i + 1];
+      return !isQuoted(line) && !(isQuoted(below) && line.trimEnd().endsWith(':'));
+    })
+    .join('\n');
 }

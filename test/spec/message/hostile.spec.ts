@@ -116,6 +116,15 @@ describe('a message made to harm', () => {
     expect((await summaryOf(unclosed)).snippet).toMatch(/^words/);
   });
 
+  it('shows what its sender wrote before what is quoted, and the quote where there is nothing else', async () => {
+    const quote = 'On Monday Bob wrote:\r\n\r\n> Shall we?\r\n> Bob\r\n';
+    const snippets = [`Yes: at noon.\r\n\r\n${quote}`, `${quote}Yes.\r\n`, quote];
+    const shown = await Promise.all(
+      snippets.map(async (text) => (await summaryOf(`Subject: x\r\n\r\n${text}`)).snippet),
+    );
+    expect(shown).toEqual(['Yes: at noon.', 'Yes.', 'On Monday Bob wrote: > Shall we? > Bob']);
+  });
+
   it('gives attachments names that name nothing but a file', async () => {
     const names = [
       '../../etc/passwd',
