@@ -6,7 +6,15 @@
  * made are unmade, and those that were not are left out.
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
-import type { CommandHandler, Content, Decision, EventHandler, Reaction, Slices } from '../decider.ts';
+import type {
+  CommandHandler,
+  Content,
+  Decision,
+  EventHandler,
+  Reaction,
+  Slices,
+  StateKey,
+} from '../decider.ts';
 import {
   decodeText,
   fieldsOf,
@@ -24,7 +32,9 @@ import { messagesOf, threadKey, type MessageState } from './conversation.ts';
 import { happened, happenedWith, noSuchFolder, nothing, refused } from './decisions.ts';
 import type { BulkChange, BulkStarted, BulkUndone, MemberChange } from './events.ts';
 import { folderField, listOf, messageIdField, targetFolder } from './fields.ts';
+import { bulkLesson, taughtField, teachesField } from './lessons.ts';
 import type { ReactionSettled } from './settled.ts';
+import { SPAM_KEY, type Taught } from './spam.ts';
 import { canGo, FOLDERS_KEY, foldersOf, GONE, GONE_MS, isThere, type Folder } from './folders.ts';
 
 /** Conversations of one step. */
@@ -39,25 +49,28 @@ export type StartBulk = {
   readonly bulkId: string;
   readonly in: readonly Folder[];
   readonly to: BulkChange;
+  readonly teaches?: Taught;
 };
 type Step = { readonly bulkId: string; readonly page: number };
 /** Of a step in turn: how many there are, and whose parts the pages are (0: of the entry that is settled). */
 type Turn = Step & { readonly pages: number; readonly entry: number };
-export type UndoBulk = { readonly bulkId: string };
+export type UndoBulk = { readonly bulkId: string; readonly teaches?: Taught };
 
-/** Parts: pages of at most PAGE_MAX ids of conversations, one on a line. */
+/** Parts: pages of at most PAGE_MAX ids of conversations, one on a line; behind them, if it teaches, the lessons. */
 export const startBulk: CommandHandler<StartBulk> = {
   parse: (data, content) =>
     parsed((): StartBulk => {
-      const { bulkId, in: places, to } = fieldsOf(data, ['bulkId', 'in', 'to']);
-      checkPages(content);
+      const { bulkId, in: places, to, teaches } = fieldsOf(data, ['bulkId', 'in', 'to', 'teaches']);
+      const lessons = content.count - 1;
+      checkPages(content, teaches === undefined ? content.count : lessons);
       return {
         bulkId: randomId(bulkId, 'bulkId'),
         in: listOf(places, 'in', 1, 500, 'folders').map((place) => folderField(place, 'in')),
         to: bulkChange(to),
+        ...(teaches !== undefined && { teaches: taughtField(teaches, content, lessons) }),
       };
     }),
-  reads: ({ bulkId }) => [ACCOUNT_KEY, FOLDERS_KEY, bulkKey(bulkId)],
+  reads: ({ bulkId, teaches }) => [ACCOUNT_KEY, FOLDERS_KEY, bulkKey(bulkId), ...spamReads(teaches)],
   decide(data, slices, { stream, content }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
@@ -66,14 +79,18 @@ export const startBulk: CommandHandler<StartBulk> = {
     if (folder !== undefined && folder !== GONE && !isThere(foldersOf(slices(FOLDERS_KEY)), folder)) {
       return noSuchFolder(folder);
     }
-    return happenedWith({ bulkId: data.bulkId }, started(data, content));
+    const lessons = content.count - 1;
+    const { bulkId, teaches } = data;
+    if (teaches === undefined) return happenedWith({ bulkId }, started(data, content, content.count));
+    const begun = started(data, content, lessons);
+    return happenedWith({ bulkId }, begun, bulkLesson(teaches, content, lessons, false));
   },
 };
 
-/** The event, of a command whose parts are the pages. */
-export function started({ bulkId, in: places, to }: StartBulk, content: Content): BulkStarted {
+/** The event, of a command whose first parts are the pages. */
+export function started({ bulkId, in: places, to }: StartBulk, content: Content, pages: number): BulkStarted {
   let conversations = 0;
-  for (let page = 0; page < content.count; page++) conversations += linesOf(content.bytes(page));
+  for (let page = 0; page < pages; page++) conversations += linesOf(content.bytes(page));
   return {
     type: 'mail.BulkStarted',
     version: 1,
@@ -81,7 +98,7 @@ export function started({ bulkId, in: places, to }: StartBulk, content: Content)
       bulkId,
       in: places,
       to,
-      pages: content.count,
+      pages,
       conversations,
       inTurn: true,
     },
@@ -121,22 +138,28 @@ export const carryOutBulk: CommandHandler<Step> = {
   },
 };
 
+/** Part, if what it taught is to be unlearned: the lessons. */
 export const undoBulk: CommandHandler<UndoBulk> = {
   parse: (data, content) =>
     parsed((): UndoBulk => {
-      const { bulkId } = fieldsOf(data, ['bulkId']);
-      partsAre(content);
-      return { bulkId: randomId(bulkId, 'bulkId') };
+      const { bulkId, teaches } = fieldsOf(data, ['bulkId', 'teaches']);
+      return { bulkId: randomId(bulkId, 'bulkId'), ...teachesField(teaches, content) };
     }),
-  reads: ({ bulkId }) => [ACCOUNT_KEY, bulkKey(bulkId)],
-  decide({ bulkId }, slices, { stream }) {
+  reads: ({ bulkId, teaches }) => [ACCOUNT_KEY, bulkKey(bulkId), ...spamReads(teaches)],
+  decide({ bulkId, teaches }, slices, { stream, content }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     const bulk = slices(bulkKey(bulkId)) as BulkSlice | undefined;
     if (bulk === undefined) return refused('ChangedSince', 'There is nothing to undo.', 'bulkId');
-    return bulk.undone ? nothing : happened(undone(bulkId, bulk.pages));
+    if (bulk.undone) return nothing;
+    const event = undone(bulkId, bulk.pages);
+    return teaches === undefined ? happened(event) : happened(event, bulkLesson(teaches, content, 0, true));
   },
 };
+
+function spamReads(teaches: Taught | undefined): StateKey[] {
+  return teaches === undefined ? [] : [SPAM_KEY];
+}
 
 export function undone(bulkId: string, pages: number): BulkUndone {
   return { type: 'mail.BulkUndone', version: 1, data: { bulkId, pages, inTurn: true } };
@@ -230,14 +253,15 @@ function stepOf(data: unknown): Step {
   return { bulkId: randomId(bulkId, 'bulkId'), page: whole(page, 'page', 0, PAGES_MAX - 1) };
 }
 
-export function checkPages(content: Content): void {
-  if (content.count < 1 || content.count > PAGES_MAX) {
-    refuse('Malformed', `A bulk has 1 to ${PAGES_MAX} pages; this one has ${content.count}.`, {
+/** The first `pages` parts. */
+export function checkPages(content: Content, pages: number): void {
+  if (pages < 1 || pages > PAGES_MAX) {
+    refuse('Malformed', `A bulk has 1 to ${PAGES_MAX} pages; this one has ${pages}.`, {
       field: 'parts',
       limit: PAGES_MAX,
     });
   }
-  for (let page = 0; page < content.count; page++) checkPage(content, page, 1);
+  for (let page = 0; page < pages; page++) checkPage(content, page, 1);
 }
 
 function checkPage(content: Content, page: number, min: number): void {

@@ -230,6 +230,8 @@ export type SpamLearned = {
     readonly as: 'spam' | 'ham';
     readonly messages: readonly string[];
     readonly undo: boolean;
+    /** Where the lessons are; absent: in part 0. */
+    readonly part?: number;
   };
 };
 

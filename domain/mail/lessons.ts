@@ -19,19 +19,27 @@ export function encodeLessons(lessons: Lessons): Uint8Array {
   return new TextEncoder().encode(JSON.stringify([...lessons].map(([id, features]) => ({ id, features }))));
 }
 
-/** Ends the surrounding `parsed` unless the lessons come with the command just when it says what they teach. */
+/**
+ * Ends the surrounding `parsed` unless the lessons come with the command, as its only part, just when it says
+ * what they teach.
+ */
 export function teachesField(value: unknown, content: Content): { readonly teaches?: Taught } {
   if (value === undefined) {
     partsAre(content);
     return {};
   }
+  partsAre(content, 'lessons');
+  return { teaches: taughtField(value, content, 0) };
+}
+
+/** What the lessons in this part teach. Ends the surrounding `parsed` unless they are sound. */
+export function taughtField(value: unknown, content: Content, part: number): Taught {
   if (value !== 'spam' && value !== 'ham') {
     refuse('Malformed', 'Teaches must be "spam" or "ham".', { field: 'teaches' });
   }
-  partsAre(content, 'lessons');
-  partAtMost(content, 0, 'lessons', LESSONS_BYTES_MAX);
-  checkedLessons(content.bytes(0));
-  return { teaches: value };
+  partAtMost(content, part, 'lessons', LESSONS_BYTES_MAX);
+  checkedLessons(content.bytes(part));
+  return value;
 }
 
 /** The decision with what it teaches; one that moves none of the messages teaches nothing. */
@@ -42,7 +50,7 @@ export function withLesson(
   undo: boolean,
 ): Decision {
   if (teaches === undefined || 'rejection' in decision) return decision;
-  const lessons = lessonsIn(content);
+  const lessons = lessonsIn(content, 0);
   const messages = decision.events
     .filter(({ type }) => type === 'mail.MessagesChanged')
     .flatMap((event) => (event as MessagesChanged).data.members)
@@ -57,11 +65,17 @@ export function withLesson(
   return { ...decision, events: [...decision.events, learned] };
 }
 
+/** What a bulk teaches by those of its messages that its lessons tell of. */
+export function bulkLesson(as: Taught, content: Content, part: number, undo: boolean): SpamLearned {
+  const messages = [...lessonsIn(content, part).keys()];
+  return { type: 'mail.SpamLearned', version: 1, data: { as, messages, undo, part } };
+}
+
 export const spamLearned: EventHandler = {
   touches: () => [SPAM_KEY],
   evolve(_key, slice, event, content) {
-    const { as, messages, undo } = (event as SpamLearned).data;
-    const lessons = lessonsIn(content);
+    const { as, messages, undo, part = 0 } = (event as SpamLearned).data;
+    const lessons = lessonsIn(content, part);
     const known = messages.flatMap((id) => {
       const features = lessons.get(id);
       return features === undefined ? [] : [features];
@@ -71,8 +85,8 @@ export const spamLearned: EventHandler = {
 };
 
 /** None if the part was erased. */
-function lessonsIn(content: Content): Lessons {
-  const read = parsed(() => checkedLessons(content.bytes(0)));
+function lessonsIn(content: Content, part: number): Lessons {
+  const read = parsed(() => checkedLessons(content.bytes(part)));
   return 'data' in read ? read.data : new Map();
 }
 

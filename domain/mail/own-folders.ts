@@ -94,7 +94,7 @@ export const deleteFolder: CommandHandler<DeleteFolder> = {
   parse: (data, content) =>
     parsed((): DeleteFolder => {
       const { folderId, bulkId, messages } = fieldsOf(data, ['folderId', 'bulkId', 'messages']);
-      if (content.count > 0) checkPages(content);
+      if (content.count > 0) checkPages(content, content.count);
       return {
         folderId: randomId(folderId, 'folderId'),
         bulkId: randomId(bulkId, 'bulkId'),
@@ -125,7 +125,10 @@ export const deleteFolder: CommandHandler<DeleteFolder> = {
       data: { folders: branch, ...(forgotten.length > 0 && { forgotten }) },
     };
     if (content.count === 0) return happened(deleted);
-    return happened(deleted, started({ bulkId, in: branch, to: { folder: 'trash' } }, content));
+    return happened(
+      deleted,
+      started({ bulkId, in: branch, to: { folder: 'trash' } }, content, content.count),
+    );
   },
 };
 

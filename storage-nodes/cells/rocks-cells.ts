@@ -21,8 +21,7 @@
 import type { Logger } from 'pino';
 import { assert } from '../faults.ts';
 import { realTimers, type Timers } from '../timers.ts';
-import { seq } from '../words.ts';
-import type { Seq, TabletId } from '../words.ts';
+import { seq, type Seq, type TabletId } from '../words.ts';
 import { CellCache } from './cell-cache.ts';
 import * as keys from './cell-key.ts';
 import { mergedWalk } from './merged-walk.ts';

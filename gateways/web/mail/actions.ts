@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PAGE_MAX } from '../../../domain/mail/bulk.ts';
 import { CONVERSATIONS_MAX } from '../../../domain/mail/change.ts';
 import { GONE, type Folder } from '../../../domain/mail/folders.ts';
+import { LESSONS_MAX } from '../../../domain/mail/lessons.ts';
 import { parseOrder } from '../../../projections/keys.ts';
 import type { Accepted, StoreClient } from '../../../storage-nodes/client/client.ts';
 import { idFrom } from '../../pages/command-ids.ts';
@@ -186,14 +187,17 @@ async function changeAll(
   const list = `/mail/${folder}`;
   if (conversations.length === 0) return reply.redirect(list, 303);
   const bulkId = idFrom(visit.account.name, commandId, 'bulk');
+  // By the newest of them: a few dozen say as much as all.
+  const moving = { from: folder, to: change.folder, conversations: conversations.slice(-LESSONS_MAX) };
+  const lesson = await lessonOf(pages.deps.store, visit.stream, moving);
   const accepted = await pages.send(
     { actor: visit.account.name, sessionHash: visit.sessionHash },
     {
       id: commandId,
       stream: visit.stream,
       type: 'mail.StartBulk',
-      data: { bulkId, in: [folder], to: change },
-      parts: pagesOf(conversations),
+      data: { bulkId, in: [folder], to: change, ...lesson?.data },
+      parts: [...pagesOf(conversations), ...(lesson?.parts ?? [])],
       action: `${word} all`,
     },
   );

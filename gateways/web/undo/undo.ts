@@ -58,12 +58,15 @@ async function compensationFor(
     const { folders } = deleted.data;
     return { type: 'mail.RestoreFolder', data: { folders, bulkId: bulk?.data.bulkId ?? null } };
   }
-  if (bulk !== undefined) return { type: 'mail.UndoBulk', data: { bulkId: bulk.data.bulkId } };
+  const lesson = events.find((one) => one.type === 'mail.SpamLearned');
+  const teaches = lesson && { teaches: lesson.data.as };
+  if (bulk !== undefined) {
+    const parts = lesson && [await partOf(store, entry, lesson.data.part ?? 0)];
+    return { type: 'mail.UndoBulk', data: { bulkId: bulk.data.bulkId, ...teaches }, ...(parts && { parts }) };
+  }
   const [event] = events;
   if (event?.type === 'mail.MessagesChanged') {
     const changes = event.data.members.map(({ id, thread, from, to }) => ({ id, thread, from, to }));
-    const lesson = events.find((one) => one.type === 'mail.SpamLearned');
-    const teaches = lesson && { teaches: lesson.data.as };
     return {
       type: 'mail.UndoChange',
       data: { changes, undoes: entry.commandId, ...teaches },
@@ -101,14 +104,19 @@ async function compensationFor(
 }
 
 /** All parts of an entry whose parts are small. */
-function partsOf(store: StoreClient, { tablet, seq, parts }: LoggedEntry): Promise<Buffer[]> {
-  return Promise.all(
-    parts.map(async ({ length }, part) => {
-      const pieces: Buffer[] = [];
-      for await (const piece of store.readPart({ tablet, seq, part, length })) pieces.push(piece);
-      return Buffer.concat(pieces);
-    }),
-  );
+function partsOf(store: StoreClient, entry: LoggedEntry): Promise<Buffer[]> {
+  return Promise.all(entry.parts.map((_, part) => partOf(store, entry, part)));
+}
+
+async function partOf(
+  store: StoreClient,
+  { tablet, seq, parts }: LoggedEntry,
+  part: number,
+): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const length = parts[part]?.length ?? 0;
+  for await (const piece of store.readPart({ tablet, seq, part, length })) pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 /** The page where the undo was asked for; a message that was taken back is a draft to go on with. */

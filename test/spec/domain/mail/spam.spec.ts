@@ -10,7 +10,7 @@ import { decodeWords, encodeWords, NO_WORDS, type Words } from '../../../../doma
 import { digestOf } from '../../../../gateways/message/digest.ts';
 import { id, RAW, summary } from '../../given.ts';
 import { InMemoryShell, type Outcome } from '../../in-memory-shell.ts';
-import { changesOf, codeOf, eventsOf, Mailbox, named, rule } from '../../mailbox.ts';
+import { changesOf, codeOf, eventsOf, Mailbox, named, page, rule } from '../../mailbox.ts';
 
 const worded = (text: string): Words => ({ ...NO_WORDS, body: text.split(' ') });
 const PILLS = worded('cheap pills buy now limited offer');
@@ -85,6 +85,24 @@ describe('a report of spam', () => {
     expect(eventsOf(mailbox.do('ChangeMessages', data, [lesson(31, LUNCH)]))).toEqual([
       'mail.MessagesChanged',
     ]);
+  });
+
+  it('of a whole folder teaches by the lessons behind its pages, and unlearns them with the undo', () => {
+    const mailbox = taughtMailbox();
+    const before = mailbox.shell.slice(mailbox.owner, SPAM_KEY);
+    for (const number of [30, 31]) mailbox.receive(number, [], { parts: parts(LUNCH) });
+    const lessons = encodeLessons(new Map([30, 31].map((number) => [id(number), featuresOf(LUNCH)])));
+    const data = { bulkId: id(90), in: ['inbox'], to: { folder: 'spam' }, teaches: 'spam' };
+    const started = mailbox.do('StartBulk', data, [page(id(30)), page(id(31)), lessons]);
+    expect(eventsOf(started)).toEqual(['mail.BulkStarted', 'mail.SpamLearned']);
+    mailbox.shell.settleAll();
+    expect([30, 31].map((number) => mailbox.folderOf(id(number)))).toEqual(['spam', 'spam']);
+    expect(mailbox.shell.slice(mailbox.owner, SPAM_KEY)).not.toEqual(before);
+    mailbox.do('UndoBulk', { bulkId: id(90), teaches: 'spam' }, [lessons]);
+    mailbox.shell.settleAll();
+    expect([30, 31].map((number) => mailbox.folderOf(id(number)))).toEqual(['inbox', 'inbox']);
+    expect(mailbox.shell.slice(mailbox.owner, SPAM_KEY)).toEqual(before);
+    expect(codeOf(mailbox.do('StartBulk', { ...data, bulkId: id(91) }, [lessons]))).toBe('Malformed');
   });
 
   it('is learned in the same way by a replay', () => {
