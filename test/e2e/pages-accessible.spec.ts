@@ -20,6 +20,8 @@ let browser: Browser;
 let base: string;
 let iris: Visitor;
 let message: string;
+/** Pages that there are only once something is there. */
+const made = new Map<string, string>();
 
 beforeAll(async () => {
   [house, browser] = await Promise.all([
@@ -46,6 +48,19 @@ beforeAll(async () => {
     'From: Kim <kim@example.org>\r\nReferences: <one@example.org>\r\nSubject: Re: Talk\r\nContent-Type: text/html\r\n\r\n<p>Hi <b>there</b>',
   );
   message = await arrived(iris, 'Re: Talk');
+  const to = async (what: string, page: string, fields: Record<string, string>) => {
+    const { headers } = await iris.submit(page, page, fields);
+    made.set(what, String(headers.location).split('?')[0]!);
+  };
+  const nobody = { name: '', organisation: '', phones: '', note: '' };
+  await to('a contact', '/contacts/new', { ...nobody, name: 'Kim', addresses: 'kim@example.org' });
+  await to('a group', '/contacts/groups/new', { name: 'All', people: 'kim@example.org, lee@example.org' });
+  await to('the rules', '/mail/rules/new', { from: 'kim', folder: 'archive', action: 'save' });
+  const letter = { to: 'kim@example.org', cc: '', bcc: '', subject: 'Draft', text: 'Hi', action: 'save' };
+  const saved = await iris.submit('/mail/compose', '/mail/compose', letter);
+  made.set('a draft', String(saved.headers.location).split('&')[0]!);
+  made.set('the headers of a message', `${message.split('?')[0]!}/headers`);
+  made.set('a contact to change', `${made.get('a contact')!}/edit`);
 });
 afterAll(async () => {
   await browser?.close();
@@ -80,6 +95,11 @@ const OWN = [
     '/account/sessions',
   ],
   ...['/account/identities', '/account/dates', '/account/delete', '/no-such-page'],
+  ...['/account/identities/new', '/account/recovery-codes', '/account/two-step/set-up', '/mail/rules/new'],
+];
+
+const MADE = [
+  ...['a contact', 'a contact to change', 'a group', 'the rules', 'a draft', 'the headers of a message'],
 ];
 
 describe.each(LOOKS)('at $width px, $colorScheme', (look) => {
@@ -101,6 +121,7 @@ describe.each(LOOKS)('at $width px, $colorScheme', (look) => {
   );
   test.each(OWN)('%s has nothing that axe objects to', (path) => expectAccessible(path, iris));
   test('an open conversation has nothing that axe objects to', () => expectAccessible(message, iris));
+  test.each(MADE)('%s has nothing that axe objects to', (what) => expectAccessible(made.get(what)!, iris));
 });
 
 describe('the inbox with fifty lines', () => {
