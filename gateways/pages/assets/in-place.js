@@ -65,23 +65,11 @@ const post = ({ url, fields }) =>
   });
 
 async function carryOut(action) {
+  let answer;
+  let fresh;
   try {
-    const answer = await post(action);
-    const fresh = parsed(await answer.text());
-    const told = fresh.querySelector('[data-fragment="told"]');
-    // To the log-in, and back here.
-    if (answer.status === LOGGED_OUT) return location.reload();
-    if (answer.ok && !told) return location.assign(answer.url);
-    countChange();
-    action.putBack(answer.ok);
-    if (!answer.ok) {
-      const said = fresh.querySelector('[role="alert"]')?.textContent;
-      return refuse(said ?? `That was not possible (${answer.status}). Please try again.`);
-    }
-    tell(...told.childNodes);
-    if (held) again = true;
-    else swap(fresh);
-    history.replaceState(history.state, '', shownUrl());
+    answer = await post(action);
+    fresh = parsed(await answer.text());
   } catch {
     action.putBack(false);
     if (!navigator.onLine)
@@ -89,8 +77,22 @@ async function carryOut(action) {
     refuse(
       'The connection broke off, so it is not known whether this was done. Please try again in a moment.',
     );
-    document.dispatchEvent(new Event('gatewaylost'));
+    return document.dispatchEvent(new Event('gatewaylost'));
   }
+  const told = fresh.querySelector('[data-fragment="told"]');
+  // To the log-in, and back here.
+  if (answer.status === LOGGED_OUT) return location.reload();
+  if (answer.ok && !told) return location.assign(answer.url);
+  countChange();
+  action.putBack(answer.ok);
+  if (!answer.ok) {
+    const said = fresh.querySelector('[role="alert"]')?.textContent;
+    return refuse(said ?? `That was not possible (${answer.status}). Please try again.`);
+  }
+  tell(...told.childNodes);
+  if (held) again = true;
+  else swap(fresh);
+  history.replaceState(history.state, '', shownUrl());
 }
 
 /** The page's address, without word of what was done before. */

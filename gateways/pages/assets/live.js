@@ -144,10 +144,15 @@ function letGo() {
 }
 
 function startLive() {
-  document.addEventListener('pointerdown', () => (held = true));
+  document.addEventListener('pointerdown', (event) => (held = event.button === 0));
   // The click follows.
   document.addEventListener('pointerup', () => setTimeout(letChange));
   document.addEventListener('pointercancel', () => dragged.length > 0 || letChange());
+  // Where a menu or another window took the end of it.
+  document.addEventListener(
+    'pointermove',
+    ({ buttons }) => held && !buttons && !dragged.length && letChange(),
+  );
   if (document.body.dataset.live && document.querySelector('[data-fragment="list"]')) {
     listen();
     document.addEventListener('visibilitychange', () => {
