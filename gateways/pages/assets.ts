@@ -57,7 +57,7 @@ export function assetUrls(): AssetUrls {
 
 /** One after the other. */
 const SCRIPTS = {
-  'page.js': ['list', 'page', 'way-back'],
+  'page.js': ['list', 'live', 'in-place', 'drag', 'page', 'way-back'],
   'compose.js': ['compose', 'addresses'],
 } as const;
 

@@ -4,6 +4,10 @@
  *
  *   id = time of issue (ms since 1970, base 36, 8 characters) ‖ 18 random bytes (base64url)
  *
+ * The store hears an id bound to who sends it: what one account's form did is never the answer to another's.
+ *
+ *   sent id = time of issue ‖ SHA-256(sender NUL … NUL form's id), its first 24 characters (base64url)
+ *
  * The time lies in the id, so that a form expires when it does, not anew with each sending: after that
  * the store no longer knows whether it was carried out, and must not be asked again.
  */
@@ -31,6 +35,17 @@ export function isCurrent(id: string, now: number): boolean {
 
 export function isCommandId(id: unknown): id is string {
   return typeof id === 'string' && /^[0-9a-z]{8}[A-Za-z0-9_-]{24}$/.test(id);
+}
+
+/**
+ * The id under which the store knows a form's command: the same for the same sender and form, another one for
+ * everyone else. `sender`: the account, its stream, and for who has no account the visitor's cookie.
+ */
+export function boundId(id: string, sender: readonly string[]): string {
+  const digest = createHash('sha256')
+    .update([...sender, id].join('\0'))
+    .digest('base64url');
+  return id.slice(0, TIME_CHARACTERS) + digest.slice(0, 24);
 }
 
 /** 26 base32 characters (130 bits), the same for the same account, form and purpose. */

@@ -4,7 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Accepted } from '../../storage-nodes/client/client.ts';
-import { commandExpiry, isCommandId, isCurrent } from './command-ids.ts';
+import { boundId, commandExpiry, isCommandId, isCurrent } from './command-ids.ts';
 import { Cookies } from './cookies.ts';
 import { csrfToken, csrfTokenHolds, fromThisHost } from './csrf.ts';
 import type { GatewayDeps } from './deps.ts';
@@ -28,7 +28,12 @@ export type PageView = {
   readonly data?: Readonly<Record<string, unknown>>;
 };
 
-export type Sender = { readonly actor: string; readonly sessionHash: string };
+export type Sender = {
+  readonly actor: string;
+  readonly sessionHash: string;
+  /** The cookie of who has no account: their forms are told apart by it. */
+  readonly visitor?: string | undefined;
+};
 
 export type FormCommand = {
   readonly id: string;
@@ -84,9 +89,10 @@ export class Pages {
     return commandId;
   }
 
+  /** Sends what a form asks for; sent again by the same person, it is answered as the first time. */
   send(sender: Sender, command: FormCommand): Promise<Accepted> {
     return this.deps.store.execute({
-      id: command.id,
+      id: boundId(command.id, [sender.actor, sender.visitor ?? '', command.stream]),
       expiresAt: commandExpiry(command.id),
       stream: command.stream,
       type: command.type,

@@ -1,6 +1,7 @@
 /**
  * The pages over a real store: three nodes with journals and RocksDB, two gateways, NATS away (so that
- * nothing here leans on it). What people do is done as a browser would do it.
+ * nothing here leans on it; `live`: its notices are passed on in this process). What people do is done as a
+ * browser would do it.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
@@ -12,6 +13,7 @@ import type { Reach } from '../../gateways/pages/outgoing.ts';
 import { Passwords } from '../../gateways/pages/passwords.ts';
 import { digestOf } from '../../gateways/message/digest.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
+import type { CommitNotice, Notices } from '../../storage-nodes/wire/notices.ts';
 import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
 import { startLocalStore } from '../integration/local-store.ts';
 import { until } from './cluster.ts';
@@ -42,11 +44,26 @@ export type House = {
 export async function openHouse({
   reach,
   undoSendMs = 0,
-}: { reach?: Reach; undoSendMs?: number } = {}): Promise<House> {
-  const local = await startLocalStore();
+  live = false,
+}: { reach?: Reach; undoSendMs?: number; live?: boolean } = {}): Promise<House> {
+  const listeners = new Set<(notice: CommitNotice) => void>();
+  const local = await startLocalStore({
+    onCommitted: (tablet, epoch, from, to, streams) => {
+      for (const listener of listeners) listener({ tablet, epoch, from, to, rows: [...streams] });
+    },
+  });
   await local.settled();
   const store = local.client;
-  const notices = connectNotices({ port: 1, user: 'nobody', password: 'none', name: 'test', logger });
+  const away = connectNotices({ port: 1, user: 'nobody', password: 'none', name: 'test', logger });
+  const passedOn: Notices = {
+    ...away,
+    onCommitted(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    connected: () => true,
+  };
+  const notices = live ? passedOn : away;
   const gateway = (gatewayId: string, undoMs: number): Promise<FastifyInstance> => {
     const cookies = { cookieSecure: false, cookieSecret: 'one secret for all gateways' };
     const mail = { domains: ['penncloud.test'], messageBytesMax: 40 * 1024 * 1024, undoSendMs: undoMs };

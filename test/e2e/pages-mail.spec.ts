@@ -1,9 +1,11 @@
 /** Mail between users, through the pages. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { accountStream } from '../../domain/streams.ts';
 import { until } from './cluster.ts';
 import { arrived, openHouse, type House } from './pages-house.ts';
 import { alertOn, formOn, linksOn, type Visitor } from './visitor.ts';
 
+type Person = { readonly name: string; readonly visitor: Visitor };
 let house: House;
 
 beforeAll(async () => {
@@ -101,6 +103,38 @@ describe('mail between users (WM-1, WM-2)', () => {
       expect.not.stringContaining('>Old<'),
     ]);
   });
+
+  test('an id from someone else’s form neither gives their result away nor does anything for them', async () => {
+    const [ida, ivo] = await inOneTablet();
+    const trashing = async (visitor: Visitor, subject: string): Promise<Record<string, string>> => {
+      const url = await arrived(visitor, subject);
+      return { ...formOn(await visitor.get(url), '/mail/inbox/do'), action: 'trash' };
+    };
+    await write(alice, { to: `${ida.name}@localhost, ${ivo.name}@localhost`, subject: 'To both', text: 'x' });
+    const [idas, ivos] = [await trashing(ida.visitor, 'To both'), await trashing(ivo.visitor, 'To both')];
+    const first = await ida.visitor.post('/mail/inbox/do', idas);
+    const taken = { ...ivos, commandId: idas['commandId']! };
+    const second = await ivo.visitor.post('/mail/inbox/do', taken);
+    const undo = (answer: { headers: { location?: string | undefined } }) =>
+      new URL(answer.headers.location!, 'http://here').searchParams.get('undo');
+    expect(undo(second), 'an entry of its own').not.toBe(undo(first));
+    await arrived(ivo.visitor, 'To both', 'trash');
+    expect(undo(await ida.visitor.post('/mail/inbox/do', idas)), 'a repeat').toBe(undo(first));
+  });
+
+  /** Two people whose commands are remembered side by side. */
+  async function inOneTablet(): Promise<[Person, Person]> {
+    const tablets = await house.store.tablets();
+    const tabletOf = (name: string) =>
+      tablets.find(
+        ({ from, to }) => accountStream(name) >= from && (to === null || accountStream(name) < to),
+      )!.id;
+    const names = Array.from({ length: 100 }, (_, n) => `beside-${n}`);
+    const first = names.pop()!;
+    const second = names.find((name) => tabletOf(name) === tabletOf(first))!;
+    const person = async (name: string) => ({ name, visitor: await house.person(name) });
+    return [await person(first), await person(second)];
+  }
 
   test('tells the sender that it was delivered', async () => {
     await write(alice, { to: 'mail-bob@localhost', subject: 'Certified', text: 'x' });

@@ -264,7 +264,7 @@ describe('as whom', () => {
     );
     const page = await eve.get(COMPOSE);
     expect(formOn(page, COMPOSE)['text']).toBe('\n\n-- \nEve, at home');
-    const id = /<option value="([a-z2-7]{26})">Eve \(chess club\)/.exec(page.body)![1]!;
+    const id = /<option value="([a-z2-7]{26})"[^>]*>Eve \(chess club\)/.exec(page.body)![1]!;
     ledTo(await eve.post(COMPOSE, { ...formOn(page, COMPOSE), from: id, to: BEN, subject: 'Game' }));
     expect(await source(ben, 'Game')).toMatch(
       /^From: "?Eve \(chess club\)"? <write-eve\+club@penncloud\.test>/m,
@@ -274,8 +274,13 @@ describe('as whom', () => {
     ledTo(await write(ben, { action: 'send' }, reply));
     const answer = linksOn(await eve.get(await arrived(eve, 'Re: Game')), /reply=/)[0]!;
     const shown = await eve.get(answer);
-    expect(shown.body).toContain(`<option value="${id}" selected>`);
+    expect(shown.body).toContain(`<option value="${id}" selected`);
     expect(formOn(shown, COMPOSE)['text']).toContain('-- \nChess!');
+    // Without the script the signature comes with the form.
+    const changed = { ...formOn(await eve.get(COMPOSE), COMPOSE), from: id, action: 'save' };
+    const draft = (await eve.post(COMPOSE, changed)).headers.location!;
+    const kept = formOn(await eve.get(draft), COMPOSE);
+    expect([kept['text'], kept['signed']]).toEqual(['\n\n-- \nChess!', id]);
     // Whose identity it is not, cannot write as it.
     const forged = await write(ben, { from: id, to: BEN, subject: 'As Eve', text: 'x', action: 'send' });
     expect([forged.statusCode, alertOn(forged)]).toEqual([
@@ -284,6 +289,37 @@ describe('as whom', () => {
     ]);
   });
 });
+
+test('a time to send at is meant by the clock in the zone of one’s dates, and one that it skips is named', async () => {
+  const zoe = await house.person('write-zoe', 'Zoe');
+  ledTo(await zoe.submit('/account/dates', '/account/dates', { zone: 'Pacific/Auckland', locale: 'en-GB' }));
+  const page = await zoe.get(COMPOSE);
+  expect(page.body).toContain('By the clock in Pacific/Auckland');
+  const year = new Date().getUTCFullYear();
+  const later = { ...formOn(page, COMPOSE), to: BEN, subject: 'In Auckland', text: 'x', action: 'later' };
+  // The last Sunday of September, at two: 1 hour is left out.
+  const sunday = lastSundayOfSeptember(new Date() < lastSundayOfSeptember(year) ? year : year + 1);
+  const skipped = `${sunday.toISOString().slice(0, 10)}T02:30`;
+  const refused = await zoe.post(COMPOSE, { ...later, at: skipped });
+  expect([refused.statusCode, alertOn(refused)]).toEqual([400, expect.stringMatching(/choose 03:30/)]);
+  expect(formOn(refused, COMPOSE)['at']).toBe(skipped);
+  ledTo(
+    await zoe.post(COMPOSE, {
+      ...formOn(refused, COMPOSE),
+      at: skipped.replace('02:30', '03:30'),
+      action: 'later',
+    }),
+  );
+  const waiting = await zoe.get(await arrived(zoe, 'In Auckland', 'outbox'));
+  expect(waiting.body).toContain(`datetime="${new Date(sunday.getTime() - 9.5 * 3600_000).toISOString()}"`);
+});
+
+/** Midnight of that day, as if in UTC. */
+function lastSundayOfSeptember(year: number): Date {
+  const last = new Date(Date.UTC(year, 8, 30));
+  last.setUTCDate(30 - last.getUTCDay());
+  return last;
+}
 
 test('a sent message is found by its words, blind copies by their sender alone', async () => {
   const hidden = 'write-ann@penncloud.test';

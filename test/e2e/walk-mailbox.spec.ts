@@ -110,6 +110,7 @@ describe.each(WAYS)('at the $name', ({ name, width, colorScheme, javaScriptEnabl
     await line('Ropes and sails').waitFor();
     await page.getByRole('checkbox', { name: /Ropes and sails/ }).check();
     await click('Spam');
+    await says('moved to spam');
     await expect.poll(() => line('Ropes and sails').count()).toBe(0);
     await open('/mail/spam');
     await line('Ropes and sails').waitFor();

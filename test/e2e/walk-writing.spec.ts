@@ -190,6 +190,30 @@ describe.each([
   });
 });
 
+it('the signature follows From, in plain and in formatted text; what was changed by hand stays', async () => {
+  const cleo = await house.person('pen-cleo', 'Cleo');
+  await cleo.submit('/account/profile', '/account/profile', { signature: 'Cleo, at home' });
+  const club = { tag: 'club', domain: 'penncloud.test', displayName: 'Cleo (club)', signature: 'Chess!' };
+  await cleo.submit('/account/identities/new', '/account/identities', club);
+  const page = await logIn(await context(1280, 'light'), gateways[0]!, 'pen-cleo');
+  await page.goto(`${gateways[0]!}/mail/compose`);
+  const from = page.getByLabel('From');
+  const text = page.getByLabel('Message');
+  await text.fill(`Hello${await text.inputValue()}`);
+  await from.selectOption({ index: 1 });
+  expect(await text.inputValue()).toBe('Hello\n\n-- \nChess!');
+  await page.getByRole('button', { name: 'Formatting' }).click();
+  await from.selectOption({ index: 0 });
+  expect(await page.locator('.editor').innerText()).toMatch(/^Hello\s+--\s+Cleo, at home\s*$/);
+  await from.selectOption({ index: 1 });
+  await page.getByRole('button', { name: 'Formatting' }).click();
+  expect(await text.inputValue()).toMatch(/^Hello\s+--\s+Chess!\s*$/);
+  await text.fill('Hello\n\n-- \nChess, always!');
+  await from.selectOption({ index: 0 });
+  expect(await text.inputValue()).toBe('Hello\n\n-- \nChess, always!');
+  await page.context().close();
+});
+
 it('without the script a letter is attached to, saved and scheduled with plain buttons', async () => {
   const page = await logIn(await context(320, 'light', false), gateways[0]!, 'pen-ann');
   await page.goto(`${gateways[0]!}/mail/compose`);

@@ -15,7 +15,7 @@ import { EmbeddedConfigStore } from '../../storage-nodes/master/embedded-config-
 import { MasterServer } from '../../storage-nodes/master/server.ts';
 import type { FilePort } from '../../storage-nodes/log/files.ts';
 import type { Timing } from '../../storage-nodes/replication/state.ts';
-import { StorageNode, type Address } from '../../storage-nodes/node.ts';
+import { StorageNode, type Address, type StorageNodeOptions } from '../../storage-nodes/node.ts';
 
 const MIB = 1024 * 1024;
 export const SECRET = 'a secret for tests';
@@ -54,6 +54,8 @@ export type LocalStoreOptions = {
   readonly wallClock?: (id: string) => number;
   /** Hears every log line of a node, and of the master. */
   readonly onLine?: (node: string, line: string) => void;
+  /** Hears what a node's process would announce over NATS. */
+  readonly onCommitted?: StorageNodeOptions['onCommitted'];
 };
 
 export async function startLocalStore({
@@ -63,6 +65,7 @@ export async function startLocalStore({
   timing,
   wallClock,
   onLine,
+  onCommitted = () => {},
 }: LocalStoreOptions = {}): Promise<LocalStore> {
   const folder = await mkdtemp(join(tmpdir(), 'penncloud-store-'));
   const ports = await freePorts(4);
@@ -129,7 +132,7 @@ export async function startLocalStore({
         ...(scrubEveryMs !== undefined && { scrubEveryMs }),
         ...(timing && { timing }),
         ...(wallClock && { wallClock: () => wallClock(id) }),
-        onCommitted: () => {},
+        onCommitted,
         onConfiguration: () => {},
         onFatal: (error) => fatal.push(error),
       });

@@ -115,7 +115,6 @@
       return save(action);
     }
     takeEditor();
-    setOffset();
     leaving = true;
     clearTimeout(timer);
   });
@@ -299,34 +298,65 @@
       document.execCommand('createLink', false, address);
   }
 
-  /* Times: a clock on the wall needs its offset from UTC, which differs by date where clocks are changed. */
+  /* The signature follows From. One that was changed by hand stays. */
 
-  function setOffset() {
-    const at = field('at').value;
-    if (!at) return;
-    const minutes = -new Date(at).getTimezoneOffset();
-    const digits = (number) => String(Math.floor(Math.abs(number))).padStart(2, '0');
-    const offset = `${minutes < 0 ? '-' : '+'}${digits(minutes / 60)}:${digits(minutes % 60)}`;
-    const select = field('offset');
-    if (![...select.options].some(({ value }) => value === offset)) select.add(new Option(offset, offset));
-    select.value = offset;
+  field('from')?.addEventListener('change', (event) => {
+    const signatureOf = (id) =>
+      [...event.target.options].find(({ value }) => value === id)?.dataset.signature ?? '';
+    const [before, now] = [signatureOf(field('signed').value), signatureOf(event.target.value)];
+    if (editor) signEditor(before, now);
+    else plain.value = signedAnew(plain.value, before, now);
+    field('signed').value = event.target.value;
+  });
+
+  const signed = (signature) => (signature === '' ? '' : `\n\n-- \n${signature}`);
+
+  /** As the server does it where there is no script. */
+  function signedAnew(text, before, now) {
+    if (before === '') {
+      const at = text.search(/\n\n(?=[^\n]* wrote:\n>|-{5,})/);
+      return at < 0 ? text.trimEnd() + signed(now) : text.slice(0, at) + signed(now) + text.slice(at);
+    }
+    const old = signed(before);
+    const at = `${text}\n`.indexOf(`${old}\n`);
+    return at < 0 ? text : text.slice(0, at) + signed(now) + text.slice(at + old.length);
   }
 
+  function signEditor(before, now) {
+    const lines = (signature) => (signature === '' ? [] : ['', ...`-- \n${signature}`.split('\n')]);
+    const children = [...editor.children];
+    const written = children.map(({ textContent }) => textContent.replaceAll('\u00a0', ' ').trimEnd());
+    const old = lines(before).map((line) => line.trimEnd());
+    const at =
+      old.length === 0
+        ? children.length
+        : written.findIndex((_, i) => old.every((line, n) => written[i + n] === line));
+    if (at < 0) return;
+    const fresh = lines(now).map(lineOf);
+    if (at === children.length) editor.append(...fresh);
+    else children[at].before(...fresh);
+    for (const child of children.slice(at, at + old.length)) child.remove();
+  }
+
+  /* Times: by the clock in the account's zone, or, if none was chosen, in the browser's. */
+
+  const zone = (field('zone').value ||= new Intl.DateTimeFormat().resolvedOptions().timeZone);
+  document.getElementById('zone').textContent = `By the clock in ${zone}`;
+
   const choices = field('delay');
-  const local = (date) =>
-    new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  // In Swedish a date is written as ISO 8601 has it.
+  const today = new Date(`${new Intl.DateTimeFormat('sv-SE', { timeZone: zone }).format()}T00:00Z`);
   const morning = (days) => {
-    const date = new Date();
-    date.setDate(date.getDate() + days);
-    date.setHours(8, 0, 0, 0);
-    return date;
+    const date = new Date(today);
+    date.setUTCDate(date.getUTCDate() + days);
+    return `${date.toISOString().slice(0, 10)}T08:00`;
   };
-  const untilMonday = (8 - new Date().getDay()) % 7 || 7;
+  const untilMonday = (8 - today.getUTCDay()) % 7 || 7;
   for (const [words, days] of [
     ['Tomorrow at 8', 1],
     ['Monday at 8', untilMonday],
   ]) {
-    choices.add(new Option(words, `at:${local(morning(days))}`));
+    choices.add(new Option(words, `at:${morning(days)}`));
   }
   // A choice is only a way to fill in the time.
   choices.addEventListener('change', () => {

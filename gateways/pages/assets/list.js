@@ -4,7 +4,12 @@
  * tick is a checkbox of a form, and every key presses a button that is there.
  */
 
-const ticksIn = (root) => [...root.querySelectorAll('.messages input[name="c"]')];
+const linesIn = (root) => [...root.querySelectorAll('.messages li')];
+const tickOf = (line) => line.querySelector('input[name="c"]');
+/** What names a line in every copy of the list. */
+const keyOf = (line) => tickOf(line)?.value ?? line.querySelector('a')?.getAttribute('href');
+/** Of the lines that are there for the reader: not of one that is leaving. */
+const ticksIn = (root) => [...root.querySelectorAll('.messages li:not([hidden]) input[name="c"]')];
 
 /* What is ticked stays ticked when the list is fetched anew. */
 function keepTicks(old, fresh) {
@@ -51,8 +56,8 @@ function currentLine() {
 }
 
 function tickCurrent() {
-  const tick = currentLine()?.querySelector('input[name="c"]');
-  if (tick) tick.click();
+  const line = currentLine();
+  if (line) tickOf(line)?.click();
 }
 
 function starCurrent() {
@@ -65,9 +70,9 @@ function pressInList(key) {
   const button = document.querySelector(`[data-key="${key}"]`);
   if (!button) return;
   if (button.closest('[data-list]') && !ticksIn(document).some((tick) => tick.checked)) {
-    const tick = currentLine()?.querySelector('input[name="c"]');
-    if (!tick) return;
-    tick.checked = true;
+    const line = currentLine();
+    if (!line || !tickOf(line)) return;
+    tickOf(line).checked = true;
   }
   button.click();
 }

@@ -1,6 +1,7 @@
 /*
- * What the pages gain from a script: times in the reader's zone, lists that change by themselves, upload
- * progress and drag and drop, and keys. Without it every page works the same, one click slower.
+ * What the pages gain from a script: times in the reader's zone, upload progress, and keys; beside this file,
+ * parts that change by themselves (live.js), actions in place (in-place.js), and dragging (drag.js). Without it
+ * every page works the same, one click slower.
  */
 
 const storage = {
@@ -47,89 +48,6 @@ function writeTimes(root) {
     element.textContent = (element.dataset.form === 'list' ? short : whole).format(at);
     element.title = whole.format(at);
   }
-}
-
-/* Fragments: the part of a page that changes, fetched anew and put in its place. */
-
-let fetching = false;
-let again = false;
-
-async function refresh() {
-  if (fetching) {
-    again = true;
-    return;
-  }
-  if (!document.querySelector('[data-fragment="list"]')) return;
-  fetching = true;
-  try {
-    const url = new URL(location.href);
-    url.searchParams.set('fragment', 'list');
-    url.searchParams.delete('done');
-    const seen = document.querySelector('[data-seen]')?.dataset.seen;
-    if (seen) url.searchParams.set('seen', seen);
-    const answer = await fetch(url, { headers: { accept: 'text/html' } });
-    if (answer.ok && !answer.redirected) swap(await answer.text());
-  } catch {
-    // The next event, or the next connection, brings it.
-  } finally {
-    fetching = false;
-    if (again) {
-      again = false;
-      refresh();
-    }
-  }
-}
-
-function swap(html) {
-  const fresh = new DOMParser().parseFromString(html, 'text/html');
-  for (const part of fresh.querySelectorAll('[data-fragment]')) {
-    const old = document.querySelector(`[data-fragment="${part.dataset.fragment}"]`);
-    if (!old) continue;
-    writeTimes(part);
-    if (old.innerHTML === part.innerHTML) continue;
-    keepTicks(old, part);
-    const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
-    old.replaceChildren(...part.childNodes);
-    showAllTick(document);
-    if (focused) old.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-  }
-}
-
-/* Live: the server says that something changed. A hidden page lets go, and catches up when it is seen. */
-
-let source;
-
-function listen() {
-  if (source || document.hidden) return;
-  source = new EventSource(document.body.dataset.live);
-  // What was committed between the page and this connection, or while there was none, was not told.
-  source.addEventListener('hello', (event) => event.data === document.body.dataset.at || refresh());
-  source.addEventListener('changed', refresh);
-  source.addEventListener('error', () => document.dispatchEvent(new Event('gatewaylost')));
-}
-
-function letGo() {
-  source?.close();
-  source = undefined;
-}
-
-function startLive() {
-  if (document.body.dataset.live && document.querySelector('[data-fragment="list"]')) {
-    listen();
-    document.addEventListener('visibilitychange', () => {
-      if (document.hidden) return letGo();
-      listen();
-      refresh();
-    });
-    window.addEventListener('pagehide', letGo);
-    window.addEventListener('pageshow', (event) => {
-      if (!event.persisted) return;
-      listen();
-      refresh();
-    });
-  }
-  const every = Number(document.querySelector('[data-every]')?.dataset.every);
-  if (every) setInterval(() => document.hidden || refresh(), every);
 }
 
 /* Forms: a second click while the first is on its way does nothing, and a message half written is not lost. */
@@ -242,7 +160,7 @@ function press(key) {
 }
 
 function step(by) {
-  const links = [...document.querySelectorAll('.messages a')];
+  const links = [...document.querySelectorAll('.messages li:not([hidden]) a')];
   if (links.length === 0) return;
   const at = links.findIndex((link) => link === document.activeElement || link.getAttribute('aria-current'));
   const next = links[Math.min(Math.max(at + by, 0), links.length - 1)];
@@ -282,7 +200,9 @@ function startKeys() {
 
 writeTimes(document);
 startUploads();
+startInPlace();
 guardForms();
 startLive();
 startKeys();
 startList();
+startDrag();

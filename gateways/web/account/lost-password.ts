@@ -58,7 +58,10 @@ export function registerLostPassword(
         address: request.ip,
         known: pages.cookies.known(request, name),
       };
-      const wait = await reset(attempt, code, chosen, commandId);
+      const wait = await reset(attempt, code, chosen, {
+        commandId,
+        visitor: pages.cookies.read(request, 'pc_visitor'),
+      });
       if (wait === 'done') return await reply.redirect('/?reset=1', 303);
       if (wait === 'wrong')
         return show(request, reply, { status: 401, alert: 'Wrong username or recovery code.' });
@@ -78,7 +81,7 @@ export function registerLostPassword(
     attempt: Try,
     code: string,
     chosen: string,
-    commandId: string,
+    { commandId, visitor }: { commandId: string; visitor: string | undefined },
   ): Promise<'done' | 'wrong' | number> {
     const { name } = attempt;
     const owner = accountStream(name);
@@ -96,7 +99,7 @@ export function registerLostPassword(
     try {
       if (!exists || codeHash === undefined) throw wrong;
       await pages.send(
-        { actor: 'anonymous', sessionHash: '' },
+        { actor: 'anonymous', sessionHash: '', visitor },
         {
           // Its own for this name: an id that was accepted for something else must not look like success.
           id: `${commandId}-reset-${name}`,

@@ -38,7 +38,7 @@ export function registerSignUp(app: FastifyInstance, pages: Pages, passwords: Pa
       const { name, displayName, password } = newAccount(fields);
       const passwordHash = await passwords.hash(password);
       await pages.send(
-        { actor: 'anonymous', sessionHash: '' },
+        { actor: 'anonymous', sessionHash: '', visitor: pages.cookies.read(request, 'pc_visitor') },
         {
           id: commandId,
           stream: accountStream(name),

@@ -8,12 +8,11 @@ import type { FastifyInstance } from 'fastify';
 import type { CommitNotice } from '../../../storage-nodes/client/notices.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { PageRefusal } from '../../pages/refusals.ts';
+import { ChangedRows } from './changed-rows.ts';
 
 const HEARTBEAT_MS = 15_000;
 /** After so many heartbeats the session is checked again: one that was ended elsewhere stops hearing. */
 const CHECK_EVERY = 4;
-/** Notices of one burst become one event. */
-const GATHER_MS = 60;
 const STREAMS_MAX = 2000;
 
 export function registerLive(app: FastifyInstance, pages: Pages): void {
@@ -46,20 +45,9 @@ export function registerLive(app: FastifyInstance, pages: Pages): void {
     });
     raw.write('retry: 2000\n\n');
 
-    const rows = new Set<string>();
-    let gathering: NodeJS.Timeout | undefined;
-    const tell = (row: string) => {
-      rows.add(row);
-      gathering ??= setTimeout(() => {
-        gathering = undefined;
-        // A reader that does not keep up gets the next one: nothing piles up.
-        if (raw.writableNeedDrain) return;
-        raw.write(`event: changed\ndata: ${JSON.stringify([...rows].slice(0, 50))}\n\n`);
-        rows.clear();
-      }, GATHER_MS);
-    };
+    const changed = new ChangedRows(raw);
     const stopListening = notices.onCommitted((notice) => {
-      for (const row of rowsOf(notice, visit.stream)) tell(row);
+      for (const row of rowsOf(notice, visit.stream)) changed.tell(row);
     });
     // Read once listening has begun: a page of an older state than this fetches anew.
     void pages.visits.find(request).then(
@@ -69,7 +57,7 @@ export function registerLive(app: FastifyInstance, pages: Pages): void {
     let beats = 0;
     const heartbeat = setInterval(() => {
       raw.write(':\n\n');
-      if (!notices.connected()) tell('');
+      if (!notices.connected()) changed.tell('');
       if (++beats % CHECK_EVERY === 0) void stillOpen().then((yes) => yes || end());
     }, HEARTBEAT_MS);
     const stillOpen = () =>
@@ -80,7 +68,7 @@ export function registerLive(app: FastifyInstance, pages: Pages): void {
     const end = () => {
       stopListening();
       clearInterval(heartbeat);
-      clearTimeout(gathering);
+      changed.stop();
       open.delete(end);
       raw.end();
     };

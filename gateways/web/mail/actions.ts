@@ -62,6 +62,18 @@ export function folderActions(folder: Folder): ShownAction[] {
   }));
 }
 
+/** Of an open conversation: one button reads or unreads it. */
+export function conversationActions(folder: Folder): (ShownAction & { isToggle: boolean })[] {
+  return folderActions(folder)
+    .filter(({ name }) => name !== 'read')
+    .map((action) => ({ ...action, isToggle: action.name === 'unread' }));
+}
+
+export function readToggle(isUnread: boolean): ShownAction {
+  const name = isUnread ? 'read' : 'unread';
+  return { name, words: ACTIONS[name].words, icon: ACTIONS[name].icon };
+}
+
 const KEYS: Partial<Record<ActionName, string>> = { archive: 'e', trash: '#', gone: '#' };
 
 export function listActions(folder: Folder, total: number) {

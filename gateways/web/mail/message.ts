@@ -13,7 +13,7 @@ import { readMessage } from '../../message/read-message.ts';
 import { newCommandId } from '../../pages/command-ids.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { cellOf } from '../../pages/visit.ts';
-import { folderActions } from './actions.ts';
+import { conversationActions, readToggle } from './actions.ts';
 import { doneWords } from './done-words.ts';
 import { listData } from './folder.ts';
 import { folderQuery, LINES_PER_PAGE, linesFrom, lineView } from './folder-list.ts';
@@ -87,7 +87,8 @@ async function showMessage(
       answers: answersTo(shown, meta, messages),
       canBlock: meta.via !== 'sent' && meta.from.address !== '',
       waiting: folder === 'outbox' ? { dueAt: meta.dueAt } : undefined,
-      buttons: folderActions(folder).filter(({ name }) => name !== 'read'),
+      buttons: conversationActions(folder),
+      toggle: readToggle(false),
       targets: moveTargets(mailbox, folder),
       canSnooze: folder === 'inbox' || folder === 'archive' || folder === 'snoozed',
     },
@@ -111,10 +112,16 @@ async function showBeside(
   return pages.showFragment(request, reply, {
     title: 'Conversation',
     template: 'web/mail/live-message.hbs',
+    ...doneWords(request.query),
     data: {
+      ...listData(folder),
       folders: sidebar(mailbox, folder),
       list: { rows: lines.map((line) => lineView(line, folder, meta.thread)) },
       newer: newer && { url: `/mail/${newer.folder}/${newer.id}` },
+      id: meta.id,
+      url: `/mail/${folder}/${meta.id}`,
+      starred: placed.place.starred,
+      toggle: readToggle(shown.some(({ read }) => !read)),
     },
   });
 }

@@ -3,6 +3,7 @@ import type { Address } from '../../message/addresses.ts';
 import type { ReadableMessage } from '../../message/read-message.ts';
 import { timeInWords } from '../../pages/wording.ts';
 import { NOTHING_TYPED, type Attachment, type Typed } from './draft-content.ts';
+import { signed } from './signatures.ts';
 
 /** What of the other message is quoted. */
 const QUOTED_CHARS_MAX = 100_000;
@@ -72,11 +73,6 @@ export function forwarded(
     ...{ name, type, size, index },
     message: given.id,
   }));
-}
-
-/** RFC 3676 §4.3: two hyphens and a space announce a signature. */
-function signed(signature: string): string {
-  return signature === '' ? '' : `\n\n-- \n${signature}`;
 }
 
 export function threadOf({ headers }: ReadableMessage): { inReplyTo?: string; references?: string[] } {

@@ -7,7 +7,7 @@ import { mailboxFrom, mailboxQueries, sidebar } from '../mail/sidebar.ts';
 import { keyOf, type Attachment, type Typed } from './draft-content.ts';
 import { DELAYS, OFFSETS } from './send-times.ts';
 import { writersOf } from './sender.ts';
-import type { DraftKeys } from './written-form.ts';
+import { signedAs, type DraftKeys } from './written-form.ts';
 
 export type Shown = {
   readonly typed: Typed;
@@ -20,7 +20,7 @@ export type Shown = {
   readonly refusal?: { readonly title: string; readonly status: number; readonly message: string };
   /** The draft as another window saved it. */
   readonly other?: string;
-  /** What was chosen for "send later". */
+  /** The form that was refused. */
   readonly when?: Readonly<Record<string, unknown>>;
   readonly query?: Readonly<Record<string, unknown>>;
 };
@@ -42,12 +42,14 @@ export async function showCompose(
     ...(refusal && { status: refusal.status, alert: refusal.message }),
     data: {
       ...typed,
-      writers: writers.map(({ id, address, displayName }) => ({
+      writers: writers.map(({ id, address, displayName, signature }) => ({
         id,
+        signature,
         words: displayName === '' ? address : `${displayName} <${address}>`,
         chosen: id === typed.from,
       })),
       severalWriters: writers.length > 1,
+      signedAs: signedAs(shown.when ?? {}) ?? typed.from,
       folders: sidebar(mailboxFrom(visit.results), keys.revision > 0 ? 'drafts' : undefined),
       copies: typed.cc !== '' || typed.bcc !== '',
       focus: typed.to === '' ? 'to' : 'text',
@@ -65,6 +67,7 @@ export async function showCompose(
       later: {
         open: at !== '' || delay !== '',
         at,
+        zone: visit.profile.zone ?? '',
         delays: DELAYS.map(({ value, words }) => ({ value, words, chosen: value === delay })),
         offsets: OFFSETS.map((value) => ({ value, chosen: value === (offset || '+00:00') })),
       },

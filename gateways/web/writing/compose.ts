@@ -15,13 +15,16 @@ import { badField, PageRefusal, tell } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
 import { entryOf } from '../mail/actions.ts';
 import { showCompose, type Shown } from './compose-page.ts';
-import { NOTHING_TYPED, type Attachment } from './draft-content.ts';
+import { NOTHING_TYPED, type Attachment, type Typed } from './draft-content.ts';
 import { discardDraft, DraftConflict, readDraft, saveDraft, type StoredDraft } from './drafts.ts';
 import { readRecipients } from './recipients.ts';
 import { chosenTime } from './send-times.ts';
+import { writersOf } from './sender.ts';
 import { onItsWay, outgoingId, sendDraft } from './sending.ts';
+import { signedAnew } from './signatures.ts';
 import { forwardedOf, started } from './start.ts';
 import {
+  signedAs,
   draftKeys,
   forwardedBy,
   readForm,
@@ -72,7 +75,10 @@ async function act(
   const action = typeof fields['action'] === 'string' ? fields['action'] : 'send';
   const keys = draftKeys(fields, visit, commandId);
   // The script sends a file alone: what was typed is saved apart.
-  const typed = fields['subject'] === undefined && action !== 'send' ? undefined : typedOf(fields);
+  const typed =
+    fields['subject'] === undefined && action !== 'send'
+      ? undefined
+      : await signedAsSender(pages, visit, fields, typedOf(fields));
   const sends = action === 'send' || action === 'later';
   if (sends && typed !== undefined) {
     const repeated = await onItsWay(pages.deps.store, visit.stream, outgoingId(visit, commandId, typed));
@@ -97,6 +103,16 @@ async function act(
   }
   const done = action === 'save' ? '&done=draft' : '';
   return reply.redirect(`/mail/compose?draft=${keys.draftId}${done}`, 303);
+}
+
+/** Without the script, the signature of an identity that was chosen comes with the form. */
+async function signedAsSender(pages: Pages, visit: Visit, fields: Fields, typed: Typed): Promise<Typed> {
+  const shown = signedAs(fields);
+  if (shown === undefined || shown === typed.from || typed.html !== '') return typed;
+  const writers = await writersOf(pages, visit);
+  const [before, now] = [shown, typed.from].map((one) => writers.find(({ id }) => id === one));
+  if (before === undefined || now === undefined) return typed;
+  return { ...typed, text: signedAnew(typed.text, before.signature, now.signature) };
 }
 
 async function send(

@@ -1,13 +1,16 @@
 /**
  * When a message goes out: at once (with some seconds to take it back), after a while, or at a time of one's
- * own. A time of one's own is what a clock on a wall shows, and so comes with the clock's offset from UTC; a
- * browser's script fills that in.
+ * own. A time of one's own is what a clock on a wall shows: in the zone in which the account's dates are written;
+ * if none was chosen, in the browser's, which its script names, or else with an offset from UTC.
  */
 import { field, type Fields } from '../../pages/form.ts';
 import { badField } from '../../pages/refusals.ts';
+import { isZone } from '../../pages/wording.ts';
+import { clockAfterSkip, isWallTime, momentIn } from './wall-time.ts';
 
 const HOUR_MS = 3_600_000;
 const DAYS_MAX = 366;
+const ZONE_BYTES_MAX = 100;
 
 export const DELAYS: readonly { readonly value: string; readonly words: string; readonly ms: number }[] = [
   { value: '1h', words: 'In one hour', ms: HOUR_MS },
@@ -42,10 +45,20 @@ function delayed(delay: unknown, now: number): number {
 }
 
 function wallTime(own: string, fields: Fields): number {
+  if (!isWallTime(own)) throw badField('Date and time must look like 2026-12-24T18:00.');
+  const zone = field(fields, 'zone', { label: 'Time zone', bytesMax: ZONE_BYTES_MAX });
+  if (zone === '') return atOffset(own, fields);
+  if (!isZone(zone)) throw badField(`The time zone “${zone}” is not known here: choose one for your dates.`);
+  const time = momentIn(zone, own);
+  if (time !== undefined) return time;
+  const [day, clock] = own.split('T');
+  throw badField(
+    `On ${day} clocks in ${zone} are put forward and never show ${clock}: choose ${clockAfterSkip(zone, own)}, or another time.`,
+  );
+}
+
+function atOffset(own: string, fields: Fields): number {
   const offset = field(fields, 'offset', { label: 'UTC offset', bytesMax: 10 });
   if (!OFFSETS.includes(offset)) throw badField('UTC offset must be one of the list, such as +01:00.');
-  const shape = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2})?$/;
-  const time = shape.test(own) ? Date.parse(`${own}${offset}`) : Number.NaN;
-  if (Number.isNaN(time)) throw badField('Date and time must look like 2026-12-24T18:00.');
-  return time;
+  return Date.parse(`${own}${offset}`);
 }

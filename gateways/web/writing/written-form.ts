@@ -153,6 +153,11 @@ function body(text: string, html: string): { text: string; html: string } {
   return clean !== '' && isUntouched ? { text: plain, html: clean } : { text, html: '' };
 }
 
+/** The identity whose signature stands in the text, as the form was shown; undefined if it does not say. */
+export function signedAs({ signed }: Fields): string | undefined {
+  return typeof signed === 'string' && Buffer.byteLength(signed) <= FROM_BYTES_MAX ? signed : undefined;
+}
+
 function isMessageId(id: unknown): id is string {
   return typeof id === 'string' && /^[a-z2-7]{26}(?:-in)?$/.test(id);
 }

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { Attempts } from '../../../gateways/pages/attempts.ts';
 import {
+  boundId,
   commandExpiry,
   idFrom,
   isCommandId,
@@ -91,6 +92,22 @@ describe('command ids', () => {
     expect(
       [shown, shown + week - 1, shown + week, shown - 3_600_000].map((now) => isCurrent(id, now)),
     ).toEqual([true, true, false, false]);
+  });
+
+  test('reach the store bound to who sends them, and expire as they were issued', () => {
+    const id = newCommandId();
+    const sent = boundId(id, ['alice', '', '~user/alice']);
+    expect(boundId(id, ['alice', '', '~user/alice'])).toBe(sent);
+    expect(isCommandId(sent)).toBe(true);
+    expect(commandExpiry(sent)).toBe(commandExpiry(id));
+    for (const other of [
+      ['bob', '', '~user/alice'],
+      ['alice', '', '~user/bob'],
+      ['alice', 'v', '~user/alice'],
+    ]) {
+      expect(boundId(id, other)).not.toBe(sent);
+    }
+    expect(boundId(`${id}-1`, ['alice', '', '~user/alice'])).not.toBe(sent);
   });
 
   test('give what a form creates the same id each time it is sent, and each account and purpose its own', () => {
