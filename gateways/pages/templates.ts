@@ -21,6 +21,8 @@ const PARTIALS: Readonly<Record<string, string>> = {
   'list-form': 'web/mail/list-form.hbs',
   'search-box': 'web/mail/search/search-box.hbs',
   'one-message': 'web/mail/one-message.hbs',
+  away: 'web/mail/vacation/away.hbs',
+  'away-words': 'web/mail/vacation/away-words.hbs',
   attachments: 'web/mail/attachments.hbs',
   attachment: 'web/mail/attachment.hbs',
   invitation: 'web/mail/invitation.hbs',
