@@ -76,7 +76,7 @@ describe('somebody who is away', () => {
       303,
       expect.stringMatching(/done=awayOn&undo=/),
     ]);
-    expect(await lineOf(alma)).toBe('Out-of-office replies are on. Change');
+    expect(await lineOf(alma)).toBe('Out-of-office replies are on.');
     alma.moveTo(house.gateways[1]);
     expect(formOn(await alma.get(PAGE), PAGE)).toMatchObject({
       text: 'I am in the mountains.\nBack on Monday. Grüße',
@@ -170,7 +170,7 @@ describe('somebody who is away', () => {
     expect(off.headers.location).toMatch(/^\/mail\/inbox\?done=awayOff&undo=/);
     expect(await lineOf(alma)).toBeUndefined();
     await undo(alma, off);
-    expect(await lineOf(alma)).toBe('Out-of-office replies are on. Change');
+    expect(await lineOf(alma)).toBe('Out-of-office replies are on.');
     const page = await alma.get('/mail/inbox');
     await alma.submit('/mail/inbox', `${PAGE}/off`);
     const again = await alma.post(`${PAGE}/off`, formOn(page, `${PAGE}/off`));
@@ -189,14 +189,14 @@ describe('the days of an absence', () => {
     expect((await save(hana, { ...away('x'), first: '2090-12-24', last: '2091-01-06' })).statusCode).toBe(
       303,
     );
-    expect(await lineOf(hana)).toBe('Out-of-office replies begin on 24. Dezember 2090. Change');
+    expect(await lineOf(hana)).toBe('Out-of-office replies begin on 24. Dezember 2090.');
     await write(bert, 'hana@penncloud.test', 'Too early');
     expect(await replyOn(hana, 'Too early')).toBeUndefined();
   });
 
   test('end at midnight in the account’s time zone, and are shown as they were chosen', async () => {
     await save(hana, { ...away('x'), first: '2020-01-01', last: '2091-01-06' });
-    expect(await lineOf(hana)).toBe('Out-of-office replies are on until 6. Januar 2091. Change');
+    expect(await lineOf(hana)).toBe('Out-of-office replies are on until 6. Januar 2091.');
     const page = await hana.get(PAGE);
     expect(formOn(page, PAGE)).toMatchObject({ first: '2020-01-01', last: '2091-01-06' });
     expect(page.body).toContain('Pacific/Auckland');
