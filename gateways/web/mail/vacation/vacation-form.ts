@@ -50,7 +50,7 @@ export function zoneOf({ profile }: Visit): string {
 }
 
 /** Tells one setting from another, so that a form says which one it was made on. */
-export function digestOf(settings: VacationSettings | undefined): string {
+export function settingsDigest(settings: VacationSettings | undefined): string {
   if (settings === undefined) return '';
   return createHash('sha256').update(encodeVacation(settings)).digest('hex');
 }

@@ -14,7 +14,7 @@ import { doneWords } from '../done-words.ts';
 import { saidOf } from '../rules/rule-list.ts';
 import { mailboxFrom, mailboxQueries, MAILBOX_QUERIES, sidebar, type Mailbox } from '../sidebar.ts';
 import { awayNow, vacationFrom, vacationQuery } from './away.ts';
-import { digestOf, settingsFrom, valuesOf, valuesTyped, zoneOf, type Values } from './vacation-form.ts';
+import { settingsDigest, settingsFrom, valuesOf, valuesTyped, zoneOf, type Values } from './vacation-form.ts';
 
 type Opened = {
   readonly visit: Visit;
@@ -62,8 +62,9 @@ async function save(pages: Pages, request: FastifyRequest, reply: FastifyReply):
     const settings = settingsFrom(pages, visit, fields, Date.now());
     const done = settings.on ? 'awayOn' : 'awayOff';
     // Sent twice, or already so.
-    if (digestOf(settings) === digestOf(before)) return await reply.redirect(`${PAGE}?done=${done}`, 303);
-    if (fields['seen'] !== digestOf(before))
+    if (settingsDigest(settings) === settingsDigest(before))
+      return await reply.redirect(`${PAGE}?done=${done}`, 303);
+    if (fields['seen'] !== settingsDigest(before))
       throw new PageRefusal(409, 'Changed elsewhere', CHANGED_ELSEWHERE);
     const accepted = await change(pages, visit, { commandId, settings, before });
     return await reply.redirect(`${PAGE}?${saidOf(done, accepted)}`, 303);
@@ -121,7 +122,7 @@ async function show(
       folders: sidebar(mailbox, undefined),
       form: values,
       // After a refusal the present one has been told of: what is saved now replaces it.
-      seen: digestOf(settings),
+      seen: settingsDigest(settings),
       away: awayNow(settings, locale, Date.now()),
       zone: zoneOf(visit).replaceAll('_', ' '),
       isZoneChosen: zone !== '',

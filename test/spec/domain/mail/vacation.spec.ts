@@ -1,5 +1,4 @@
 /** Who is away answers what comes in: whom, how often, and whom never. */
-import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../../../domain/decider.ts';
 import { encodeAnswerable } from '../../../../domain/mail/answerable.ts';
@@ -10,48 +9,20 @@ import { decodeWords, encodeWords, NO_WORDS } from '../../../../domain/mail/word
 import { accountStream } from '../../../../domain/streams.ts';
 import { metaCell } from '../../../../projections/keys.ts';
 import { readMessageMeta } from '../../../../projections/message.ts';
+import { away, comes, hashOf, isAnswered, stranger } from '../../absence.ts';
 import { ALICE, BOB, id, RAW, summary } from '../../given.ts';
 import { InMemoryShell, START, type Outcome, type Part } from '../../in-memory-shell.ts';
-import { AWAY, codeOf, DAY, eventsOf, HOUR, Mailbox, named, rule } from '../../mailbox.ts';
+import { AWAY, codeOf, DAY, eventsOf, HOUR, type Mailbox, named, rule } from '../../mailbox.ts';
 
 const CAROL = accountStream('carol');
 
-function away(more: Partial<VacationSettings> = {}): Mailbox {
-  const mailbox = new Mailbox();
-  expect(eventsOf(mailbox.setVacation({ ...AWAY, ...more }))).toEqual(['mail.VacationChanged']);
-  return mailbox;
-}
-
-type From = { readonly address?: string; readonly account?: string | null; readonly words?: Part };
-
-/** Something comes in that may be answered; by default from bob, who has an account here. */
-function comes(mailbox: Mailbox, number: number, from: From = {}, time?: number): Outcome {
-  const { address = 'bob@penncloud.test', account = 'bob', words = encodeWords(NO_WORDS) } = from;
-  const how = encodeAnswerable({
-    address,
-    messageId: '<lunch@penncloud.test>',
-    references: ['<first@penncloud.test>'],
-  });
-  const sender = hashOf(address);
-  const data: Json = {
-    messageId: id(number),
-    via: 'smtp',
-    ids: [named(1), named(2)],
-    answer: { sender, account },
-  };
-  return mailbox.do('ReceiveMessage', data, [RAW, summary(), words, how], time === undefined ? {} : { time });
-}
-
-const hashOf = (address: string) => createHash('sha256').update(address).digest('base64url').slice(0, 22);
-const stranger = (n: number): From => ({ address: `stranger${n}@elsewhere.example`, account: null });
-const isAnswered = (outcome: Outcome) => eventsOf(outcome).includes('mail.VacationReplied');
 const replyOf = (outcome: Outcome) =>
   'events' in outcome
     ? (outcome.events.find(({ type }) => type === 'mail.VacationReplied') as VacationReplied | undefined)
         ?.data
     : undefined;
-/** The newest message that this account has. */
-function inboxOf(mailbox: Mailbox, owner: string) {
+/** All messages that this account has. */
+function messagesOf(mailbox: Mailbox, owner: string) {
   const rows = mailbox.shell.rows(`${owner}/mail/message/`);
   return rows.map((row) => {
     const messageId = row.slice(row.lastIndexOf('/') + 1);
@@ -70,7 +41,7 @@ describe('a message that comes in while its recipient is away', () => {
     const seq = mailbox.shell.log.length;
     mailbox.shell.settleAll();
     mailbox.shell.settleReactions(seq);
-    const [answer, ...more] = inboxOf(mailbox, BOB);
+    const [answer, ...more] = messagesOf(mailbox, BOB);
     expect(more).toEqual([]);
     expect(answer).toMatchObject({
       from: { name: 'Alice', address: 'alice@penncloud.test' },
@@ -117,7 +88,7 @@ describe('a message that comes in while its recipient is away', () => {
       body: ['i', 'am', 'away', 'back', 'soon'],
     });
     mailbox.shell.settleAll();
-    const answer = inboxOf(mailbox, BOB).find(({ subject }) => subject === 'Auto: Lunch');
+    const answer = messagesOf(mailbox, BOB).find(({ subject }) => subject === 'Auto: Lunch');
     expect(answer?.thread).toBe(id(50));
   });
 
@@ -125,7 +96,7 @@ describe('a message that comes in while its recipient is away', () => {
     const mailbox = away({ subject: 'On holiday' });
     comes(mailbox, 1);
     mailbox.shell.settleAll();
-    expect(inboxOf(mailbox, BOB)[0]?.subject).toBe('On holiday');
+    expect(messagesOf(mailbox, BOB)[0]?.subject).toBe('On holiday');
   });
 
   it('is answered also if a rule keeps it in another folder, or marks it', () => {
@@ -238,8 +209,8 @@ describe('people who write again', () => {
     );
     for (const number of [1, 2, 3]) comes(mailbox, number);
     mailbox.shell.settleAll();
-    expect(inboxOf(mailbox, BOB).map(({ subject }) => subject)).toEqual(['Auto: Lunch']);
-    expect(inboxOf(mailbox, ALICE)).toHaveLength(3);
+    expect(messagesOf(mailbox, BOB).map(({ subject }) => subject)).toEqual(['Auto: Lunch']);
+    expect(messagesOf(mailbox, ALICE)).toHaveLength(3);
     expect(mailbox.shell.pending()).toEqual([]);
   });
 });
@@ -298,7 +269,7 @@ describe('a message that is written here', () => {
     });
     eventsOf(write(mailbox, { recipients: ['alice', 'carol'] }, [...five, how]));
     mailbox.shell.settleAll();
-    const answers = inboxOf(mailbox, BOB).filter(({ via }) => via === 'local');
+    const answers = messagesOf(mailbox, BOB).filter(({ via }) => via === 'local');
     expect(answers.map(({ from }) => from.address)).toEqual(['alice@penncloud.test']);
   });
 
@@ -307,7 +278,7 @@ describe('a message that is written here', () => {
     const data = { recipients: ['alice'], outside: 1, dueAt: START + HOUR };
     eventsOf(write(mailbox, data, [...five, '["x@far.example"]', how]));
     mailbox.shell.advance(START + 2 * HOUR);
-    expect(inboxOf(mailbox, BOB).map(({ subject, via }) => [subject, via])).toContainEqual([
+    expect(messagesOf(mailbox, BOB).map(({ subject, via }) => [subject, via])).toContainEqual([
       'Auto: Lunch',
       'local',
     ]);
@@ -345,55 +316,6 @@ describe('a message that is written here', () => {
     ],
   ])('is refused %s', (_what, given, parts) => {
     expect(codeOf(write(away(), { recipients: ['alice'], answer: given }, parts))).toBe('Malformed');
-  });
-});
-
-describe('the setting', () => {
-  it('is refused if it is not the seen one that would be replaced', () => {
-    const mailbox = away();
-    expect(codeOf(mailbox.setVacation({ ...AWAY, on: false }, new Uint8Array()))).toBe('ChangedSince');
-    expect(isAnswered(comes(mailbox, 1))).toBe(true);
-  });
-
-  it('is undone by its parts turned round, to nothing at all in the end', () => {
-    const mailbox = away();
-    const set = mailbox.shell.log.at(-1)!.parts;
-    expect(eventsOf(mailbox.do('ChangeVacation', {}, [set[1]!, set[0]!]))).toEqual(['mail.VacationChanged']);
-    expect(isAnswered(comes(mailbox, 1))).toBe(false);
-    expect(eventsOf(mailbox.setVacation(AWAY))).toHaveLength(1);
-    expect(eventsOf(mailbox.setVacation(AWAY))).toEqual([]);
-    expect(isAnswered(comes(mailbox, 2))).toBe(true);
-  });
-
-  it.each<[string, Partial<VacationSettings> | { readonly [name: string]: unknown }]>([
-    ['no text', { text: ' \n' }],
-    ['too long a text', { text: 'é'.repeat(5000) }],
-    ['a subject of two lines', { subject: 'a\r\nBcc: b@c' }],
-    ['no interval', { everyDays: 0 }],
-    ['an endless interval', { everyDays: 32 }],
-    ['an end before its beginning', { from: START, until: START }],
-    ['a day that is none', { first: 'tomorrow' }],
-    ['a name with a line break', { name: 'A\nB' }],
-    ['an address that is none', { address: 'alice' }],
-    ['half a character', { text: '\ud800' }],
-    ['a property more', { more: 1 }],
-  ])('with %s is refused', (_what, more) => {
-    const parts = [JSON.stringify({ ...AWAY, ...more }), ''];
-    expect(codeOf(new Mailbox().do('ChangeVacation', {}, parts))).toBe('Malformed');
-  });
-
-  it('that was erased answers nobody, and can be set again', () => {
-    const mailbox = new Mailbox();
-    const data = { on: true, from: null, until: null, startsOver: true };
-    mailbox.shell.append({
-      stream: ALICE,
-      time: START,
-      events: [{ type: 'mail.VacationChanged', version: 1, data }],
-      parts: [{ erased: 300 }, { erased: 0 }],
-    });
-    expect(isAnswered(comes(mailbox, 1))).toBe(false);
-    expect(eventsOf(mailbox.setVacation(AWAY))).toHaveLength(1);
-    expect(isAnswered(comes(mailbox, 2))).toBe(true);
   });
 });
 
