@@ -51,7 +51,13 @@ export type DecideContext = {
 };
 
 export type Decision =
-  { readonly events: readonly DomainEvent[]; readonly reply?: Json } | { readonly rejection: Rejection };
+  | {
+      readonly events: readonly DomainEvent[];
+      readonly reply?: Json;
+      /** Content that the decision itself has made: parts of the entry, behind those of the command. */
+      readonly parts?: readonly Uint8Array[];
+    }
+  | { readonly rejection: Rejection };
 
 /** The slices asked for; a slice that does not exist is undefined. */
 export type Slices = (key: StateKey) => Json | undefined;

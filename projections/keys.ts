@@ -15,6 +15,7 @@
  *   <owner>/mail/draft/<id>          content, revision
  *   <owner>/mail/bulks               <bulk id>
  *   <owner>/mail/rules               list
+ *   <owner>/mail/vacation            settings
  *   <owner>/mail/docs                <doc>               messages by their number in the search index, newest first
  *   <owner>/mail/doc-states          <segment>           newest first
  *   <owner>/mail/fresh-words         <doc>               words of messages of the segment that is not full
@@ -104,6 +105,11 @@ export const bulkCell = (owner: string, bulkId: string): CellKey => ({
 });
 
 export const rulesCell = (owner: string): CellKey => ({ row: `${owner}/mail/rules`, column: 'list' });
+
+export const vacationCell = (owner: string): CellKey => ({
+  row: `${owner}/mail/vacation`,
+  column: 'settings',
+});
 
 export const wordsCell = (owner: string, messageId: string): CellKey => ({
   row: messageRow(owner, messageId),
@@ -257,6 +263,7 @@ export type RowName =
         | 'own folders'
         | 'bulks'
         | 'rules'
+        | 'vacation'
         | 'docs'
         | 'doc states'
         | 'fresh words'
@@ -300,6 +307,8 @@ function parseAccountRow(account: string, row: string): RowName | undefined {
       return { kind: 'bulks', account };
     case 'mail/rules':
       return { kind: 'rules', account };
+    case 'mail/vacation':
+      return { kind: 'vacation', account };
     case 'mail/docs':
       return { kind: 'docs', account };
     case 'mail/doc-states':

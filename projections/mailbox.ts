@@ -23,7 +23,10 @@ const SNIPPET_CHARACTERS_MAX = 140;
 const WHO_CHARACTERS_MAX = 60;
 const PROBLEM_CHARACTERS_MAX = 200;
 
-type Heard = Exclude<MailEvent, { readonly type: `mail.${'Folder' | 'Bulk' | 'Rules' | 'Spam'}${string}` }>;
+type Heard = Exclude<
+  MailEvent,
+  { readonly type: `mail.${'Folder' | 'Bulk' | 'Rules' | 'Vacation' | 'Spam'}${string}` }
+>;
 const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.MessageReceived',
   'mail.MessageSent',

@@ -16,6 +16,7 @@ import type {
   MessagesDeleted,
   MessageSent,
   SendingCancelled,
+  VacationReplied,
   Via,
 } from '../domain/mail/events.ts';
 import { settledDelivery, type ReactionSettled } from '../domain/mail/settled.ts';
@@ -59,7 +60,12 @@ export type MessageMeta = MailSummary & {
   readonly dueAt?: Time;
   /** One's own messages only: by the recipient's account name, or address elsewhere. */
   readonly delivery?: { readonly [recipient: string]: DeliveryState };
+  /** It was answered because its recipient is away. */
+  readonly reply?: VacationReply;
 };
+
+/** 'queued': the answer waits to be taken to another system. */
+export type VacationReply = { readonly to: string; readonly state: 'sent' | 'queued' };
 
 export type DraftRevision = { readonly revision: number; readonly savedAt: Time };
 
@@ -84,6 +90,7 @@ const meta = cellFormat<MessageMeta>(
     problem: optional(text),
     dueAt: optional(natural),
     delivery: optional(mapOf((value, path) => text(value, path) as DeliveryState)),
+    reply: optional(record<VacationReply>({ to: text, state: oneOf('sent', 'queued') })),
   }),
 );
 const revision = cellFormat<DraftRevision>('a draft', record({ revision: natural, savedAt: natural }));
@@ -100,6 +107,7 @@ type Heard =
   | SendingCancelled
   | DraftSaved
   | MessagesDeleted
+  | VacationReplied
   | ReactionSettled;
 const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.MessageReceived',
@@ -109,6 +117,7 @@ const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.SendingCancelled',
   'mail.DraftSaved',
   'mail.MessagesDeleted',
+  'mail.VacationReplied',
   'platform.ReactionSettled',
   ...EARLIER_TYPES,
 ];
@@ -119,7 +128,9 @@ export const messageProjection: Projection = {
 
   priors(given: DomainEvent, entry) {
     const event = heard(given);
-    if (event.type === 'mail.MessageReleased') return [metaCell(entry.stream, event.data.messageId)];
+    if (event.type === 'mail.MessageReleased' || event.type === 'mail.VacationReplied') {
+      return [metaCell(entry.stream, event.data.messageId)];
+    }
     if (event.type !== 'platform.ReactionSettled') return [];
     const delivery = settledDelivery(event);
     return delivery ? [metaCell(entry.stream, delivery.messageId)] : [];
@@ -155,6 +166,12 @@ export const messageProjection: Projection = {
       }
       case 'mail.MessagesDeleted':
         return event.data.members.flatMap(({ id }) => without(owner, id));
+      case 'mail.VacationReplied': {
+        const { messageId, account, part } = event.data;
+        const to = decodeSummary(content.bytes(part + 1)).to[0]?.address ?? '';
+        const reply: VacationReply = { to, state: account === null ? 'queued' : 'sent' };
+        return changed(messageId, entry, prior, (before) => ({ ...before, reply }));
+      }
       case 'platform.ReactionSettled':
         return settled(event, entry, prior);
       case 'mail.MessagesChanged':
@@ -196,10 +213,10 @@ function deliveryOf(
     case 'mail.DraftSaved':
       return {};
     case 'mail.MessageSent':
-      return { delivery: states(event.data.recipients, outside(content), 'pending', 'queued') };
+      return { delivery: states(event.data.recipients, outside(event, content), 'pending', 'queued') };
     case 'mail.MessageScheduled': {
       const { recipients, dueAt } = event.data;
-      return { delivery: states(recipients, outside(content), 'scheduled', 'scheduled'), dueAt };
+      return { delivery: states(recipients, outside(event, content), 'scheduled', 'scheduled'), dueAt };
     }
   }
 }
@@ -217,8 +234,9 @@ function states(
 }
 
 /** The addresses of part 5; none if it is gone or is not such a list. */
-function outside(content: Content): string[] {
-  const list = content.count > 5 ? decodeText(content.bytes(5)) : undefined;
+function outside({ data }: MessageSent | MessageScheduled, content: Content): string[] {
+  const hasList = content.count > 5 && data.answer?.part !== 5;
+  const list = hasList ? decodeText(content.bytes(5)) : undefined;
   if (list === undefined) return [];
   try {
     const addresses: unknown = JSON.parse(list);

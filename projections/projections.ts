@@ -13,6 +13,7 @@ import { rulesProjection } from './rules.ts';
 import { searchProjection } from './search.ts';
 import { secondFactorProjection } from './second-factor.ts';
 import type { Projection } from './projection.ts';
+import { vacationProjection } from './vacation.ts';
 
 export function createProjections(): Projection[] {
   return [
@@ -26,6 +27,7 @@ export function createProjections(): Projection[] {
     ownFoldersProjection,
     bulkProjection,
     rulesProjection,
+    vacationProjection,
     searchProjection,
     driveProjection,
     contactsProjection,

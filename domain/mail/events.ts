@@ -5,6 +5,7 @@
  * `doc` is a message's number in the search index; `ids` are hashes of Message-IDs that were not named
  * before and belong to the conversation from now on.
  */
+import type { Answering } from './answerable.ts';
 import type { Marks } from './conversation.ts';
 import type { Folder } from './folders.ts';
 
@@ -19,7 +20,10 @@ export type Arrival = {
   readonly doc?: number;
 };
 
-/** Parts: 0 the message (RFC 5322 bytes), 1 its summary, 2 its words (absent: it cannot be found). */
+/**
+ * Parts: 0 the message (RFC 5322 bytes), 1 its summary, 2 its words (absent: it cannot be found), 3 what an automatic
+ * answer needs (answerable.ts; absent: it must have none), then those of `VacationReplied`.
+ */
 export type MessageReceived = {
   readonly type: 'mail.MessageReceived';
   readonly version: 1;
@@ -39,9 +43,18 @@ export type MessageReceived = {
   };
 };
 
+/** How automatic answers find a sender here. */
+export type SentAnswering = Answering & {
+  /** The recipients that To and Cc name: they may answer. */
+  readonly addressed: readonly string[];
+  /** The part that says what an answer needs. */
+  readonly part: number;
+};
+
 /**
  * Sent at once. Parts: 0 the message, 1 the sender's summary, 2 the recipients' (without Bcc), 3 the sender's
- * words, 4 the recipients' words, 5 the addresses outside (JSON list). The copy lies in 'sent', read.
+ * words, 4 the recipients' words, 5 the addresses outside (JSON list; only if there are any), then what an
+ * automatic answer needs (answerable.ts). The copy lies in 'sent', read.
  */
 export type MessageSent = {
   readonly type: 'mail.MessageSent';
@@ -53,6 +66,8 @@ export type MessageSent = {
     readonly outside?: number;
     /** The draft that it was written as, which is gone with this. */
     readonly draftId?: string;
+    /** Absent in earlier releases: their messages have no automatic answers. */
+    readonly answer?: SentAnswering;
   };
 };
 
@@ -67,6 +82,7 @@ export type MessageScheduled = {
     readonly dueAt: number;
     /** The draft that it was written as; it is out of sight until the message is sent or taken back. */
     readonly draftId: string | null;
+    readonly answer?: SentAnswering;
   };
 };
 
@@ -84,6 +100,7 @@ export type MessageReleased = {
     readonly named: readonly string[];
     readonly recipients: readonly string[];
     readonly draftId: string | null;
+    readonly answer?: SentAnswering;
   };
 };
 
@@ -222,6 +239,34 @@ export type RulesChanged = {
   readonly data: Record<never, never>;
 };
 
+/** Parts: 0 the setting for while one is away (vacation-settings.ts), 1 as it was; empty: none. */
+export type VacationChanged = {
+  readonly type: 'mail.VacationChanged';
+  readonly version: 1;
+  readonly data: {
+    readonly on: boolean;
+    readonly from: number | null;
+    readonly until: number | null;
+    /** The text is another one: whoever was told before may be told again. */
+    readonly startsOver: boolean;
+  };
+};
+
+/**
+ * The message of the same entry was answered because its recipient is away. Parts, from `part` on: the answer, its
+ * summary, its words.
+ */
+export type VacationReplied = {
+  readonly type: 'mail.VacationReplied';
+  readonly version: 1;
+  readonly data: Answering & {
+    readonly messageId: string;
+    /** Hashes of the Message-IDs that the answered message names: what joins the answer to its conversation. */
+    readonly named: readonly string[];
+    readonly part: number;
+  };
+};
+
 /** What moving these messages taught, or (`undo`) does not teach any more. Part 0: their words (lessons.ts). */
 export type SpamLearned = {
   readonly type: 'mail.SpamLearned';
@@ -251,4 +296,6 @@ export type MailEvent =
   | FolderDeleted
   | FolderRestored
   | RulesChanged
+  | VacationChanged
+  | VacationReplied
   | SpamLearned;

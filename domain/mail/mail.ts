@@ -20,6 +20,7 @@ import {
   wakeMessages,
 } from './change.ts';
 import { changeRules, rulesChanged } from './change-rules.ts';
+import { changeVacation, vacationChanged } from './change-vacation.ts';
 import { draftSaved, saveDraft } from './draft.ts';
 import { earlierEvents } from './earlier-events.ts';
 import type { MailEvent } from './events.ts';
@@ -44,6 +45,7 @@ import {
   sendingCancelled,
   sendMessage,
 } from './send.ts';
+import { vacationReplied } from './vacation.ts';
 
 export function createMail(limits: { readonly messageBytesMax: number }): DomainArea {
   return {
@@ -67,6 +69,7 @@ export function createMail(limits: { readonly messageBytesMax: number }): Domain
       'mail.DeleteFolder': deleteFolder,
       'mail.RestoreFolder': restoreFolder,
       'mail.ChangeRules': changeRules,
+      'mail.ChangeVacation': changeVacation,
     },
     events: { ...mailEvents, ...earlierEvents },
   };
@@ -88,5 +91,7 @@ const mailEvents: { readonly [Type in MailEvent['type']]: EventHandler } = {
   'mail.FolderDeleted': folderDeleted,
   'mail.FolderRestored': folderRestored,
   'mail.RulesChanged': rulesChanged,
+  'mail.VacationChanged': vacationChanged,
+  'mail.VacationReplied': vacationReplied,
   'mail.SpamLearned': spamLearned,
 };

@@ -1,11 +1,13 @@
 /**
- * A message comes in, and the account's rules, or what it has taught of spam, say where it lies. Message ids are chosen at random by the gateway,
- * or derived from a sent message's id; a forwarded copy keeps the id, so that no account takes it twice.
+ * A message comes in, and the account's rules, or what it has taught of spam, say where it lies; who is away answers
+ * it. Message ids are chosen at random by the gateway, or derived from a sent message's id; a forwarded copy keeps
+ * the id, so that no account takes it twice.
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, Content, EventHandler, Slices } from '../decider.ts';
 import { fieldsOf, matching, parsed, partAtMost, partsAre } from '../fields.ts';
 import { accountStream } from '../streams.ts';
+import { answeringField, checkedAnswerable } from './answerable.ts';
 import {
   arrivalOf,
   arrivalReads,
@@ -22,36 +24,44 @@ import { counted, FOLDERS_KEY, foldersOf, isOwnFolder } from './folders.ts';
 import { messageIdField, messageParts, namedIds, WORDS_BYTES_MAX } from './fields.ts';
 import { activeRules, needsFolders, RULES_KEY, rulingOn, type Ruling } from './rules.ts';
 import { isSpam, SPAM_KEY } from './spam.ts';
+import { vacationReads, vacationReadsNext, vacationReply, type Asking } from './vacation.ts';
 import { decodeWords } from './words.ts';
 
-export type ReceiveMessage = Arriving & { readonly via: Via };
+/** Behind the words. */
+const ANSWERABLE_PART = 3;
 
-/** Parts: the message, its summary, its words (these may be left out). */
+export type ReceiveMessage = Arriving & { readonly via: Via; readonly asking: Asking | undefined };
+
+/** Parts: the message, its summary, its words (these may be left out), and with `answer` how it is answered. */
 export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveMessage> => ({
   parse: (data, content) =>
     parsed((): ReceiveMessage => {
-      const { messageId, via, ids } = fieldsOf(data, ['messageId', 'via', 'ids']);
-      if (content.count === 3) partAtMost(content, 2, 'words', WORDS_BYTES_MAX);
-      else partsAre(content, 'message', 'summary');
+      const { messageId, via, ids, answer } = fieldsOf(data, ['messageId', 'via', 'ids', 'answer']);
+      if (answer !== undefined) partsAre(content, 'message', 'summary', 'words', 'answerable');
+      else if (content.count !== 3) partsAre(content, 'message', 'summary');
+      if (content.count > 2) partAtMost(content, 2, 'words', WORDS_BYTES_MAX);
       messageParts(content, messageBytesMax, 1);
       return {
         messageId: messageIdField(messageId),
         via: matching(via, 'via', /^(smtp|local)$/, '"smtp" or "local"') as Via,
         ids: namedIds(ids),
+        asking: answer === undefined ? undefined : asked(answer, content),
       };
     }),
-  reads: (data) => [ACCOUNT_KEY, RULES_KEY, SPAM_KEY, ...arrivalReads(data)],
+  reads: (data) => [ACCOUNT_KEY, RULES_KEY, SPAM_KEY, ...arrivalReads(data), ...vacationReads(data.asking)],
   readsNext: (data, slices) => [
     ...arrivalReadsNext(data, slices),
     ...(needsFolders(slices(RULES_KEY)) ? [FOLDERS_KEY] : []),
+    ...vacationReadsNext(data.asking, slices),
   ],
-  decide(data, slices, { stream, content }) {
+  decide(data, slices, context) {
+    const { stream, content } = context;
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     if (slices(messageKey(data.messageId)) !== undefined) return nothing;
     const arrival = arrivalOf(data, slices, hasPart(content, 2));
     const ruling = ruled(arrival.thread, slices, content);
-    return happened({
+    const received: MessageReceived = {
       type: 'mail.MessageReceived',
       version: 1,
       data: {
@@ -61,9 +71,20 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
         ...ruling,
         ...(ruling.forward !== undefined && { named: data.ids }),
       },
-    });
+    };
+    const { messageId, asking, ids: named } = data;
+    const arrived = { messageId, asking, named, folder: received.data.folder };
+    const reply = vacationReply(arrived, slices, context);
+    return reply === undefined ? happened(received) : { events: [received, reply.event], parts: reply.parts };
   },
 });
+
+/** Undefined if how it is answered was erased meanwhile. */
+function asked(answer: unknown, content: Content): Asking | undefined {
+  const answering = answeringField(answer);
+  const how = checkedAnswerable(content, ANSWERABLE_PART);
+  return how && { ...answering, how };
+}
 
 /**
  * What rules and filter say of it. A message without words is known to neither; one that a rule holds for, or that

@@ -9,7 +9,7 @@
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, Content, EventHandler, Reaction, Slices, StateKey } from '../decider.ts';
-import { fieldsOf, parsed, partAtMost, partsAre, randomId, refuse, whole } from '../fields.ts';
+import { fieldsOf, parsed, partsAre, randomId, refuse, whole } from '../fields.ts';
 import { accountStream } from '../streams.ts';
 import {
   arrivalOf,
@@ -24,20 +24,19 @@ import {
 import { draftKey, draftSent, type DraftSlice } from './draft.ts';
 import { messageKey, messagesOf, namedIdKey, threadKey, withMarks, withoutMessages } from './conversation.ts';
 import { happened, noSuchMessage, nothing, refused } from './decisions.ts';
-import type { MessageReleased, MessageScheduled, MessageSent, SendingCancelled } from './events.ts';
-import {
-  accountNames,
-  messageIdField,
-  messageParts,
-  namedIds,
-  timeField,
-  WORDS_BYTES_MAX,
-} from './fields.ts';
+import type {
+  MessageReleased,
+  MessageScheduled,
+  MessageSent,
+  SendingCancelled,
+  SentAnswering,
+} from './events.ts';
+import { accountNames, messageIdField, namedIds, timeField } from './fields.ts';
 import { GONE } from './folders.ts';
+import { checkParts, sentAnswering } from './send-parts.ts';
 
 /** How far ahead a message can be scheduled. */
 const AHEAD_MS_MAX = 366 * 24 * 60 * 60 * 1000;
-const OUTSIDE_BYTES_MAX = 64 * 1024;
 /** What the copy of a local recipient is called: a message to oneself arrives beside the sent one. */
 const ARRIVED = '-in';
 
@@ -49,6 +48,7 @@ export type SendMessage = Arriving & {
   /** Null: at once. */
   readonly dueAt: number | null;
   readonly draftId: string | null;
+  readonly answer: SentAnswering | undefined;
 };
 export type TakeBack = { readonly messageId: string };
 
@@ -60,11 +60,15 @@ type SchedulingSlice = {
   readonly draftId: string | null;
   readonly dueAt: number;
   readonly parts: number;
+  readonly answer?: SentAnswering;
 };
 
 const schedulingKey = (messageId: string): StateKey => `scheduled/${messageId}`;
 
-/** Parts as MessageSent's: the first three, or five with words, or six with addresses outside. */
+/**
+ * Parts as MessageSent's: the first three, or five with words, or six with addresses outside; and one more behind
+ * them with `answer`.
+ */
 export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage> => ({
   parse: (data, content) =>
     parsed((): SendMessage => {
@@ -76,9 +80,10 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         'ids',
         'dueAt',
         'draftId',
+        'answer',
       ]);
-      checkParts(content, messageBytesMax);
-      const { size, outside = 0, dueAt = null, draftId = null } = fields;
+      const { size, outside = 0, dueAt = null, draftId = null, answer } = fields;
+      checkParts(content, messageBytesMax, answer !== undefined);
       if (size !== undefined && whole(size, 'size', 0, messageBytesMax) !== content.length(0)) {
         refuse('Malformed', `Size must be the message's length, ${content.length(0)} bytes.`, {
           field: 'size',
@@ -86,7 +91,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         });
       }
       const count = whole(outside, 'outside', 0, 100);
-      if (count > 0 && content.count !== 6) {
+      if (count > 0 && content.count !== (answer === undefined ? 6 : 7)) {
         refuse('Malformed', 'Addresses outside must come as a sixth part.', { field: 'parts', limit: 6 });
       }
       return {
@@ -96,6 +101,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         ids: namedIds(fields.ids),
         dueAt: dueAt === null ? null : timeField(dueAt, 'dueAt'),
         draftId: draftId === null ? null : messageIdField(draftId, 'draftId'),
+        answer: answer === undefined ? undefined : sentAnswering(answer, content),
       };
     }),
   reads: (data) => [
@@ -108,7 +114,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
   decide(data, slices, { stream, time, content }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
-    const { messageId, recipients, outside, dueAt, draftId } = data;
+    const { messageId, recipients, outside, dueAt, draftId, answer } = data;
     if (slices(messageKey(messageId)) !== undefined) return nothing;
     if (draftId !== null && (slices(draftKey(draftId)) as DraftSlice | undefined)?.sent) {
       return refused('ChangedSince', 'This message was sent already, from another window.', 'draftId');
@@ -125,6 +131,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
           recipients,
           ...(outside > 0 && { outside }),
           ...(draft !== null && { draftId: draft }),
+          ...(answer && { answer }),
         },
       });
     }
@@ -141,6 +148,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         outside,
         dueAt,
         draftId: draft,
+        ...(answer && { answer }),
       },
     });
   },
@@ -156,13 +164,22 @@ export const releaseMessage: CommandHandler<TakeBack> = {
     // Taken back before its time.
     if (scheduled === undefined) return nothing;
     if (causedBy === undefined) return refused('Malformed', 'Only its time releases a message.', 'messageId');
-    const { recipients, named, draftId, parts } = scheduled;
+    const { recipients, named, draftId, parts, answer } = scheduled;
     const place = placeOf(slices, messageId);
     if (place === undefined) return noSuchMessage;
     return happened({
       type: 'mail.MessageReleased',
       version: 1,
-      data: { messageId, ...place, named, entry: causedBy, parts, recipients, draftId },
+      data: {
+        messageId,
+        ...place,
+        named,
+        entry: causedBy,
+        parts,
+        recipients,
+        draftId,
+        ...(answer && { answer }),
+      },
     });
   },
 };
@@ -220,9 +237,11 @@ export const messageScheduled: EventHandler = {
   },
   evolve(key, slice, event, content, time) {
     const { data } = event as MessageScheduled;
-    const { messageId, recipients, named, ids = [], draftId, dueAt } = data;
+    const { messageId, recipients, named, ids = [], draftId, dueAt, answer } = data;
     if (key === schedulingKey(messageId)) {
-      return { recipients, named, ids, draftId, dueAt, parts: content.count } satisfies SchedulingSlice;
+      const parts = content.count;
+      const scheduled = { recipients, named, ids, draftId, dueAt, parts, ...(answer && { answer }) };
+      return scheduled satisfies SchedulingSlice;
     }
     if (draftId !== null && key === draftKey(draftId)) return draftSent(slice, true);
     if (draftId !== null && key === threadKey(draftId) && draftId !== threadOfArrival(data)) {
@@ -293,39 +312,32 @@ function deliveries(
     readonly messageId: string;
     readonly recipients: readonly string[];
     readonly named?: readonly string[];
+    readonly answer?: SentAnswering;
   },
   parts: number,
   entry?: number,
 ): Reaction[] {
   const { messageId, recipients, named } = sent;
-  return recipients.map((recipient) => ({
-    stream: accountStream(recipient),
-    command: 'mail.ReceiveMessage',
-    data: { messageId: messageId + ARRIVED, via: 'local', ...(named !== undefined && { ids: named }) },
-    parts: parts > 4 ? [0, 2, 4] : [0, 2],
-    ...(entry !== undefined && { partsOf: entry }),
-  }));
+  return recipients.map((recipient) => {
+    const answer = sent.answer?.addressed.includes(recipient) === true ? sent.answer : undefined;
+    return {
+      stream: accountStream(recipient),
+      command: 'mail.ReceiveMessage',
+      data: {
+        messageId: messageId + ARRIVED,
+        via: 'local',
+        ...(named !== undefined && { ids: named }),
+        ...(answer && { answer: { sender: answer.sender, account: answer.account } }),
+      },
+      parts: [0, 2, ...(parts > 4 ? [4] : []), ...(answer ? [answer.part] : [])],
+      ...(entry !== undefined && { partsOf: entry }),
+    };
+  });
 }
 
 /** The sent message that a delivery carried; undefined if it is not the id of one. */
 export function sentIdOf(arrivedId: string): string | undefined {
   return arrivedId.endsWith(ARRIVED) ? arrivedId.slice(0, -ARRIVED.length) : undefined;
-}
-
-function checkParts(content: Content, messageBytesMax: number): void {
-  const names = [
-    'message',
-    'summary with Bcc',
-    'summary without Bcc',
-    'words with Bcc',
-    'words without Bcc',
-    'addresses outside',
-  ];
-  const count = [3, 5, 6].includes(content.count) ? content.count : 3;
-  partsAre(content, ...names.slice(0, count));
-  messageParts(content, messageBytesMax, 1, 2);
-  for (let part = 3; part < Math.min(count, 5); part++) partAtMost(content, part, 'words', WORDS_BYTES_MAX);
-  if (count === 6) partAtMost(content, 5, 'addresses outside', OUTSIDE_BYTES_MAX);
 }
 
 function parseTakeBack(data: unknown, content: Content) {

@@ -5,6 +5,7 @@
  * definition is not trusted.
  */
 import ICAL from 'ical.js';
+import { instantInZone } from './zoned-time.ts';
 
 const ZONES_MAX = 20;
 const CHANGES_MAX = 100;
@@ -52,26 +53,4 @@ export function instantOf(time: ICAL.Time, zone: string, trusted: ReadonlySet<st
   if (zone === '') return undefined;
   const wall = Date.UTC(time.year, time.month - 1, time.day, time.hour, time.minute, time.second);
   return instantInZone(wall, zone);
-}
-
-/**
- * The instant at which clocks of an IANA zone show this time; undefined for a zone of another name. `wall` is
- * the time as if it were UTC. The second look settles the offset on days when clocks change.
- */
-function instantInZone(wall: number, zone: string): number | undefined {
-  try {
-    const clock = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' });
-    const first = wall - offsetAt(clock, wall);
-    return wall - offsetAt(clock, first);
-  } catch {
-    return undefined;
-  }
-}
-
-/** 'GMT+05:30' -> 19,800,000. */
-function offsetAt(clock: Intl.DateTimeFormat, at: number): number {
-  const name = clock.formatToParts(at).find(({ type }) => type === 'timeZoneName')?.value ?? '';
-  const [, sign, hours, minutes] = /GMT([+-])(\d{2}):(\d{2})/.exec(name) ?? [];
-  const size = (Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60_000;
-  return sign === '-' ? -size : size;
 }

@@ -28,6 +28,7 @@ const PATHS: Readonly<Record<string, string>> = {
   outbox:
     '<path d="M3 13h5l1.5 3h5L16 13h5"/><path d="M21 13v5.5a1.5 1.5 0 0 1-1.5 1.5h-15A1.5 1.5 0 0 1 3 18.5V13"/><path d="M12 12V3.5M8.5 7 12 3.5 15.5 7"/>',
   search: '<circle cx="10.5" cy="10.5" r="6.5"/><path d="M15.5 15.5 21 21"/>',
+  away: '<path d="M4 8h16v11.5H4z"/><path d="M9 8V5.5A1.5 1.5 0 0 1 10.5 4h3A1.5 1.5 0 0 1 15 5.5V8M8.5 8v11.5M15.5 8v11.5"/>',
   rule: '<path d="M4 6h16M7 12h10M10 18h4"/>',
   plus: '<path d="M12 5v14M5 12h14"/>',
   bold: '<path d="M7 5h6.5a3.3 3.3 0 0 1 0 6.7H7z"/><path d="M7 11.7h7.3a3.6 3.6 0 0 1 0 7.3H7z"/>',

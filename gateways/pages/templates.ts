@@ -24,6 +24,8 @@ const PARTIALS: Readonly<Record<string, string>> = {
   'read-toggle': 'web/mail/read-toggle.hbs',
   'search-box': 'web/mail/search/search-box.hbs',
   'one-message': 'web/mail/one-message.hbs',
+  away: 'web/mail/vacation/away.hbs',
+  'away-words': 'web/mail/vacation/away-words.hbs',
   attachments: 'web/mail/attachments.hbs',
   attachment: 'web/mail/attachment.hbs',
   invitation: 'web/mail/invitation.hbs',

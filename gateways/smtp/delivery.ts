@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { encodeSummary } from '../../domain/mail/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { Rejected, type StoreClient } from '../../storage-nodes/client/client.ts';
+import { accountsAddressed, answerableMessage } from '../message/answerable.ts';
 import { digestOf } from '../message/digest.ts';
 import { readHeaderBlock, type HeaderBlock } from '../message/header-block.ts';
 import { SmtpReply, tooLarge, tryAgain } from './smtp-reply.ts';
@@ -23,6 +24,7 @@ export type Arrived = {
   readonly accounts: readonly string[];
   readonly handover: Omit<Handover, 'messageId'>;
   readonly sessionId: string;
+  readonly domains: readonly string[];
   readonly messageBytesMax: number;
 };
 
@@ -36,7 +38,7 @@ const COMMANDS_AT_ONCE = 4;
 /** Returns the message's id. Throws SmtpReply; any other error is a fault of the store: 451. */
 export async function deliver(store: StoreClient, arrived: Arrived): Promise<string> {
   const messageId = randomMessageId();
-  const { accounts, handover, sessionId, messageBytesMax } = arrived;
+  const { accounts, handover, sessionId, domains, messageBytesMax } = arrived;
   const trace = traceFields({ ...handover, messageId });
   const raw = Buffer.concat([trace, ...arrived.pieces]);
   checkLines(raw.subarray(trace.length));
@@ -44,17 +46,20 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
   checkHops(header);
   const { summary, words, ids } = await digestOf(raw, header);
   const parts = [raw, encodeSummary(summary), words];
+  const answerable = answerableMessage(header, handover.returnPath, domains);
+  const addressed = accountsAddressed(summary, domains);
   const failures: unknown[] = [];
   const waiting = [...accounts];
   const work = async () => {
     for (let account = waiting.shift(); account !== undefined; account = waiting.shift()) {
+      const answered = addressed.has(account) ? answerable : undefined;
       const command = {
         id: randomBytes(16).toString('hex'),
         expiresAt: handover.time + COMMAND_LIFE_MS,
         stream: accountStream(account),
         type: 'mail.ReceiveMessage',
-        data: { messageId, via: 'smtp', ids },
-        parts,
+        data: { messageId, via: 'smtp', ids, ...(answered && { answer: answered.answer }) },
+        parts: answered === undefined ? parts : [...parts, answered.part],
         actor: 'smtp',
         session: sessionId,
         action: 'received a message by SMTP',

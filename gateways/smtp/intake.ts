@@ -194,7 +194,7 @@ class Intake implements SmtpIntake {
   /** The id of the message kept. Rejects with SmtpReply. */
   async #message(stream: SMTPServerDataStream, smtp: SMTPServerSession): Promise<string> {
     const session = this.#session(smtp);
-    const { messageBytesMax, store, logger } = this.#options;
+    const { messageBytesMax, store, domains, logger } = this.#options;
     session.receiving = true;
     let held = 0;
     try {
@@ -205,6 +205,7 @@ class Intake implements SmtpIntake {
         accounts: [...new Set(session.accounts.values())],
         handover: this.#handover(smtp),
         sessionId: smtp.id,
+        domains,
         messageBytesMax,
       });
       this.#accepted++;

@@ -33,6 +33,7 @@ import { registerOwnFolders } from './mail/own-folders.ts';
 import { registerBlockSender } from './mail/rules/block-sender.ts';
 import { registerRules } from './mail/rules/rules.ts';
 import { registerSearch } from './mail/search/search.ts';
+import { registerVacation } from './mail/vacation/vacation.ts';
 import { registerUndo } from './undo/undo.ts';
 import { registerAddresses } from './writing/addresses.ts';
 import { registerCancel } from './writing/cancel.ts';
@@ -69,6 +70,7 @@ export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   registerOwnFolders(app, pages);
   registerRules(app, pages);
   registerBlockSender(app, pages);
+  registerVacation(app, pages);
   registerSearch(app, pages);
   registerContacts(app, pages);
   registerUndo(app, pages);

@@ -276,8 +276,9 @@ export class Decisions {
     if (decision.events.length === 0)
       return { kind: 'nothing', seen: last.seq as Seq, reply: decision.reply ?? null, time };
     // All that can fail comes first: nothing is half done.
-    const slices = this.#evolve(command.stream, decision.events, content, time, state);
-    const record = this.#entry(plan, decision, time, state);
+    const entered = decision.parts === undefined ? plan : withParts(plan, decision.parts);
+    const slices = this.#evolve(command.stream, decision.events, entered.content, time, state);
+    const record = this.#entry(entered, decision, time, state);
     for (const [address, value] of slices) this.#overlay.set(address, record.seq, value);
     records.push(record);
     return { kind: 'entry', seq: record.seq, time, reply: decision.reply ?? null };
@@ -359,6 +360,13 @@ export class Decisions {
   #refuse(rejection: Rejection): Outcome {
     return { kind: 'rejected', seen: 0 as Seq, rejection };
   }
+}
+
+/** With these parts behind its own. */
+function withParts(plan: Planned, more: readonly Uint8Array[]): Planned {
+  const made = more.map((part) => Buffer.from(part.buffer, part.byteOffset, part.byteLength));
+  const parts = [...plan.command.parts, ...made];
+  return { ...plan, command: { ...plan.command, parts }, content: contentOf(parts) };
 }
 
 /** The slices of the command's stream. */

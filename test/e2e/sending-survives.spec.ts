@@ -1,6 +1,7 @@
 /**
  * What was sent with a time goes out once, and what was taken back never does, though the gateway that took it
- * and the node that leads its tablet are killed in between, and no browser stays. On a whole cluster.
+ * and the node that leads its tablet are killed in between, and no browser stays; and somebody who is away answers
+ * it once. On a whole cluster.
  */
 import { expect, it } from 'vitest';
 import { accountStream } from '../../domain/streams.ts';
@@ -39,6 +40,9 @@ it(
   async () => {
     const [one, two] = its.cluster.gateways as [string, string];
     const [ann, ben] = [await person(one, 'once-ann'), await person(one, 'once-ben')];
+    const absence = { on: 'yes', text: 'Away.', contactsOnly: '' };
+    const away = await ben.submit(`${one}/mail/out-of-office`, '/mail/out-of-office', absence);
+    expect(away.location).toMatch(/done=awayOn/);
     const send = (gateway: string, subject: string, how: Record<string, string>) =>
       ann.submit(`${gateway}/mail/compose`, '/mail/compose', {
         to: 'once-ben@penncloud.test',
@@ -71,6 +75,8 @@ it(
     await until('the last is due', async () => (await times(ann, `${two}/mail/sent`, 'After')) > 0);
     await until('the last has come', async () => (await times(ben, `${two}/mail/inbox`, 'After')) > 0);
 
+    const answers = async (reader: HttpPerson) =>
+      (await reader.get(`${two}/mail/inbox`)).body.split('>Auto: ').length - 1;
     const seen = async (reader: HttpPerson, folder: string) =>
       Promise.all(
         ['Once', 'Never', 'After'].map((subject) => times(reader, `${two}/mail/${folder}`, subject)),
@@ -79,6 +85,8 @@ it(
     expect(await seen(ann, 'sent')).toEqual([1, 0, 1]);
     expect(await seen(ann, 'outbox')).toEqual([0, 0, 0]);
     expect(await seen(ann, 'drafts')).toEqual([0, 1, 0]);
+    await until('ben has answered', async () => (await answers(ann)) > 0);
+    expect(await answers(ann)).toBe(1);
     const verified = await its.cluster.cli(['replay', '--verify']);
     expect(verified, `${verified.stdout}\n${verified.stderr}`).toMatchObject({ code: 0 });
   },

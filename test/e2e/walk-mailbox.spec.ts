@@ -1,6 +1,6 @@
 /**
- * A person's day in a real browser: folders of one's own, reading, contacts, search and rules; at the desk
- * with the script, on a phone in the dark with it, and on a phone without. Screenshots are kept in
+ * A person's day in a real browser: folders of one's own, reading, contacts, search, rules and an absence;
+ * at the desk with the script, on a phone in the dark with it, and on a phone without. Screenshots are kept in
  * test/e2e/screenshots.
  */
 import { mkdirSync } from 'node:fs';
@@ -225,5 +225,25 @@ describe.each(WAYS)('at the $name', ({ name, width, colorScheme, javaScriptEnabl
     await line('A new sail').waitFor();
     await open('/mail/inbox');
     expect(await line('A new sail').count()).toBe(0);
+  });
+
+  it('out of office: set from the rules, seen in the inbox, switched off there, and taken back', async () => {
+    await open('/mail/rules');
+    await page.getByRole('link', { name: 'Out of office' }).click();
+    await page.getByLabel('Send out-of-office replies').check();
+    await page.getByLabel('Last day').fill('2090-08-01');
+    await page.getByLabel('Message').fill('At sea until August.');
+    await click('Save');
+    await says('Your out-of-office reply is saved.');
+    await look('out-of-office');
+    await open('/mail/inbox');
+    const replies = page.getByText('Out-of-office replies are on until 1 August 2090.');
+    await replies.waitFor();
+    await look('inbox-out-of-office');
+    await click(/^Switch off/);
+    await says('Out-of-office replies are off.');
+    expect(await replies.count()).toBe(0);
+    await click('Undo');
+    await replies.waitFor();
   });
 });

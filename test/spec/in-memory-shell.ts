@@ -108,8 +108,9 @@ export class InMemoryShell {
     });
     if ('rejection' in decision) return decision;
     const { events, reply } = decision;
-    this.#touchesOnly(reads, command, events, content);
-    if (events.length > 0) this.append({ stream, time, events: copyOf(events), parts });
+    const all = [...parts, ...(decision.parts ?? [])];
+    this.#touchesOnly(reads, command, events, contentOf(all));
+    if (events.length > 0) this.append({ stream, time, events: copyOf(events), parts: all });
     return { events, ...(reply !== undefined && { reply }) };
   }
 

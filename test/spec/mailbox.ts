@@ -9,6 +9,7 @@ import type { Change, MessagesChanged } from '../../domain/mail/events.ts';
 import type { Folder, FoldersSlice } from '../../domain/mail/folders.ts';
 import { encodeRules } from '../../domain/mail/rule-list.ts';
 import type { Rule, RuleActions } from '../../domain/mail/rules.ts';
+import { encodeVacation, type VacationSettings } from '../../domain/mail/vacation-settings.ts';
 import type { WordField } from '../../domain/mail/words.ts';
 import { accountStream } from '../../domain/streams.ts';
 import {
@@ -17,6 +18,7 @@ import {
   folderRow,
   rulesCell,
   threadCell,
+  vacationCell,
 } from '../../projections/keys.ts';
 import {
   EMPTY_FOLDER,
@@ -58,6 +60,22 @@ export function rule(
   const clauses = [{ terms: [{ text: word, prefix: false }], field }];
   return { id: id(number), name: word, on: true, typed: { [field]: word }, clauses, actions };
 }
+
+/** Alice is away, and says so once a week. */
+export const AWAY: VacationSettings = {
+  on: true,
+  subject: '',
+  text: 'I am away.\nBack soon.',
+  first: '',
+  last: '',
+  from: null,
+  until: null,
+  everyDays: 7,
+  contactsOnly: false,
+  name: 'Alice',
+  address: 'alice@penncloud.test',
+  words: 'alice\n\n\n\ni am away back soon',
+};
 
 export class Mailbox {
   readonly shell: InMemoryShell;
@@ -109,6 +127,15 @@ export class Mailbox {
   rules(): readonly Rule[] {
     const bytes = this.shell.bytes(rulesCell(this.owner));
     return bytes === undefined ? [] : readRules(bytes);
+  }
+
+  /** What holds while one is away is this from now on; `seen`: what whoever sets it saw, the present one by default. */
+  setVacation(
+    settings: VacationSettings | undefined,
+    seen = this.shell.bytes(vacationCell(this.owner)),
+  ): Outcome {
+    const parts = [settings ? encodeVacation(settings) : '', seen ?? ''];
+    return this.do('ChangeVacation', {}, parts);
   }
 
   makeFolder(number: number, name: string, parent: number | null = null): Outcome {

@@ -1,7 +1,10 @@
 /** One of every command that changes something in an account, in an order in which each is accepted. */
+import { encodeAnswerable } from '../../domain/mail/answerable.ts';
+import { encodeVacation } from '../../domain/mail/vacation-settings.ts';
 import { accountStream, chunkStream, CONSOLE_STREAM } from '../../domain/streams.ts';
 import { hash, id, PASSWORD_HASH, RAW, summary } from './given.ts';
 import { START, type Command, type InMemoryShell } from './in-memory-shell.ts';
+import { AWAY, named } from './mailbox.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -96,6 +99,13 @@ export function oneOfEvery(
     { type: 'mail.ChangeMessages', data: { messages: [`${id(number)}-in`], read: true }, stream },
     { type: 'mail.ChangeMessages', data: { ...one, folder: 'trash' }, stream },
     { type: 'mail.DeleteMessages', data: one, stream },
+    { type: 'mail.ChangeVacation', data: {}, stream, parts: [encodeVacation(AWAY), ''] },
+    {
+      type: 'mail.ReceiveMessage',
+      data: { messageId: id(2003), via: 'smtp', answer: { sender: named(2003), account: null } },
+      stream,
+      parts: [RAW, text, '', encodeAnswerable({ address: 'bob@far.example', messageId: '', references: [] })],
+    },
     { type: 'mail.SaveDraft', data: { draftId: id(2000), revision: 0 }, stream, parts: ['{}', text] },
     {
       type: 'mail.CreateFolder',

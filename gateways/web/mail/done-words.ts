@@ -26,6 +26,8 @@ const WORDS: Readonly<Record<string, (n: number) => string>> = {
   folder: () => 'The folder is made.',
   renamed: () => 'The folder is changed.',
   rules: () => 'Your rules are changed.',
+  awayOn: () => 'Your out-of-office reply is saved.',
+  awayOff: () => 'Out-of-office replies are off.',
   blocked: () => 'Sender blocked: their mail goes to the trash.',
   removed: () => 'The folder is deleted; what lay in it is in the trash.',
 };

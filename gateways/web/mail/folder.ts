@@ -9,7 +9,8 @@ import { bulkCell } from '../../../projections/keys.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { cursorOf, pageOf, scanFor, type Cursor } from '../../pages/paging.ts';
 import { notFound } from '../../pages/refusals.ts';
-import { cellOf } from '../../pages/visit.ts';
+import type { ReadCell } from '../../../storage-nodes/client/client.ts';
+import { cellOf, type Visit } from '../../pages/visit.ts';
 import { listActions } from './actions.ts';
 import { doneWords } from './done-words.ts';
 import { folderQuery, LINES_PER_PAGE, linesFrom, lineView, type FolderRoute } from './folder-list.ts';
@@ -22,6 +23,7 @@ import {
   moveTargets,
   sidebar,
 } from './sidebar.ts';
+import { awayNow, vacationFrom, vacationQuery } from './vacation/away.ts';
 
 const EMPTY_WORDS: Readonly<Record<string, string>> = {
   inbox: 'Nothing here yet. New messages appear by themselves.',
@@ -66,6 +68,7 @@ export function registerFolder(app: FastifyInstance, pages: Pages): void {
           empty: EMPTY_WORDS[folder] ?? 'Nothing here yet. Move messages here from another folder.',
         },
         progress: found.progress,
+        away: found.away,
         actions: listActions(folder, total),
         targets: moveTargets(mailbox, folder),
       },
@@ -79,16 +82,24 @@ export function registerFolder(app: FastifyInstance, pages: Pages): void {
       const visit = await pages.visits.require(request, (owner) => [
         ...mailboxQueries(owner),
         folderQuery(owner, folder, scanFor(at, LINES_PER_PAGE)),
+        vacationQuery(owner),
         ...(bulkId === undefined ? [] : [{ get: bulkCell(owner, bulkId) }]),
       ]);
-      const [lines = [], bulk] = visit.results.slice(MAILBOX_QUERIES);
+      const [lines = [], vacation, bulk] = visit.results.slice(MAILBOX_QUERIES);
       return {
         mailbox: mailboxFrom(visit.results),
         lines: linesFrom(lines),
         progress: progressOf(cellOf(bulk, readBulkProgress)),
+        away: folder === 'inbox' ? awayHere(visit, vacation) : undefined,
       };
     }
   });
+}
+
+/** The inbox says so while the out-of-office replies are on. */
+function awayHere({ profile }: Visit, vacation: readonly ReadCell[] | undefined) {
+  const away = awayNow(vacationFrom(vacation), profile.locale ?? '', Date.now());
+  return away?.state === 'over' ? undefined : away;
 }
 
 export function listData(folder: Folder) {

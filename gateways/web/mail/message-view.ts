@@ -42,6 +42,7 @@ export async function messageView(
       frame: asText ? undefined : frame(message.html ?? '', withImages),
       hasHtml: message.html !== undefined,
       withImages,
+      reply: meta.reply && { ...meta.reply, waits: meta.reply.state === 'queued' },
       delivery: Object.entries(meta.delivery ?? {}).map(([name, state]) => ({ name, ...stateWords(state) })),
     },
   };

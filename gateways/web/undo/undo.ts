@@ -90,6 +90,10 @@ async function compensationFor(
     const [rules, rulesBefore] = await partsOf(store, entry);
     return { type: 'mail.ChangeRules', data: {}, parts: [rulesBefore!, rules!] };
   }
+  if (event?.type === 'mail.VacationChanged') {
+    const [settings, settingsBefore] = await partsOf(store, entry);
+    return { type: 'mail.ChangeVacation', data: {}, parts: [settingsBefore!, settings!] };
+  }
   if (event?.type === 'contacts.CollectingSet') {
     return { type: 'contacts.SetCollecting', data: { on: event.data.before } };
   }

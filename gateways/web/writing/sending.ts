@@ -11,8 +11,9 @@ import { encodeSummary, type MailSummary } from '../../../domain/mail/summary.ts
 import { metaCell, rawCell } from '../../../projections/keys.ts';
 import { readMessageMeta } from '../../../projections/message.ts';
 import type { Accepted, StoreClient } from '../../../storage-nodes/client/client.ts';
+import { accountsAddressed, answerableMessage } from '../../message/answerable.ts';
 import { composeMessage, TooLong, UncomposableMessage } from '../../message/compose.ts';
-import { readHeaderBlock } from '../../message/header-block.ts';
+import { readHeaderBlock, type HeaderBlock } from '../../message/header-block.ts';
 import { namedIds } from '../../message/named-ids.ts';
 import { readAttachment, readMessage } from '../../message/read-message.ts';
 import { htmlDocument } from '../../message/rich-text.ts';
@@ -72,6 +73,8 @@ export async function sendDraft(pages: Pages, visit: Visit, sending: Sending): P
   const from = addressOf(writer);
   const messageId = outgoingId(visit, commandId, content);
   const raw = await composed(pages, visit, sending, from, `<${messageId}@${domains[0]}>`);
+  const header = readHeaderBlock(raw);
+  const answered = answeredBy(header, from, recipients, domains);
   const summary = summaryOf(content, content.attachments, from, Date.now());
   const { bcc: _ownersAlone, ...shared } = summary;
   const text = textOf(content);
@@ -85,9 +88,10 @@ export async function sendDraft(pages: Pages, visit: Visit, sending: Sending): P
         messageId,
         recipients: recipients.accounts,
         outside: recipients.outside.length,
-        ids: namedIds(readHeaderBlock(raw)),
+        ids: namedIds(header),
         dueAt: sending.dueAt,
         draftId: sending.draftId,
+        ...(answered && { answer: answered.answer }),
       },
       parts: [
         ...[
@@ -98,6 +102,7 @@ export async function sendDraft(pages: Pages, visit: Visit, sending: Sending): P
           wordsOf(shared, text),
         ],
         ...(recipients.outside.length > 0 ? [Buffer.from(JSON.stringify(recipients.outside))] : []),
+        ...(answered ? [answered.part] : []),
       ],
       action: 'Send message',
     },
@@ -109,6 +114,19 @@ export async function sendDraft(pages: Pages, visit: Visit, sending: Sending): P
     'Taken back',
     'This message was sent from this page before, and taken back. Nothing was sent now: send it once more if you mean to.',
   );
+}
+
+/** How the recipients that To and Cc name may answer while they are away; undefined: there are none. */
+function answeredBy(
+  header: HeaderBlock,
+  { address }: Address,
+  recipients: Recipients,
+  domains: readonly string[],
+) {
+  const named = accountsAddressed(recipients, domains);
+  const addressed = recipients.accounts.filter((account) => named.has(account));
+  const answerable = addressed.length === 0 ? undefined : answerableMessage(header, address, domains);
+  return answerable && { answer: { ...answerable.answer, addressed }, part: answerable.part };
 }
 
 /** The words by which the message can be found: in the sender's copy those of blind copies too. */

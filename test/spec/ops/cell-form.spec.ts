@@ -12,6 +12,7 @@ const DIGESTS: { readonly form: number; readonly digests: Readonly<Record<string
   digests: {
     '0001.log': 'cd01d99d174d6e3099e38e8426f7d380473f083b991bdb475b6dc990705c8f64',
     '0002.log': '212dfbcb337900641b4213e0f569945b107b7bb8e3c1ae8d6900e874baffe2c0',
+    '0004.log': '6124e9112972b56cf00bb0e376ec09399a187158d7b1f4bd649d74d4acb3b7a8',
   },
 };
 

@@ -72,6 +72,8 @@ describe('for any account', () => {
       'mail.MessageSent',
       'mail.MessagesChanged',
       'mail.MessagesDeleted',
+      'mail.VacationChanged',
+      'mail.VacationReplied',
       'platform.ReactionSettled',
     ]);
   });

@@ -6,11 +6,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDomain } from '../../../../domain/domain.ts';
 import { GONE } from '../../../../domain/mail/folders.ts';
+import { encodeAnswerable } from '../../../../domain/mail/answerable.ts';
 import { encodeRules } from '../../../../domain/mail/rule-list.ts';
+import { encodeVacation } from '../../../../domain/mail/vacation-settings.ts';
 import { accountStream } from '../../../../domain/streams.ts';
 import { ALICE, id, RAW, summary } from '../../given.ts';
 import { InMemoryShell, LIMITS, START } from '../../in-memory-shell.ts';
-import { HOUR, Mailbox, named, page, rule } from '../../mailbox.ts';
+import { AWAY, HOUR, Mailbox, named, page, rule } from '../../mailbox.ts';
 
 const seed = Number(process.env['PENNCLOUD_SEED'] ?? Date.now() % 2 ** 31);
 const commands = Object.keys(createDomain(LIMITS).commands).filter((name) => name.startsWith('mail.'));
@@ -56,7 +58,16 @@ const anyChange = fc.record(
 );
 const or = <Value>(arbitrary: fc.Arbitrary<Value>) =>
   fc.oneof({ weight: 14, arbitrary: arbitrary as fc.Arbitrary<unknown> }, { weight: 1, arbitrary: junk });
+const anyAnswering = fc.record(
+  {
+    sender: or(fc.nat({ max: 3 }).map(named)),
+    account: or(fc.constantFrom('bob', 'alice', null)),
+    addressed: or(fc.constant(['alice'])),
+  },
+  { requiredKeys: ['sender'] },
+);
 const FIELDS = {
+  answer: or(anyAnswering),
   messageId: or(anyId),
   via: or(fc.constantFrom('smtp', 'local')),
   ids: or(fc.array(fc.nat({ max: 5 }).map(named), { maxLength: 4 })),
@@ -85,8 +96,8 @@ const FIELDS = {
 };
 /** What each command takes; one of them may be missing, and there may be one too many. */
 const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = {
-  'mail.ReceiveMessage': ['messageId', 'via', 'ids'],
-  'mail.SendMessage': ['messageId', 'recipients', 'outside', 'ids', 'dueAt', 'draftId'],
+  'mail.ReceiveMessage': ['messageId', 'via', 'ids', 'answer'],
+  'mail.SendMessage': ['messageId', 'recipients', 'outside', 'ids', 'dueAt', 'draftId', 'answer'],
   'mail.ReleaseMessage': ['messageId'],
   'mail.CancelSending': ['messageId'],
   'mail.SaveDraft': ['draftId', 'revision'],
@@ -113,6 +124,7 @@ const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = 
   'mail.DeleteFolder': ['folderId', 'bulkId', 'messages'],
   'mail.RestoreFolder': ['folders', 'bulkId'],
   'mail.ChangeRules': [],
+  'mail.ChangeVacation': [],
 };
 const OPTIONAL = [
   'folder',
@@ -126,12 +138,14 @@ const OPTIONAL = [
   'draftId',
   'ids',
   'teaches',
+  'answer',
 ];
 const anyPart = fc.oneof(
   fc.constantFrom<Uint8Array | string>(RAW, summary(), '', 'Work', 'work', page(id(1), id(3)), '\n', 'a\0b'),
   fc.uint8Array({ maxLength: 20 }),
   fc.constant({ erased: 12 }),
 );
+const ANSWERABLE = encodeAnswerable({ address: 'bob@penncloud.test', messageId: '', references: [] });
 /** Where a command takes parts at all. */
 const PARTS: { readonly [command: string]: readonly (Uint8Array | string)[] } = {
   'mail.ReceiveMessage': [RAW, summary()],
@@ -141,7 +155,13 @@ const PARTS: { readonly [command: string]: readonly (Uint8Array | string)[] } = 
   'mail.CarryOutBulk': [page(id(1))],
   'mail.CreateFolder': ['Rest', 'rest'],
   'mail.ChangeRules': [encodeRules([rule(70, { field: 'body', word: 'lunch' }, { read: true })]), '[]'],
+  'mail.ChangeVacation': [encodeVacation(AWAY), ''],
   'mail.ChangeFolder': ['Play', 'play', 'Work', 'work'],
+};
+/** With what an automatic answer needs. */
+const ANSWERABLE_PARTS: typeof PARTS = {
+  'mail.ReceiveMessage': [RAW, summary(), '', ANSWERABLE],
+  'mail.SendMessage': [RAW, summary(), summary(), '', '', ANSWERABLE],
 };
 const anyCommand = fc.constantFrom(...commands).chain((type) => {
   const names = TAKEN[type]!;
@@ -156,7 +176,10 @@ const anyCommand = fc.constantFrom(...commands).chain((type) => {
     type: fc.constant(type),
     data,
     parts: fc.oneof(
-      { weight: 6, arbitrary: fc.constant(PARTS[type] ?? []) },
+      {
+        weight: 6,
+        arbitrary: fc.constantFrom(PARTS[type] ?? [], ANSWERABLE_PARTS[type] ?? PARTS[type] ?? []),
+      },
       { weight: 1, arbitrary: fc.array(anyPart, { maxLength: 6 }) },
     ),
     stream: fc.oneof(
@@ -169,6 +192,7 @@ const anyCommand = fc.constantFrom(...commands).chain((type) => {
 
 function aMailbox(): Mailbox {
   const mailbox = new Mailbox();
+  mailbox.setVacation(AWAY);
   mailbox.receive(1, [named(1)]);
   mailbox.send(2, { dueAt: START + HOUR, ids: [named(2), named(1)] });
   mailbox.send(3, { recipients: ['alice'] });

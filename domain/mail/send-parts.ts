@@ -1,0 +1,34 @@
+/** What comes with a message that is sent: its parts, in the order of `MessageSent`, and how answers find its sender. */
+import type { Content } from '../decider.ts';
+import { fieldsOf, partAtMost, partsAre } from '../fields.ts';
+import { answeringField, checkedAnswerable } from './answerable.ts';
+import type { SentAnswering } from './events.ts';
+import { accountNames, messageParts, WORDS_BYTES_MAX } from './fields.ts';
+
+const OUTSIDE_BYTES_MAX = 64 * 1024;
+
+export function checkParts(content: Content, messageBytesMax: number, isAnswerable: boolean): void {
+  const names = [
+    'message',
+    'summary with Bcc',
+    'summary without Bcc',
+    'words with Bcc',
+    'words without Bcc',
+    'addresses outside',
+  ];
+  const without = content.count - (isAnswerable ? 1 : 0);
+  const counts = isAnswerable ? [5, 6] : [3, 5, 6];
+  const count = counts.includes(without) ? without : counts[0]!;
+  partsAre(content, ...names.slice(0, count), ...(isAnswerable ? ['answerable'] : []));
+  messageParts(content, messageBytesMax, 1, 2);
+  for (let part = 3; part < Math.min(count, 5); part++) partAtMost(content, part, 'words', WORDS_BYTES_MAX);
+  if (count === 6) partAtMost(content, 5, 'addresses outside', OUTSIDE_BYTES_MAX);
+}
+
+/** Behind at least the five parts with words, so that the copies have words in front of it, too. */
+export function sentAnswering(value: unknown, content: Content): SentAnswering {
+  const { sender, account, addressed } = fieldsOf(value, ['sender', 'account', 'addressed']);
+  const part = content.count - 1;
+  checkedAnswerable(content, part);
+  return { ...answeringField({ sender, account }), addressed: accountNames(addressed, 0), part };
+}
