@@ -12,7 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePortOffset, runCli, startCluster, type Cluster } from './cluster.ts';
+import { freePortOffset } from '../integration/ports.ts';
+import { runCli, startCluster, type Cluster } from './cluster.ts';
 
 const MIB = 1024 * 1024;
 

@@ -4,7 +4,6 @@
  * close, and the cluster's processes end with their launcher.
  */
 import { spawn } from 'node:child_process';
-import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,13 +11,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll } from 'vitest';
-import { portObstacle } from '../../ops/cluster/free-ports.ts';
 import { readRunningFile } from '../../ops/cluster/running-file.ts';
 import { readClusterFile } from '../../ops/processes/cluster-file.ts';
 import { createLogger } from '../../ops/processes/logger.ts';
 import { readSettings } from '../../ops/processes/settings.ts';
 import { addressesOf, httpUrl, planCluster } from '../../ops/processes/topology.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
+import { freePortOffset } from '../integration/ports.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../ops/bin/penncloud', import.meta.url));
 const READY = /^PennCloud is ready at /m;
@@ -151,21 +150,6 @@ export async function allInSync(store: TcpStoreClient, copies = 3): Promise<void
   });
 }
 
-/** A cell whose value is its column's name; resolves when it is committed. */
-export async function putColumn(store: TcpStoreClient, row: string, column: string): Promise<void> {
-  await store.execute({
-    id: randomUUID(),
-    expiresAt: Date.now() + 60_000,
-    stream: row,
-    type: 'kv.Put',
-    data: { column },
-    parts: [Buffer.from(column)],
-    actor: 'test',
-    session: '',
-    action: 'Put',
-  });
-}
-
 export async function runCli(
   args: readonly string[],
   options: { environment: Record<string, string>; input?: Buffer | string },
@@ -203,14 +187,5 @@ export function isAlive(pid: number): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Below the range that the system takes outgoing ports from; at random, since clusters start side by side. */
-export async function freePortOffset(environment: Record<string, string> = {}): Promise<number> {
-  for (;;) {
-    const offset = randomInt(9_000, 24_000);
-    const settings = readSettings({ ...environment, PENNCLOUD_PORT_OFFSET: String(offset) });
-    if ((await portObstacle(planCluster(settings))) === undefined) return offset;
   }
 }
