@@ -53,7 +53,9 @@ export async function startCluster(
   const stop = async (): Promise<number | null> => {
     if (launcher.exitCode === null && launcher.signalCode === null) launcher.kill('SIGINT');
     const code = await ended;
-    if (options.dataFolder === undefined) rmSync(dataFolder, { recursive: true, force: true });
+    // A launcher that was killed ends before its processes do.
+    if (options.dataFolder === undefined)
+      rmSync(dataFolder, { recursive: true, force: true, maxRetries: 10 });
     return code;
   };
   const late = new AbortController();
@@ -63,7 +65,7 @@ export async function startCluster(
     sleep(READY_DEADLINE_MS, `was not ready within ${READY_DEADLINE_MS / 1000} s`, { signal: late.signal }),
   ]);
   if (outcome !== undefined) {
-    await stop();
+    await stop().catch(() => undefined);
     throw new Error(`The cluster ${outcome}. It said:\n${output}`);
   }
   late.abort();
@@ -93,6 +95,17 @@ export async function startCluster(
       process.kill(killed, signal);
       await until(`${id} has ended`, () => !isAlive(killed));
       return killed;
+    },
+
+    /** While the work lasts these processes stand still (killed ones would be started again at once). */
+    async whileFrozen<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
+      const frozen = ids.map(pid);
+      for (const one of frozen) process.kill(one, 'SIGSTOP');
+      try {
+        return await work();
+      } finally {
+        for (const one of frozen) if (isAlive(one)) process.kill(one, 'SIGCONT');
+      }
     },
 
     /** Resolves with the pid of the process that took the place of `before`. */
@@ -167,17 +180,24 @@ export async function runCli(
   return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
 }
 
-/** Polls what has no event to wait for (another process's end); fails with the question after 30 s. */
+const UNTIL_MS = 60_000;
+
+/**
+ * Polls what has no event to wait for (another process's end), half of the time at most, since asking may take a
+ * process; fails with the question after a minute.
+ */
 export async function until<T>(
   question: string,
   answer: () => T | undefined | false | Promise<T | undefined | false>,
 ) {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + UNTIL_MS;
   for (;;) {
+    const asked = performance.now();
     const found = await answer();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadline) throw new Error(`Waited 30 s in vain until ${question}`);
-    await sleep(20);
+    if (performance.now() > deadline)
+      throw new Error(`Waited ${UNTIL_MS / 1000} s in vain until ${question}`);
+    await sleep(Math.max(20, performance.now() - asked));
   }
 }
 

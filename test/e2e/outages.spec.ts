@@ -18,16 +18,7 @@ describe('a cluster that lacks a process', () => {
   });
   afterAll(async () => void (await cluster?.stop()));
 
-  /** Frozen, not killed: a killed one would be started again at once. */
-  async function whileFrozen(id: string, work: () => Promise<void>): Promise<void> {
-    const pid = cluster.pid(id);
-    process.kill(pid, 'SIGSTOP');
-    try {
-      await work();
-    } finally {
-      process.kill(pid, 'SIGCONT');
-    }
-  }
+  const whileFrozen = (id: string, work: () => Promise<void>) => cluster.whileFrozen([id], work);
 
   test.each(['nats', 'master'])('reads and writes while %s is frozen', async (id) => {
     await whileFrozen(id, async () => {

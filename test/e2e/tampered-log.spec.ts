@@ -46,9 +46,8 @@ function placeOf(ending: string, bytes: string): { file: string; at: number } | 
 
 /** Stops the victim, flips a bit in the middle of these bytes, and starts it again; the master stands still. */
 async function tamper(ending: string, bytes: string, look: (file: string, at: number) => Promise<void>) {
-  const [master, node] = [cluster.pid('master'), cluster.pid(victim)];
-  process.kill(master, 'SIGSTOP');
-  try {
+  const node = cluster.pid(victim);
+  await cluster.whileFrozen(['master'], async () => {
     process.kill(node, 'SIGSTOP');
     const { file, at } = placeOf(ending, bytes)!;
     const handle = openSync(file, 'r+');
@@ -57,9 +56,7 @@ async function tamper(ending: string, bytes: string, look: (file: string, at: nu
     await cluster.kill(victim);
     await cluster.restarted(victim, node);
     await look(file, at);
-  } finally {
-    process.kill(master, 'SIGCONT');
-  }
+  });
 }
 
 /** What the node wrote down of this file. */

@@ -86,11 +86,10 @@ async function valueOf(client: StoreClient, row: string, column: string): Promis
 }
 
 function longestGap(written: readonly Acknowledged[], from = 0, to = Infinity): number {
-  return Math.max(
-    0,
-    ...written.slice(1).map(({ at }, i) => {
-      const before = written[i]!.at;
-      return at >= from && before <= to ? at - before : 0;
-    }),
-  );
+  let longest = 0;
+  for (const [i, { at }] of written.slice(1).entries()) {
+    const before = written[i]!.at;
+    if (at >= from && before <= to) longest = Math.max(longest, at - before);
+  }
+  return longest;
 }
