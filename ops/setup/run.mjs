@@ -25,7 +25,12 @@ const TASKS = {
     programs: ['etcd'],
     run: [[...VITEST, '--project', 'spec', '--project', 'contract']],
   },
-  e2e: { built: true, programs: ALL_PROGRAMS, useful: CLOCKS, run: [[...VITEST, '--project', 'e2e']] },
+  e2e: {
+    built: true,
+    programs: ALL_PROGRAMS,
+    useful: CLOCKS,
+    run: [[...VITEST, '--project', 'e2e', '--project', 'pages']],
+  },
   sim: { built: false, programs: [], run: [[...SIMULATION, 'test/simulation/runs/main.ts']] },
   'sim:mutants': { built: false, programs: [], run: [[...SIMULATION, 'test/simulation/runs/mutants.ts']] },
   tidy: { built: false, programs: [], run: [[...VITEST, '--project', 'tidy']] },

@@ -5,11 +5,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EtcdGateway } from '../../storage-nodes/master/etcd-gateway.ts';
+import { freePorts } from '../integration/ports.ts';
 
 export type EtcdCluster = Awaited<ReturnType<typeof startEtcd>>;
 
@@ -112,17 +112,4 @@ export async function startEtcd(count = 3, certificate?: Certificate) {
     thaw: (i: number) => running[i]!.kill('SIGCONT'),
     stop,
   };
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -4,7 +4,6 @@
  * close, and the cluster's processes end with their launcher.
  */
 import { spawn } from 'node:child_process';
-import { randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,13 +11,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll } from 'vitest';
-import { portObstacle } from '../../ops/cluster/free-ports.ts';
 import { readRunningFile } from '../../ops/cluster/running-file.ts';
 import { readClusterFile } from '../../ops/processes/cluster-file.ts';
 import { createLogger } from '../../ops/processes/logger.ts';
 import { readSettings } from '../../ops/processes/settings.ts';
 import { addressesOf, httpUrl, planCluster } from '../../ops/processes/topology.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
+import { freePortOffset } from '../integration/ports.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../ops/bin/penncloud', import.meta.url));
 const READY = /^PennCloud is ready at /m;
@@ -54,7 +53,9 @@ export async function startCluster(
   const stop = async (): Promise<number | null> => {
     if (launcher.exitCode === null && launcher.signalCode === null) launcher.kill('SIGINT');
     const code = await ended;
-    if (options.dataFolder === undefined) rmSync(dataFolder, { recursive: true, force: true });
+    // A launcher that was killed ends before its processes do.
+    if (options.dataFolder === undefined)
+      rmSync(dataFolder, { recursive: true, force: true, maxRetries: 10 });
     return code;
   };
   const late = new AbortController();
@@ -64,7 +65,7 @@ export async function startCluster(
     sleep(READY_DEADLINE_MS, `was not ready within ${READY_DEADLINE_MS / 1000} s`, { signal: late.signal }),
   ]);
   if (outcome !== undefined) {
-    await stop();
+    await stop().catch(() => undefined);
     throw new Error(`The cluster ${outcome}. It said:\n${output}`);
   }
   late.abort();
@@ -94,6 +95,17 @@ export async function startCluster(
       process.kill(killed, signal);
       await until(`${id} has ended`, () => !isAlive(killed));
       return killed;
+    },
+
+    /** While the work lasts these processes stand still (killed ones would be started again at once). */
+    async whileFrozen<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
+      const frozen = ids.map(pid);
+      for (const one of frozen) process.kill(one, 'SIGSTOP');
+      try {
+        return await work();
+      } finally {
+        for (const one of frozen) if (isAlive(one)) process.kill(one, 'SIGCONT');
+      }
     },
 
     /** Resolves with the pid of the process that took the place of `before`. */
@@ -151,21 +163,6 @@ export async function allInSync(store: TcpStoreClient, copies = 3): Promise<void
   });
 }
 
-/** A cell whose value is its column's name; resolves when it is committed. */
-export async function putColumn(store: TcpStoreClient, row: string, column: string): Promise<void> {
-  await store.execute({
-    id: randomUUID(),
-    expiresAt: Date.now() + 60_000,
-    stream: row,
-    type: 'kv.Put',
-    data: { column },
-    parts: [Buffer.from(column)],
-    actor: 'test',
-    session: '',
-    action: 'Put',
-  });
-}
-
 export async function runCli(
   args: readonly string[],
   options: { environment: Record<string, string>; input?: Buffer | string },
@@ -183,17 +180,24 @@ export async function runCli(
   return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
 }
 
-/** Polls what has no event to wait for (another process's end); fails with the question after 30 s. */
+const UNTIL_MS = 60_000;
+
+/**
+ * Polls what has no event to wait for (another process's end), half of the time at most, since asking may take a
+ * process; fails with the question after a minute.
+ */
 export async function until<T>(
   question: string,
   answer: () => T | undefined | false | Promise<T | undefined | false>,
 ) {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + UNTIL_MS;
   for (;;) {
+    const asked = performance.now();
     const found = await answer();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadline) throw new Error(`Waited 30 s in vain until ${question}`);
-    await sleep(20);
+    if (performance.now() > deadline)
+      throw new Error(`Waited ${UNTIL_MS / 1000} s in vain until ${question}`);
+    await sleep(Math.max(20, performance.now() - asked));
   }
 }
 
@@ -203,14 +207,5 @@ export function isAlive(pid: number): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Below the range that the system takes outgoing ports from; at random, since clusters start side by side. */
-export async function freePortOffset(environment: Record<string, string> = {}): Promise<number> {
-  for (;;) {
-    const offset = randomInt(9_000, 24_000);
-    const settings = readSettings({ ...environment, PENNCLOUD_PORT_OFFSET: String(offset) });
-    if ((await portObstacle(planCluster(settings))) === undefined) return offset;
   }
 }

@@ -52,18 +52,7 @@ const consoleUntil = (what: string, wanted: (page: string) => boolean) =>
     wanted((await operator.get(`${cluster.gateways[0]!}/admin`)).body),
   );
 
-function signal(ids: readonly string[], name: NodeJS.Signals): void {
-  for (const id of ids) process.kill(cluster.pid(id), name);
-}
-
-async function whileFrozen(ids: readonly string[], work: () => Promise<void>): Promise<void> {
-  signal(ids, 'SIGSTOP');
-  try {
-    await work();
-  } finally {
-    signal(ids, 'SIGCONT');
-  }
-}
+const whileFrozen = (ids: readonly string[], work: () => Promise<void>) => cluster.whileFrozen(ids, work);
 
 const hasAllCopies = async () =>
   (await store.tabletStatus()).every(({ serving, inSync }) => serving && inSync.length === 3);

@@ -4,7 +4,8 @@
  * writes stood still is printed, not asserted.
  */
 import { describe, expect, it } from 'vitest';
-import { allInSync, clusterForAll, putColumn, until } from './cluster.ts';
+import { startWriters } from '../integration/kv-writers.ts';
+import { allInSync, clusterForAll, until } from './cluster.ts';
 
 const ROW = 'house';
 const WRITERS = 8;
@@ -18,30 +19,20 @@ async function primaryOf(row: string): Promise<string> {
 }
 
 describe('killing the primary under load', () => {
-  const acknowledged = new Map<string, string>();
+  const acknowledged = new Set<string>();
   const gaps: number[] = [];
 
   it(`loses nothing and shows no error, ${KILLS} times`, { timeout: 180_000 }, async () => {
     for (let kill = 0; kill < KILLS; kill++) {
-      let writing = true;
-      const acknowledgedAt: number[] = [];
-      const write = async (writer: number): Promise<void> => {
-        for (let n = 0; writing; n++) {
-          const column = `${kill}.${writer}.${n}`;
-          await putColumn(its.store, ROW, column);
-          acknowledged.set(column, column);
-          acknowledgedAt.push(performance.now());
-        }
-      };
-      const writers = Array.from({ length: WRITERS }, (_, writer) => write(writer));
+      const writers = startWriters(its.store, [ROW], WRITERS);
       const primary = await primaryOf(ROW);
-      await until('writes flow', () => acknowledgedAt.length > 200 || undefined);
+      await until('writes flow', () => writers.acknowledged.length > 200);
       const before = await its.cluster.kill(primary);
-      const sofar = acknowledgedAt.length;
-      await until('writes flow again', () => acknowledgedAt.length > sofar + 500 || undefined);
-      writing = false;
-      await Promise.all(writers);
-      gaps.push(Math.max(...acknowledgedAt.slice(1).map((at, i) => at - acknowledgedAt[i]!)));
+      const sofar = writers.acknowledged.length;
+      await until('writes flow again', () => writers.acknowledged.length > sofar + 500);
+      await writers.stop();
+      for (const { column } of writers.acknowledged) acknowledged.add(column);
+      gaps.push(writers.longestGap());
       await its.cluster.restarted(primary, before);
       await allInSync(its.store);
     }
@@ -61,7 +52,7 @@ describe('killing the primary under load', () => {
       if (results[0]!.length < 1000) break;
       from = { row: ROW, column: `${results[0]!.at(-1)!.column}\u0001` };
     }
-    const missing = [...acknowledged].filter(([column, value]) => found.get(column) !== value);
+    const missing = [...acknowledged].filter((column) => found.get(column) !== column);
     expect(missing).toEqual([]);
   });
 

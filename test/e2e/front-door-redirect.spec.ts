@@ -3,6 +3,7 @@
  * back, and gateways that leave while they are in use.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startCluster, until, type Cluster } from './cluster.ts';
@@ -45,20 +46,17 @@ afterAll(async () => {
 });
 
 test('a gateway that is frozen, so that it takes connections and answers none, gets no one after three seconds', async () => {
-  const frozen = cluster.pid('gateway-1');
   await until('both are sent to', async () => (await sentTo()) === gatewayOf('gateway-1'));
-  process.kill(frozen, 'SIGSTOP');
-  const since = performance.now();
-  try {
+  await cluster.whileFrozen(['gateway-1'], async () => {
+    const since = performance.now();
     let lastSent = 0;
     while (performance.now() - since < 4_500) {
       const began = performance.now();
       if ((await sentTo()) === gatewayOf('gateway-1')) lastSent = began - since;
+      await sleep(20);
     }
     expect(lastSent).toBeLessThan(3_000);
-  } finally {
-    process.kill(frozen, 'SIGCONT');
-  }
+  });
   await until('it is sent to again', async () => (await sentTo()) === gatewayOf('gateway-1'));
 });
 
@@ -103,15 +101,11 @@ describe('a person whose gateway is gone', () => {
     await stay('/mail/sent');
     idHere();
     const before = new URL(page.url()).origin;
-    const frozen = cluster.pid(here);
-    process.kill(frozen, 'SIGSTOP');
-    try {
+    await cluster.whileFrozen([here], async () => {
       await lookAround();
       await page.waitForURL((url) => url.origin !== before && url.pathname === '/mail/sent');
       expect(await page.getByRole('button', { name: 'Log out' }).isVisible()).toBe(true);
-    } finally {
-      process.kill(frozen, 'SIGCONT');
-    }
+    });
   });
 
   test('keeps what was typed, is told, and can send it once the gateway is back', async () => {

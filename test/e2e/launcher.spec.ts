@@ -6,18 +6,20 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { readRunningFile } from '../../ops/cluster/running-file.ts';
-import { freePortOffset, isAlive, runCli, startCluster, until } from './cluster.ts';
+import { freePortOffset } from '../integration/ports.ts';
+import { isAlive, runCli, startCluster, until } from './cluster.ts';
 
 const PROGRAMS = new URL('../../ops/setup/programs.mjs', import.meta.url).href;
 
 const pidsIn = (dataFolder: string): number[] =>
   (readRunningFile(dataFolder)?.processes ?? []).flatMap(({ pid }) => (pid === null ? [] : [pid]));
 
-test('a cluster that is stopped with Ctrl-C ends with 0, leaves no process, and keeps its data', async () => {
+test('a cluster leaves no process, and keeps its data, whether Ctrl-C stops it or its launcher is killed', async () => {
   const dataFolder = mkdtempSync(join(tmpdir(), 'penncloud-launcher-'));
   onTestFinished(() => rmSync(dataFolder, { recursive: true, force: true }));
 
   const first = await startCluster({ dataFolder });
+  onTestFinished(async () => void (await first.stop()));
   expect(await first.cli(['kv', 'put', 'kept', 'over', 'night'])).toMatchObject({ code: 0 });
   const pids = pidsIn(dataFolder);
   expect(pids).toHaveLength(9);
@@ -28,14 +30,11 @@ test('a cluster that is stopped with Ctrl-C ends with 0, leaves no process, and 
   const second = await startCluster({ dataFolder });
   onTestFinished(async () => void (await second.stop()));
   expect((await second.cli(['kv', 'get', 'kept', 'over'])).stdout.toString()).toBe('night');
-});
 
-test('the processes of a cluster end with their launcher, also when that is killed', async () => {
-  const cluster = await startCluster();
-  onTestFinished(async () => void (await cluster.stop()));
-  const pids = pidsIn(cluster.dataFolder);
-  process.kill(cluster.launcherPid, 'SIGKILL');
-  await until('every process has ended', () => pids.every((pid) => !isAlive(pid)));
+  const left = pidsIn(dataFolder);
+  expect(left).toHaveLength(9);
+  process.kill(second.launcherPid, 'SIGKILL');
+  await until('every process has ended', () => left.every((pid) => !isAlive(pid)));
 });
 
 test('a port in use is named, with the process that wants it, before anything is started', async () => {

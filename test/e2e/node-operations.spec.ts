@@ -2,9 +2,9 @@
  * Rule 16, by an operator's hands: processes are drained, disabled and restarted one by one while clients
  * write. Nobody sees an error, nothing acknowledged is missing; the longest pause is printed.
  */
-import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { allInSync, clusterForAll, isAlive, putColumn } from './cluster.ts';
+import { expectAllThere, startWriters } from '../integration/kv-writers.ts';
+import { allInSync, clusterForAll, isAlive } from './cluster.ts';
 
 const ROWS = ['apple', 'house', 'pear', 'tree'];
 const NODES = ['node-1', 'node-2', 'node-3'];
@@ -22,30 +22,14 @@ async function node(id: string): Promise<ListedNode> {
   return (await list()).find((one) => one.id === id)!;
 }
 
-/** Writes to every tablet of kv rows until told to stop; then everything acknowledged must be there. */
+/** Writes to tablets until told to stop; then everything acknowledged must be there. The longest pause, in ms. */
 function writing(): { stop: () => Promise<number> } {
-  let on = true;
-  const acknowledged: { row: string; column: string }[] = [];
-  const writers = ROWS.map(async (row) => {
-    let [longest, last] = [0, performance.now()];
-    while (on) {
-      const column = randomUUID();
-      await putColumn(its.store, row, column);
-      acknowledged.push({ row, column });
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
-    }
-    return longest;
-  });
+  const writers = startWriters(its.store, ROWS, ROWS.length);
   return {
     stop: async () => {
-      on = false;
-      const longest = Math.max(...(await Promise.all(writers)));
-      for (const { row, column } of acknowledged) {
-        const { results } = await its.store.read(row, [{ get: { row, column } }]);
-        expect(results[0]![0]?.bytes?.toString()).toBe(column);
-      }
-      return longest;
+      await writers.stop();
+      await expectAllThere(its.store, writers.acknowledged);
+      return writers.longestGapOfARow();
     },
   };
 }
@@ -67,7 +51,7 @@ describe('an operator', () => {
       const load = writing();
       expect(await its.cluster.cli(['node', 'drain', 'node-2'])).toMatchObject({ code: 0 });
       const longest = await load.stop();
-      console.log(`[figure] longest pause of a writer while a node was drained: ${Math.round(longest)} ms`);
+      console.log(`[figure] longest pause of a row while a node was drained: ${Math.round(longest)} ms`);
       expect(await node('node-2')).toMatchObject({ status: 'draining', primaryOf: [] });
       expect(await its.cluster.cli(['node', 'restart', 'node-2'])).toMatchObject({ code: 0 });
       expect((await node('node-2')).status).toBe('serving');
@@ -83,7 +67,7 @@ describe('an operator', () => {
       await allInSync(its.store);
     }
     const longest = await load.stop();
-    console.log(`[figure] longest pause of a writer during a rolling restart: ${Math.round(longest)} ms`);
+    console.log(`[figure] longest pause of a row during a rolling restart: ${Math.round(longest)} ms`);
     const after = await list();
     for (const id of NODES) {
       const pidOf = (nodes: ListedNode[]) => nodes.find((one) => one.id === id)!.pid;

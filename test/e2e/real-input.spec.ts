@@ -1,7 +1,8 @@
 /**
  * KV-4, KV-5, WM-1, WM-3, DR-1, FE-1, ES-2: what the system must end with. 6,046 real messages arrive
  * over SMTP while a storage node is killed; real files go up through one gateway and down through the
- * other. Figures are printed, not asserted: speed is the benchmarks' business.
+ * other. Figures are printed, not asserted: speed is the benchmarks' business. How each message reads as a page is
+ * in spec/message/corpus; here pages are opened from the store of a cluster.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -97,10 +98,11 @@ describe('6,046 real messages', () => {
   it('are counted exactly, and paged through forward and back', { timeout: 120_000 }, async () => {
     const forward = await pages('/mail/inbox', 'next');
     const backward = await pages('/mail/inbox?end=1', 'prev');
-    expect(forward.messages, 'messages of all conversations').toBe(result.accepted);
-    expect(new Set(forward.conversations).size).toBe(forward.conversations.length);
+    expect(messagesOf(forward.conversations), 'messages of all conversations').toBe(result.accepted);
+    const urls = ({ conversations }: typeof forward) => new Set(conversations.map(({ url }) => url));
+    expect(urls(forward).size).toBe(forward.conversations.length);
     // Coming from the far end, the newest page is a full one again: it repeats what the page before it showed.
-    expect(new Set(backward.conversations)).toEqual(new Set(forward.conversations));
+    expect(urls(backward)).toEqual(urls(forward));
     expect(forward.first).toContain(`of ${forward.conversations.length}`);
     const times = [...forward.times, ...backward.times].sort((a, b) => a - b);
     figure(
@@ -109,17 +111,18 @@ describe('6,046 real messages', () => {
   });
 
   it(
-    'all open without a server error, each on the page of its conversation',
+    'open without a server error, each on the page of its conversation: every third conversation',
     { timeout: 300_000 },
     async () => {
       const { conversations } = await pages('/mail/inbox', 'next');
+      const chosen = conversations.filter((_, at) => at % 3 === 0);
       const shown = new Set<string>();
       const statuses = new Map<number, number>();
       const started = performance.now();
       let next = 0;
       const read = async (): Promise<void> => {
-        for (let at = next++; at < conversations.length; at = next++) {
-          const page = await alice.get(`${cluster.gateways[at % 2]!}${conversations[at]!}`);
+        for (let at = next++; at < chosen.length; at = next++) {
+          const page = await alice.get(`${cluster.gateways[at % 2]!}${chosen[at]!.url}`);
           statuses.set(page.status, (statuses.get(page.status) ?? 0) + 1);
           const main = page.body.slice(page.body.indexOf('<main'));
           for (const [, whole, line] of main.matchAll(
@@ -131,10 +134,10 @@ describe('6,046 real messages', () => {
       };
       await Promise.all([read(), read(), read(), read()]);
       figure(
-        `opened ${conversations.length} conversations, ${Math.round(conversations.length / ((performance.now() - started) / 1000))} a second`,
+        `opened ${chosen.length} conversations, ${Math.round(chosen.length / ((performance.now() - started) / 1000))} a second`,
       );
-      expect([...statuses]).toEqual([[200, conversations.length]]);
-      expect(shown.size, 'messages on these pages').toBe(result.accepted);
+      expect([...statuses]).toEqual([[200, chosen.length]]);
+      expect(shown.size, 'messages on these pages').toBe(messagesOf(chosen));
     },
   );
 
@@ -145,13 +148,17 @@ describe('6,046 real messages', () => {
   });
 });
 
+type Conversation = { readonly url: string; readonly messages: number };
+
+const messagesOf = (conversations: readonly Conversation[]): number =>
+  conversations.reduce((sum, { messages }) => sum + messages, 0);
+
 /** Follows `rel` links from a list page to the end. */
 async function pages(
   from: string,
   rel: 'next' | 'prev',
-): Promise<{ conversations: string[]; messages: number; times: number[]; first: string }> {
-  const conversations: string[] = [];
-  let messages = 0;
+): Promise<{ conversations: Conversation[]; times: number[]; first: string }> {
+  const conversations: Conversation[] = [];
   const times: number[] = [];
   let first = '';
   for (let url: string | undefined = from; url !== undefined;) {
@@ -160,14 +167,15 @@ async function pages(
     times.push(performance.now() - started);
     expect(page.status).toBe(200);
     if (first === '') first = page.body;
-    conversations.push(...linksOn(page, /^\/mail\/inbox\/[a-z2-7]{26}$/));
     for (const line of page.body.split('<li').slice(1)) {
-      if (line.includes('name="c"')) messages += Number(/class="many">(\d+)</.exec(line)?.[1] ?? 1);
+      const [url] = linksOn({ body: line }, /^\/mail\/inbox\/[a-z2-7]{26}$/);
+      if (url === undefined) continue;
+      conversations.push({ url, messages: Number(/class="many">(\d+)</.exec(line)?.[1] ?? 1) });
     }
     const link: string | undefined = new RegExp(`<a[^>]*rel="${rel}"[^>]*>`).exec(page.body)?.[0];
     url = link && linksOn({ body: link }, /./)[0];
   }
-  return { conversations, messages, times, first };
+  return { conversations, times, first };
 }
 
 async function fileUrl(name: string): Promise<string> {

@@ -1,8 +1,12 @@
 /** Load while gateways come and go: many short requests, each of which must be answered well. */
 import { Agent, request as httpRequest } from 'node:http';
 import { Agent as TlsAgent, request as httpsRequest } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { curl } from './curl.ts';
 import { isAlive, until, type Cluster } from './cluster.ts';
+
+/** Of one client: it is not speed that is looked for. */
+const BETWEEN_REQUESTS_MS = 10;
 
 export type Load = {
   /** Resolves with what went wrong, and how many requests were answered. */
@@ -29,6 +33,7 @@ export function startLoad(frontDoor: string, options: { trust?: string; certific
         `${frontDoor}/signup`,
       ]);
       count(told.code === 0 ? told.status : -1, `curl ${told.said}`);
+      await sleep(BETWEEN_REQUESTS_MS);
     }
   };
   const keeping = async (): Promise<void> => {
@@ -58,6 +63,7 @@ export function startLoad(frontDoor: string, options: { trust?: string; certific
         if (status === 307) place = new URL(location!).origin;
         else count(status, `kept connection to ${place}`);
         if (last) place = frontDoor;
+        await sleep(BETWEEN_REQUESTS_MS);
       } catch (error) {
         failures.push(`kept connection to ${place}: ${(error as Error).message}`);
         place = frontDoor;

@@ -5,10 +5,9 @@
  * The node is stopped when the byte is flipped; so is the master, so that the others cannot heal the copy
  * before anybody has looked.
  */
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startCluster, until, type Cluster } from './cluster.ts';
 
 type Line = { level: number; file?: string; offset?: number; reason?: string };
@@ -16,17 +15,12 @@ type Line = { level: number; file?: string; offset?: number; reason?: string };
 const victim = 'node-3';
 const ERROR = 50;
 
-let dataFolder: string;
 let cluster: Cluster;
 
-beforeEach(async () => {
-  dataFolder = mkdtempSync(join(tmpdir(), 'penncloud-e2e-'));
-  cluster = await startCluster({ dataFolder, environment: { PENNCLOUD_SCRUB_SECONDS: '1' } });
+beforeAll(async () => {
+  cluster = await startCluster({ environment: { PENNCLOUD_SCRUB_SECONDS: '1' } });
 }, 90_000);
-afterEach(async () => {
-  await cluster?.stop();
-  rmSync(dataFolder, { recursive: true, force: true });
-});
+afterAll(async () => void (await cluster?.stop()));
 
 async function put(rows: readonly string[], value: (row: string) => string): Promise<void> {
   for (const row of rows)
@@ -40,7 +34,7 @@ async function alarms(): Promise<string[]> {
 
 /** Where these bytes lie in a file of the victim's log with this ending. */
 function placeOf(ending: string, bytes: string): { file: string; at: number } | undefined {
-  const log = join(dataFolder, victim, 'log');
+  const log = join(cluster.dataFolder, victim, 'log');
   for (const entry of readdirSync(log, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !entry.name.endsWith(ending)) continue;
     const file = join(entry.parentPath, entry.name);
@@ -52,9 +46,8 @@ function placeOf(ending: string, bytes: string): { file: string; at: number } | 
 
 /** Stops the victim, flips a bit in the middle of these bytes, and starts it again; the master stands still. */
 async function tamper(ending: string, bytes: string, look: (file: string, at: number) => Promise<void>) {
-  const [master, node] = [cluster.pid('master'), cluster.pid(victim)];
-  process.kill(master, 'SIGSTOP');
-  try {
+  const node = cluster.pid(victim);
+  await cluster.whileFrozen(['master'], async () => {
     process.kill(node, 'SIGSTOP');
     const { file, at } = placeOf(ending, bytes)!;
     const handle = openSync(file, 'r+');
@@ -63,14 +56,12 @@ async function tamper(ending: string, bytes: string, look: (file: string, at: nu
     await cluster.kill(victim);
     await cluster.restarted(victim, node);
     await look(file, at);
-  } finally {
-    process.kill(master, 'SIGCONT');
-  }
+  });
 }
 
 /** What the node wrote down of this file. */
 function linesOn(file: string): Line[] {
-  return readFileSync(join(dataFolder, 'logs', `${victim}.log`), 'utf8')
+  return readFileSync(join(cluster.dataFolder, 'logs', `${victim}.log`), 'utf8')
     .split('\n')
     .filter((line) => line.includes(file))
     .map((line) => JSON.parse(line) as Line);
@@ -107,8 +98,8 @@ test('a flipped bit in a segment', { timeout: 180_000 }, async () => {
   const value = (row: string): string => `what ${row} has in its segment`;
   await put(ROWS, value);
   // A clean stop: from here on the journal has nothing to repair the segment with.
-  await cluster.stop();
-  cluster = await startCluster({ dataFolder, environment: { PENNCLOUD_SCRUB_SECONDS: '1' } });
+  expect(await cluster.cli(['node', 'restart', victim])).toMatchObject({ code: 0 });
+  await until('every copy is in sync again', async () => (await alarms()).length === 0);
   expect(placeOf('.segment', value('night'))).toBeDefined();
   await tamper('.segment', value('night'), expectRefused);
   await expectHealed(ROWS, value);

@@ -4,10 +4,10 @@
  */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { FilePort } from '../../storage-nodes/log/files.ts';
-import { realFiles } from '../../storage-nodes/log/real-files.ts';
 import { carryOut, gatherEvidence } from '../../storage-nodes/master/recovery.ts';
 import { planRecovery, type Step } from '../../storage-nodes/master/recovery-plan.ts';
 import { nodeId } from '../../storage-nodes/words.ts';
+import { UnreliableFiles } from '../recovery/unreliable-files.ts';
 import { SECRET, startLocalStore, type LocalStore } from './local-store.ts';
 
 const ROWS = ['0', 'apple', 'house', 'night', 'piano', 'tree', 'zebra'];
@@ -21,23 +21,12 @@ let roles: Map<string, string[]>;
 let written: Map<string, string>;
 let count = 0;
 
-const filesOf = (node: string): FilePort => ({
-  ...realFiles,
-  open: async (path, mode) => {
-    const file = await realFiles.open(path, mode);
-    return {
-      readFully: (into, position) => file.readFully(into, position),
-      writeAll: (buffers, position) => file.writeAll(buffers, position),
-      truncate: (length) => file.truncate(length),
-      size: () => file.size(),
-      close: () => file.close(),
-      datasync: async () => {
-        if (!path.endsWith('.journal') || !due.delete(node)) return file.datasync();
-        throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
-      },
-    };
-  },
-});
+function filesOf(node: string): FilePort {
+  const disk = new UnreliableFiles();
+  disk.fails = (operation, path) =>
+    operation === 'fsync' && path.endsWith('.journal') && due.delete(node) ? 'EIO' : undefined;
+  return disk.port;
+}
 
 beforeEach(async () => {
   [due, roles, written] = [new Set(), new Map(), new Map()];

@@ -3,7 +3,8 @@ import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CommandRequest } from '../../storage-nodes/client/client.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
-import { freePorts, SECRET, startLocalStore, type LocalStore } from './local-store.ts';
+import { SECRET, startLocalStore, type LocalStore } from './local-store.ts';
+import { freePorts } from './ports.ts';
 import { Wires } from './wires.ts';
 
 let wires: Wires;

@@ -4,7 +4,7 @@
  * not asserted.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CommandRequest } from '../../storage-nodes/client/client.ts';
+import { putColumn, startWriters } from './kv-writers.ts';
 import { startLocalStore, type LocalStore } from './local-store.ts';
 
 const ROWS = ['apple', 'house', 'piano', 'zebra'];
@@ -19,51 +19,7 @@ afterAll(async () => {
   await store?.stop();
 });
 
-const put = (row: string, column: string): CommandRequest => ({
-  id: `handover-${row}-${column}`,
-  expiresAt: Date.now() + 600_000,
-  stream: row,
-  type: 'kv.Put',
-  data: { column },
-  parts: [Buffer.from(column)],
-  actor: 'test',
-  session: '',
-  action: 'Put',
-});
-
-/** Writes to and reads from several tablets until told to stop; what it returns is all that was acknowledged. */
-function load() {
-  const acknowledged: { row: string; column: string; seq: number; at: number }[] = [];
-  let going = true;
-  const write = async (writer: number): Promise<void> => {
-    for (let n = 0; going; n++) {
-      const row = ROWS[(writer + n) % ROWS.length]!;
-      const column = `${writer}.${n}`;
-      const { seq } = await store.client.execute(put(row, column));
-      acknowledged.push({ row, column, seq, at: performance.now() });
-      const { results } = await store.client.read(row, [{ get: { row, column } }]);
-      expect(results[0]![0]?.bytes?.toString()).toBe(column);
-    }
-  };
-  const writers = Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(writer)));
-  // Whoever fails first is reported when it is waited for.
-  writers.catch(() => undefined);
-  return {
-    acknowledged,
-    /** In ms, of all that went on in that time. */
-    longestGap: (from = 0, to = Infinity) =>
-      Math.max(
-        ...acknowledged
-          .slice(1)
-          .map(({ at }, i) => ({ at, before: acknowledged[i]!.at }))
-          .map(({ at, before }) => (at >= from && before <= to ? at - before : 0)),
-      ),
-    async stop() {
-      going = false;
-      await writers;
-    },
-  };
-}
+const load = () => startWriters(store.client, ROWS, WRITERS);
 
 describe('draining a node under load', () => {
   it('hands over what it leads and takes it out of all in-sync sets', { timeout: 60_000 }, async () => {
@@ -112,8 +68,8 @@ describe('restarting all nodes, one after the other, each drained first', () => 
       const columns = acknowledged.filter((one) => one.row === row);
       // Every acknowledged command has an entry of its own, and the same is found again under its id.
       expect(new Set(columns.map(({ seq }) => seq)).size).toBe(columns.length);
-      const { seq, column } = columns[columns.length >> 1]!;
-      expect(await store.client.execute(put(row, column))).toMatchObject({ seq });
+      const { id, seq, column } = columns[columns.length >> 1]!;
+      expect(await store.client.execute(putColumn(row, column, id))).toMatchObject({ seq });
     }
     expect(store.fatal).toEqual([]);
   });
@@ -126,7 +82,7 @@ describe('a node that nobody can take over from', () => {
     await store.stopNode(third);
     await store.settled(1);
     await expect(store.drainNode(first, 500)).rejects.toThrow(/no other in-sync copy takes over t\d+, t\d+/);
-    await store.client.execute(put('apple', 'alone'));
+    await store.client.execute(putColumn('apple', 'alone'));
     await store.startNode(second);
     await store.startNode(third);
     await store.settled();
@@ -158,7 +114,7 @@ describe('draining a node while the config store hangs', () => {
     }
     // What was asked for takes effect now, and costs nobody anything.
     await store.settled();
-    await store.client.execute(put('apple', 'after-all'));
+    await store.client.execute(putColumn('apple', 'after-all'));
     expect(store.fatal).toEqual([]);
   });
 });

@@ -3,7 +3,6 @@
  * throw-away folder: for tests that look at the store without gateways.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino, { type Logger } from 'pino';
@@ -16,6 +15,7 @@ import { MasterServer } from '../../storage-nodes/master/server.ts';
 import type { FilePort } from '../../storage-nodes/log/files.ts';
 import type { Timing } from '../../storage-nodes/replication/state.ts';
 import { StorageNode, type Address, type StorageNodeOptions } from '../../storage-nodes/node.ts';
+import { freePorts } from './ports.ts';
 
 const MIB = 1024 * 1024;
 export const SECRET = 'a secret for tests';
@@ -165,17 +165,4 @@ export async function startLocalStore({
   await store.startMaster();
   await Promise.all(nodes.map((node) => store.startNode(node.id)));
   return store;
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

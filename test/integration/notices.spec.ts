@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
 import type { CommitNotice, Heartbeat, Notices } from '../../storage-nodes/wire/notices.ts';
+import { freePorts } from './ports.ts';
 
 const PASSWORD = 'a password of this test';
 const quiet = { info: () => {}, warn: () => {} };
@@ -32,7 +32,7 @@ describe('notices over a real nats-server', () => {
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'penncloud-notices-'));
-    port = await freePort();
+    [port] = (await freePorts(1)) as [number];
     opened = [];
     server = startServer();
   });
@@ -151,11 +151,3 @@ describe('notices over a real nats-server', () => {
     expect({ connected: stranger.connected(), strange }).toEqual({ connected: false, strange: [] });
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Rejected, type CommandRequest } from '../../storage-nodes/client/client.ts';
-import { freePorts, startLocalStore, type LocalStore } from './local-store.ts';
+import { startLocalStore, type LocalStore } from './local-store.ts';
+import { freePorts } from './ports.ts';
 import { Wires } from './wires.ts';
 
 const seed = Number(process.env['PENNCLOUD_SEED'] ?? Date.now() % 2 ** 31);

@@ -19,7 +19,8 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   writer?.kill('SIGKILL');
-  await rm(folder, { recursive: true, force: true });
+  // It may write until it is dead.
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** Runs a writer until it has reported this many times, kills it, and answers its last report per tablet. */

@@ -89,10 +89,15 @@ export const plain = ({ seq, epoch, head, parts }: LogRecord) => ({
 
 export async function withFolder<T>(task: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'penncloud-log-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
   try {
-    return await task(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    const result = await task(folder);
+    await remove();
+    return result;
+  } catch (error) {
+    // A writer that is not dead yet may write meanwhile: that must not stand in front of what went wrong.
+    await remove().catch(() => undefined);
+    throw error;
   }
 }
 

@@ -2,10 +2,15 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { readAttachment, readMessage } from '../../../gateways/message/read-message.ts';
 import { summarise, type Summary } from '../../../gateways/message/summary.ts';
 import { encodeSummary, SUMMARY_BYTES_MAX } from '../../../domain/mail/summary.ts';
+import type { ConversationMessage } from '../../../projections/mailbox-cells.ts';
+import type { MessageMeta } from '../../../projections/message.ts';
+import { sanitiseMail } from '../../../gateways/web/mail/html-mail.ts';
+import { messageView } from '../../../gateways/web/mail/message-view.ts';
 import { corpusFiles, corpusMessage } from '../../e2e/smtp-import.ts';
 
 describe('6,046 real messages', () => {
   let messages: Buffer[];
+  const summaries: Summary[] = [];
 
   beforeAll(async () => {
     messages = await Promise.all(corpusFiles().map(corpusMessage));
@@ -16,7 +21,6 @@ describe('6,046 real messages', () => {
   });
 
   it('are all summarised, within bounds', { timeout: 120_000 }, async () => {
-    const summaries: Summary[] = [];
     let startedAt = performance.now();
     for (const raw of messages) {
       summaries.push(await summarise(raw));
@@ -56,7 +60,7 @@ describe('6,046 real messages', () => {
   });
 
   it(
-    'all open with a text to read, and every attachment with the size that was listed',
+    'all open as a page shows them, with a text to read and every attachment with the size that was listed',
     { timeout: 120_000 },
     async () => {
       let startedAt = performance.now();
@@ -64,7 +68,11 @@ describe('6,046 real messages', () => {
       const empty: number[] = [];
       for (const [n, raw] of messages.entries()) {
         const message = await readMessage(raw);
-        if (!message.text && !message.html && message.attachments.length === 0) empty.push(n);
+        const { whole } = await messageView(...placeOf(summaries[n]!, raw), raw, message, PAGE);
+        if (whole.blocks.length === 0 && !whole.frame && message.attachments.length === 0) empty.push(n);
+        if (message.html !== undefined) {
+          expect(sanitiseMail(message.html, PLAINLY)).not.toMatch(/<(?:script|iframe|form|base)\b/i);
+        }
         for (const { index, name, type, size } of message.attachments) {
           attachments++;
           const attachment = await readAttachment(raw, index);
@@ -84,3 +92,19 @@ describe('6,046 real messages', () => {
     },
   );
 });
+
+const PAGE = { url: '/mail/inbox/m', query: {}, isOnly: true };
+const PLAINLY = { inlineImages: new Map<string, string>(), remoteImages: false };
+
+/** As the cells of a mailbox describe a message that has just come. */
+function placeOf(summary: Summary, raw: Buffer): [MessageMeta, ConversationMessage] {
+  const of = { id: 'm', at: 0, size: raw.length };
+  return [
+    { ...summary, ...of, thread: 't', via: 'smtp' },
+    {
+      ...of,
+      ...{ folder: 'inbox', top: 0, read: false, starred: false, own: false, doc: null, until: null },
+      ...{ who: summary.from.name, others: 0, snippet: summary.snippet, attachments: 0 },
+    },
+  ];
+}
