@@ -68,11 +68,7 @@ export async function closeStore({ binding, ledger }: Pick<StoreState, 'binding'
 }
 
 /** The store's state, or why it is condemned (it is closed then). */
-async function tryOpen(
-  folder: string,
-  form: number,
-  verifiedBytesMax: number,
-): Promise<StoreState | string> {
+async function tryOpen(folder: string, form: number, verifiedBytesMax: number): Promise<StoreState | string> {
   if (
     !existsSync(join(folder, 'CURRENT')) &&
     readdirSync(folder).some((name) => /\.(sst|log)$|^MANIFEST/.test(name))

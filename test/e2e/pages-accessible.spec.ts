@@ -82,7 +82,16 @@ async function openWindow(look: (typeof LOOKS)[number], visitor: Visitor | undef
 
 const PUBLIC = ['/', '/signup', '/lost-password'];
 const OWN = [
-  ...['/', '/mail/inbox', '/mail/trash', '/mail/drafts', '/mail/folders', '/mail/rules', '/mail/out-of-office', '/mail/compose'],
+  ...[
+    '/',
+    '/mail/inbox',
+    '/mail/trash',
+    '/mail/drafts',
+    '/mail/folders',
+    '/mail/rules',
+    '/mail/out-of-office',
+    '/mail/compose',
+  ],
   ...['/contacts', '/contacts/new', '/contacts/groups/new', '/contacts/written-to', '/contacts/import'],
   ...['/mail/search', '/mail/search?q=letter', '/mail/search?q=nothinglikethis', '/mail/search?q=is:odd'],
   ...[

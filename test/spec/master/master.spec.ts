@@ -106,14 +106,17 @@ function node(
 const versionsHeard = (heard: readonly Configuration[], tablet = 't01'): number[] =>
   heard.filter((configuration) => configuration.tablet === tablet).map(({ version }) => version);
 
+/** What takes a moment on a busy machine. */
+const PATIENCE = { timeout: 10_000 };
+
 describe('a new cluster', () => {
   test('gets its tablets when all its nodes have reported, and not before', async () => {
     const early = [node(n1), node(n2)];
-    await vi.waitFor(() => expect(early.every(({ client }) => client.connected)).toBe(true));
+    await vi.waitFor(() => expect(early.every(({ client }) => client.connected)).toBe(true), PATIENCE);
     expect(await store.all()).toEqual([]);
     const last = node(n3);
     for (const { heard } of [...early, last])
-      await vi.waitFor(() => expect(new Set(heard.map(({ tablet }) => tablet)).size).toBe(12));
+      await vi.waitFor(() => expect(new Set(heard.map(({ tablet }) => tablet)).size).toBe(12), PATIENCE);
   });
 
   test('gets none that a node holds something of: the store has lost it', async () => {

@@ -308,7 +308,7 @@ describe('work in many steps', () => {
     expect(named(serving, 'CarryOutBulk')).toEqual([]);
     stepsMayGo();
     await vi.waitUntil(async () => (await pending(primary)) === 0);
-    expect(named(serving, 'CarryOutBulk').map(({ asked }) => asked.data)).toEqual([
+    expect(named(serving, 'CarryOutBulk').map(({ asked }) => asked.data)).toMatchObject([
       { bulkId: id(9), page: 0 },
       { bulkId: id(9), page: 1 },
     ]);
