@@ -12,7 +12,14 @@ const LONG = [
   ...['simulation/cluster', 'recovery/log-damage', 'spec/message/corpus'],
   ...['e2e/real-input', 'e2e/config-store', 'e2e/hostile-mail', 'e2e/chaos', 'e2e/node-operations'],
   ...['e2e/front-door-redirect', 'e2e/sending-survives', 'e2e/tampered-log', 'e2e/outages'],
-  ...['e2e/pages-accessible', 'e2e/walk-writing', 'e2e/walk', 'e2e/hostile-parts', 'e2e/front-door-https'],
+  ...[
+    'e2e/pages-accessible',
+    'e2e/walk-mailbox',
+    'e2e/walk-writing',
+    'e2e/walk',
+    'e2e/hostile-parts',
+    'e2e/front-door-https',
+  ],
   ...['e2e/cli', 'e2e/launcher', 'e2e/lost-disk', 'e2e/bench', 'integration/failed-sync'],
 ];
 
@@ -58,10 +65,10 @@ export default defineConfig({
     projects: [
       group('tidy', 0, { testTimeout: 300_000 }),
       // Pure code has no state to keep apart: its modules are loaded once for many files.
-      group('spec', 0, { testTimeout: 20_000, isolate: false }),
-      group('contract', 0, { testTimeout: 30_000 }),
+      group('spec', 0, { testTimeout: 60_000, isolate: false }),
+      group('contract', 0, { testTimeout: 60_000 }),
       group('simulation', 0, { testTimeout: 120_000 }),
-      group('recovery', 0, { testTimeout: 60_000 }),
+      group('recovery', 0, { testTimeout: 120_000 }),
       group('integration', 1, { testTimeout: 60_000 }),
       group('e2e', 1, { testTimeout: 120_000, exclude: PAGES }),
       // What these load is most of the product, and none of it is kept in a module.

@@ -23,11 +23,12 @@ const TRIES_MAX = 5;
 
 /** Rejects with Fault Unavailable if no master answers, or its store does not. */
 export async function gatherEvidence(places: RecoveryPlaces): Promise<Evidence> {
+  // Nodes first: they hold nothing that was not stored before, so a store that is behind them has lost something.
+  const answers = await Promise.all(places.nodes.map((node) => reportOf(node, places.secret)));
   const stored = await atMaster(places, async (master) => {
     const { results } = await master.ask('config.all', []);
     return (results[0] as unknown[]).map(decodeConfiguration);
   });
-  const answers = await Promise.all(places.nodes.map((node) => reportOf(node, places.secret)));
   return {
     stored,
     reports: answers.filter((answer) => answer !== undefined),
