@@ -36,6 +36,8 @@ export type MessageReceived = {
     readonly rules?: readonly string[];
     /** It lies in spam because of what was taught, not by a rule. */
     readonly spam?: true;
+    /** What was taught says of it, 0 to 100; absent if it was not asked. */
+    readonly score?: number;
     /** The accounts that it goes on to. */
     readonly forward?: readonly string[];
     /** With `forward`: hashes of all Message-IDs in its header, as MessageSent's. */
@@ -280,6 +282,13 @@ export type SpamLearned = {
   };
 };
 
+/** The reader asked to leave the mailing list that this message is of. Part 0: the outcome, in words. */
+export type Unsubscribed = {
+  readonly type: 'mail.Unsubscribed';
+  readonly version: 1;
+  readonly data: { readonly messageId: string; readonly accepted: boolean };
+};
+
 export type MailEvent =
   | MessageReceived
   | MessageSent
@@ -298,4 +307,5 @@ export type MailEvent =
   | RulesChanged
   | VacationChanged
   | VacationReplied
-  | SpamLearned;
+  | SpamLearned
+  | Unsubscribed;

@@ -36,14 +36,17 @@ export async function messageView(
       problem: message.problem ?? meta.problem,
       attachments: attachmentsView(page.url, message, asText),
       invitation: await invitationView(raw, message),
-      unsubscribe: unsubscribeView(raw, page.url, place.folder),
+      unsubscribe: unsubscribeView(meta, raw, page.url, place.folder),
       asText,
       blocks: asText ? blocks(message.text ?? '') : [],
       frame: asText ? undefined : frame(message.html ?? '', withImages),
       hasHtml: message.html !== undefined,
       withImages,
       reply: meta.reply && { ...meta.reply, waits: meta.reply.state === 'queued' },
-      delivery: Object.entries(meta.delivery ?? {}).map(([name, state]) => ({ name, ...stateWords(state) })),
+      delivery: Object.entries(meta.delivery ?? {}).map(([name, state]) => ({
+        name,
+        ...deliveryWords(state),
+      })),
     },
   };
 }
@@ -65,8 +68,9 @@ const STATE_WORDS: Readonly<Partial<Record<DeliveryState, string>>> = {
   delivered: 'delivered',
 };
 
-function stateWords(state: DeliveryState): { words: string; failed: boolean } {
-  const words = STATE_WORDS[state];
+/** `state`: as the message's deliveries have it. */
+export function deliveryWords(state: string): { words: string; failed: boolean } {
+  const words = STATE_WORDS[state as DeliveryState];
   if (words !== undefined) return { words, failed: false };
   const why = state === 'NoSuchAccount' ? ': there is no such account' : '';
   return { words: `not delivered${why}`, failed: true };
