@@ -249,7 +249,7 @@ function states(
 
 /** The addresses of part 5; none if it is gone or is not such a list. */
 function outside({ data }: MessageSent | MessageScheduled, content: Content): string[] {
-  const hasList = content.count > 5 && data.answer?.part !== 5;
+  const hasList = content.count > 5 && data.answer?.part !== 5 && data.collected !== 5;
   const list = hasList ? decodeText(content.bytes(5)) : undefined;
   if (list === undefined) return [];
   try {

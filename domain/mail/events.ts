@@ -55,8 +55,9 @@ export type SentAnswering = Answering & {
 
 /**
  * Sent at once. Parts: 0 the message, 1 the sender's summary, 2 the recipients' (without Bcc), 3 the sender's
- * words, 4 the recipients' words, 5 the addresses outside (JSON list; only if there are any), then what an
- * automatic answer needs (answerable.ts). The copy lies in 'sent', read.
+ * words, 4 the recipients' words, 5 the addresses outside (JSON list; only if there are any), then the addresses
+ * that the address book collects (written-to.ts), then what an automatic answer needs (answerable.ts). The copy
+ * lies in 'sent', read.
  */
 export type MessageSent = {
   readonly type: 'mail.MessageSent';
@@ -66,6 +67,8 @@ export type MessageSent = {
     readonly named?: readonly string[];
     readonly recipients: readonly string[];
     readonly outside?: number;
+    /** The part with the addresses that the address book collects; absent in earlier logs: those of the summary. */
+    readonly collected?: number;
     /** The draft that it was written as, which is gone with this. */
     readonly draftId?: string;
     /** Absent in earlier releases: their messages have no automatic answers. */
@@ -82,6 +85,8 @@ export type MessageScheduled = {
     readonly recipients: readonly string[];
     readonly outside: number;
     readonly dueAt: number;
+    /** The part with the addresses that the address book collects; absent in earlier logs: those of the summary. */
+    readonly collected?: number;
     /** The draft that it was written as; it is out of sight until the message is sent or taken back. */
     readonly draftId: string | null;
     readonly answer?: SentAnswering;
