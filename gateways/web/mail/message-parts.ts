@@ -1,5 +1,5 @@
 /**
- * What of a message leaves on its own: its HTML for the frame, its paper form, its source, its attachments, its history. All of it is a
+ * What of a message leaves on its own: its HTML for the frame, its paper form, its source, its attachments. All of it is a
  * stranger's: sanitised and sandboxed, or plain text, or a download.
  */
 import type { FastifyInstance } from 'fastify';
@@ -10,7 +10,6 @@ import { showBody, showPrintable } from './body-frame.ts';
 import type { MessageParams, MessageRoute } from './open-message.ts';
 import { sendRaw, showHeaders } from './source.ts';
 import { registerUnsubscribe } from './unsubscribe.ts';
-import { registerWhy } from './why/why.ts';
 
 type AttachmentRoute = { Params: MessageParams & { index: string } };
 
@@ -28,5 +27,4 @@ export function registerMessageParts(app: FastifyInstance, pages: Pages): void {
     showAttachment(pages, request, reply),
   );
   registerUnsubscribe(app, pages);
-  registerWhy(app, pages);
 }
