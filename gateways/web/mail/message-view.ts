@@ -1,18 +1,18 @@
 /** One message of a conversation, as its partial shows it whole: headings, text or frame, deliveries. */
 import type { ConversationMessage } from '../../../projections/mailbox-cells.ts';
 import type { DeliveryState, MessageMeta } from '../../../projections/message.ts';
-import type { ReadableMessage } from '../../message/read-message.ts';
+import type { ReadMessage } from '../../message/read-message.ts';
 import { attachmentsView } from './attachments.ts';
 import { invitationView } from './invitation.ts';
 import { blocks } from './plain-text.ts';
 import { unsubscribeView } from './unsubscribe.ts';
 
-/** `raw`: the message's bytes, of which `message` was read. */
-export async function messageView(
+/** `raw`: the message's bytes, of which `message` was read, with the calendars in it. */
+export function messageView(
   meta: MessageMeta,
   place: ConversationMessage,
   raw: Buffer,
-  message: ReadableMessage,
+  message: ReadMessage,
   page: { readonly url: string; readonly query: Readonly<Record<string, unknown>>; readonly isOnly: boolean },
 ) {
   const { from, to, cc } = message.headers;
@@ -35,7 +35,7 @@ export async function messageView(
       at: meta.at,
       problem: message.problem ?? meta.problem,
       attachments: attachmentsView(page.url, message, asText),
-      invitation: await invitationView(raw, message),
+      invitation: invitationView(message),
       unsubscribe: unsubscribeView(meta, raw, page.url, place.folder),
       asText,
       blocks: asText ? blocks(message.text ?? '') : [],

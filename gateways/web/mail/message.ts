@@ -19,6 +19,7 @@ import { cellOf } from '../../pages/visit.ts';
 import { conversationActions, readToggle } from './actions.ts';
 import { doneWords } from './done-words.ts';
 import { listData } from './folder.ts';
+import { isCalendar } from './invitation.ts';
 import { folderQuery, LINES_PER_PAGE, linesFrom, lineView } from './folder-list.ts';
 import { messageView } from './message-view.ts';
 import {
@@ -60,7 +61,7 @@ async function showMessage(
       if (own === undefined) return lineOf(message);
       const url = `/mail/${message.folder}/${message.id}`;
       const raw = await rawBytes(pages, own.raw);
-      const read = await readMessage(raw);
+      const read = await readMessage(raw, isCalendar);
       const chosen = message.id === meta.id ? request.query : {};
       return messageView(own.meta, message, raw, read, { url, query: chosen, isOnly: shown.length === 1 });
     }),
