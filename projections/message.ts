@@ -134,8 +134,11 @@ export const messageProjection: Projection = {
 
   priors(given: DomainEvent, entry) {
     const event = heard(given);
-    const { type } = event;
-    if (type === 'mail.MessageReleased' || type === 'mail.VacationReplied' || type === 'mail.Unsubscribed') {
+    if (
+      event.type === 'mail.MessageReleased' ||
+      event.type === 'mail.VacationReplied' ||
+      event.type === 'mail.Unsubscribed'
+    ) {
       return [metaCell(entry.stream, event.data.messageId)];
     }
     if (event.type !== 'platform.ReactionSettled') return [];

@@ -82,7 +82,16 @@ async function openWindow(look: (typeof LOOKS)[number], visitor: Visitor | undef
 
 const PUBLIC = ['/', '/signup', '/lost-password'];
 const OWN = [
-  ...['/', '/mail/inbox', '/mail/trash', '/mail/drafts', '/mail/folders', '/mail/rules', '/mail/out-of-office', '/mail/compose'],
+  ...[
+    '/',
+    '/mail/inbox',
+    '/mail/trash',
+    '/mail/drafts',
+    '/mail/folders',
+    '/mail/rules',
+    '/mail/out-of-office',
+    '/mail/compose',
+  ],
   ...['/contacts', '/contacts/new', '/contacts/groups/new', '/contacts/written-to', '/contacts/import'],
   ...['/mail/search', '/mail/search?q=letter', '/mail/search?q=nothinglikethis', '/mail/search?q=is:odd'],
   ...[
@@ -132,6 +141,8 @@ describe.each(LOOKS)('at $width px, $colorScheme', (look) => {
   test.each(OWN)('%s has nothing that axe objects to', (path) => expectAccessible(path, own));
   test('an open conversation has nothing that axe objects to', () => expectAccessible(message, own));
   test.each(MADE)('%s has nothing that axe objects to', (what) => expectAccessible(made.get(what)!, own));
+  test('the story of a message has nothing that axe objects to', () =>
+    expectAccessible(`${message}/why`, own));
 });
 
 describe('the inbox with fifty lines', () => {

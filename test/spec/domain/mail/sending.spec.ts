@@ -1,6 +1,7 @@
 /** A message is sent: at once, or at its time, until which it can be taken back. */
 import { describe, expect, it } from 'vitest';
 import { GONE } from '../../../../domain/mail/folders.ts';
+import { encodeAnswerable } from '../../../../domain/mail/answerable.ts';
 import { SUMMARY_BYTES_MAX } from '../../../../domain/mail/summary.ts';
 import { WRITTEN_TO_BYTES_MAX } from '../../../../domain/mail/written-to.ts';
 import { readMessageMeta } from '../../../../projections/message.ts';
@@ -101,9 +102,10 @@ describe('sending a message at once', () => {
         .when(send({ data: { ...data, collects: true }, parts: [...parts.slice(0, collected), '[]'] }))
         .then([{ type: 'mail.MessageSent', data: { ...sent, collected } }]);
     }
-    const answer = { sender: 'alice@penncloud.test', account: 'alice', addressed: ['bob'] };
+    const answerable = encodeAnswerable({ address: 'a@penncloud.test', messageId: '', references: [] });
+    const answer = { sender: named(7), account: 'alice', addressed: ['bob'] };
     given(domain, [alice])
-      .when(send({ data: { ...data, collects: true, answer }, parts: [...parts, '[]', ANSWERABLE] }))
+      .when(send({ data: { ...data, collects: true, answer }, parts: [...parts, '[]', answerable] }))
       .then([{ type: 'mail.MessageSent', data: { ...sent, collected: 6, answer: { ...answer, part: 7 } } }]);
     given(domain, [alice])
       .when(
