@@ -15,6 +15,7 @@ import { afterOf, beforeOf } from '../domain/contacts/evolve.ts';
 import type { Content, DomainEvent } from '../domain/decider.ts';
 import type { MessageScheduled, MessageSent } from '../domain/mail/events.ts';
 import { cut, decodeSummary, type Address } from '../domain/mail/summary.ts';
+import { decodeWrittenTo, eachOnce } from '../domain/mail/written-to.ts';
 import {
   bookState,
   contactLine,
@@ -79,7 +80,7 @@ export const contactsProjection: Projection = {
         break;
       case 'mail.MessageSent':
       case 'mail.MessageScheduled':
-        for (const address of book.state.collecting ? written(content) : []) book.collect(address);
+        for (const address of book.state.collecting ? written(heard, content) : []) book.collect(address);
     }
     return book.mutations();
   },
@@ -116,16 +117,15 @@ function keysOf(event: Heard, content: Content): readonly string[] {
       return [];
     case 'mail.MessageSent':
     case 'mail.MessageScheduled':
-      return written(content).map(({ address }) => addressKey(address));
+      return written(event, content).map(({ address }) => addressKey(address));
   }
 }
 
-/** Whom the message of the entry goes to, each once. */
-function written(content: Content): Address[] {
+/** Whom the message of the entry goes to, each once; in earlier logs only its summary says so. */
+function written({ data: { collected } }: MessageSent | MessageScheduled, content: Content): Address[] {
+  if (collected !== undefined) return decodeWrittenTo(content.bytes(collected));
   const { to, cc, bcc = [] } = decodeSummary(content.bytes(1));
-  const isSound = ({ address }: Address) => address.includes('@') && !/[\0-\x20\ud800-\udfff]/u.test(address);
-  const all = [...to, ...cc, ...bcc].filter(isSound);
-  return [...new Map(all.map((one) => [addressKey(one.address), one])).values()];
+  return eachOnce([...to, ...cc, ...bcc]);
 }
 
 /** The cells while one event changes them: what is read again is what was written. */

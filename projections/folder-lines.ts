@@ -1,5 +1,6 @@
 /** What a change of a conversation does to the lists of the folders, and to their counts. */
 import { GONE, type Folder } from '../domain/mail/folders.ts';
+import { sentIdOf } from '../domain/mail/send.ts';
 import { folderCountsCell, folderLineCell, orderOf, threadCell } from './keys.ts';
 import {
   conversationCell,
@@ -8,6 +9,7 @@ import {
   lineCell,
   shownIn,
   type Conversation,
+  type ConversationMessage,
   type FolderLine,
 } from './mailbox-cells.ts';
 import type { EntryFacts, Mutation, PriorCells } from './projection.ts';
@@ -24,7 +26,7 @@ function lineOf(
   if (newest === undefined) return undefined;
   const shown = shownIn(messages, folder);
   const who = unique(
-    (newest.own ? here : shown).map((message) => (message.own && !newest.own ? '' : message.who)),
+    newest.own ? here.map(({ who }) => who) : shown.map((one) => (isFromOwner(one, messages) ? '' : one.who)),
   );
   return {
     order: orderOf(Math.max(...here.map(({ top }) => top)), thread),
@@ -45,6 +47,12 @@ function lineOf(
       ...(newest.problem !== undefined && { problem: newest.problem }),
     },
   };
+}
+
+/** Written by the owner, or come to the owner from the owner: a message to oneself. */
+function isFromOwner({ id, own }: ConversationMessage, messages: Conversation['messages']): boolean {
+  const sent = sentIdOf(id);
+  return own || (sent !== undefined && messages.some((other) => other.own && other.id === sent));
 }
 
 /** The cells that an event changes: conversations, their lines, and the counts of those. */

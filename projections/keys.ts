@@ -11,7 +11,7 @@
  *   <owner>/mail/own-folders         <folder id>
  *   <owner>/mail/folder/<folder>     <order>             one line of a list, newest first
  *   <owner>/mail/thread/<id>         conversation
- *   <owner>/mail/message/<id>        meta, raw, words
+ *   <owner>/mail/message/<id>        meta, raw, words, history
  *   <owner>/mail/draft/<id>          content, revision
  *   <owner>/mail/bulks               <bulk id>
  *   <owner>/mail/rules               list
@@ -168,6 +168,10 @@ export const metaCell = (owner: string, messageId: string): CellKey => ({
 export const rawCell = (owner: string, messageId: string): CellKey => ({
   row: messageRow(owner, messageId),
   column: 'raw',
+});
+export const historyCell = (owner: string, messageId: string): CellKey => ({
+  row: messageRow(owner, messageId),
+  column: 'history',
 });
 
 export const driveFolderRow = (owner: string, folderId: string): string =>

@@ -16,6 +16,7 @@ import type {
   MessagesDeleted,
   MessageSent,
   SendingCancelled,
+  Unsubscribed,
   VacationReplied,
   Via,
 } from '../domain/mail/events.ts';
@@ -62,6 +63,8 @@ export type MessageMeta = MailSummary & {
   readonly delivery?: { readonly [recipient: string]: DeliveryState };
   /** It was answered because its recipient is away. */
   readonly reply?: VacationReply;
+  /** When its list took the reader's wish to leave it. */
+  readonly unsubscribedAt?: Time;
 };
 
 /** 'queued': the answer waits to be taken to another system. */
@@ -91,6 +94,7 @@ const meta = cellFormat<MessageMeta>(
     dueAt: optional(natural),
     delivery: optional(mapOf((value, path) => text(value, path) as DeliveryState)),
     reply: optional(record<VacationReply>({ to: text, state: oneOf('sent', 'queued') })),
+    unsubscribedAt: optional(natural),
   }),
 );
 const revision = cellFormat<DraftRevision>('a draft', record({ revision: natural, savedAt: natural }));
@@ -108,6 +112,7 @@ type Heard =
   | DraftSaved
   | MessagesDeleted
   | VacationReplied
+  | Unsubscribed
   | ReactionSettled;
 const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.MessageReceived',
@@ -118,6 +123,7 @@ const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.DraftSaved',
   'mail.MessagesDeleted',
   'mail.VacationReplied',
+  'mail.Unsubscribed',
   'platform.ReactionSettled',
   ...EARLIER_TYPES,
 ];
@@ -128,7 +134,11 @@ export const messageProjection: Projection = {
 
   priors(given: DomainEvent, entry) {
     const event = heard(given);
-    if (event.type === 'mail.MessageReleased' || event.type === 'mail.VacationReplied') {
+    if (
+      event.type === 'mail.MessageReleased' ||
+      event.type === 'mail.VacationReplied' ||
+      event.type === 'mail.Unsubscribed'
+    ) {
       return [metaCell(entry.stream, event.data.messageId)];
     }
     if (event.type !== 'platform.ReactionSettled') return [];
@@ -172,6 +182,13 @@ export const messageProjection: Projection = {
         const reply: VacationReply = { to, state: account === null ? 'queued' : 'sent' };
         return changed(messageId, entry, prior, (before) => ({ ...before, reply }));
       }
+      case 'mail.Unsubscribed':
+        return !event.data.accepted
+          ? []
+          : changed(event.data.messageId, entry, prior, (before) => ({
+              ...before,
+              unsubscribedAt: entry.time,
+            }));
       case 'platform.ReactionSettled':
         return settled(event, entry, prior);
       case 'mail.MessagesChanged':
@@ -235,7 +252,7 @@ function states(
 
 /** The addresses of part 5; none if it is gone or is not such a list. */
 function outside({ data }: MessageSent | MessageScheduled, content: Content): string[] {
-  const hasList = content.count > 5 && data.answer?.part !== 5;
+  const hasList = content.count > 5 && data.answer?.part !== 5 && data.collected !== 5;
   const list = hasList ? decodeText(content.bytes(5)) : undefined;
   if (list === undefined) return [];
   try {

@@ -7,6 +7,7 @@ import { driveProjection } from './drive.ts';
 import { identitiesProjection } from './identities.ts';
 import { kvProjection } from './kv.ts';
 import { mailboxProjection } from './mailbox.ts';
+import { messageHistoryProjection } from './message-history.ts';
 import { messageProjection } from './message.ts';
 import { ownFoldersProjection } from './own-folders.ts';
 import { rulesProjection } from './rules.ts';
@@ -24,6 +25,7 @@ export function createProjections(): Projection[] {
     kvProjection,
     mailboxProjection,
     messageProjection,
+    messageHistoryProjection,
     ownFoldersProjection,
     bulkProjection,
     rulesProjection,

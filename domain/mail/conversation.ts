@@ -32,7 +32,11 @@ export type MessageState = Marks & {
   readonly doc: number | null;
 };
 export type ConversationSlice = { readonly messages: readonly MessageState[] };
-export type MessageSlice = { readonly thread: string };
+export type MessageSlice = {
+  readonly thread: string;
+  /** A list has taken the wish of its reader to leave it. */
+  readonly unsubscribed?: true;
+};
 /** How many numbers of the search index are given. */
 export type MailboxSlice = { readonly docs: number };
 

@@ -36,6 +36,8 @@ export type MessageReceived = {
     readonly rules?: readonly string[];
     /** It lies in spam because of what was taught, not by a rule. */
     readonly spam?: true;
+    /** What was taught says of it, 0 to 100; absent if it was not asked. */
+    readonly score?: number;
     /** The accounts that it goes on to. */
     readonly forward?: readonly string[];
     /** With `forward`: hashes of all Message-IDs in its header, as MessageSent's. */
@@ -53,8 +55,9 @@ export type SentAnswering = Answering & {
 
 /**
  * Sent at once. Parts: 0 the message, 1 the sender's summary, 2 the recipients' (without Bcc), 3 the sender's
- * words, 4 the recipients' words, 5 the addresses outside (JSON list; only if there are any), then what an
- * automatic answer needs (answerable.ts). The copy lies in 'sent', read.
+ * words, 4 the recipients' words, 5 the addresses outside (JSON list; only if there are any), then the addresses
+ * that the address book collects (written-to.ts), then what an automatic answer needs (answerable.ts). The copy
+ * lies in 'sent', read.
  */
 export type MessageSent = {
   readonly type: 'mail.MessageSent';
@@ -64,6 +67,8 @@ export type MessageSent = {
     readonly named?: readonly string[];
     readonly recipients: readonly string[];
     readonly outside?: number;
+    /** The part with the addresses that the address book collects; absent in earlier logs: those of the summary. */
+    readonly collected?: number;
     /** The draft that it was written as, which is gone with this. */
     readonly draftId?: string;
     /** Absent in earlier releases: their messages have no automatic answers. */
@@ -80,6 +85,8 @@ export type MessageScheduled = {
     readonly recipients: readonly string[];
     readonly outside: number;
     readonly dueAt: number;
+    /** The part with the addresses that the address book collects; absent in earlier logs: those of the summary. */
+    readonly collected?: number;
     /** The draft that it was written as; it is out of sight until the message is sent or taken back. */
     readonly draftId: string | null;
     readonly answer?: SentAnswering;
@@ -280,6 +287,13 @@ export type SpamLearned = {
   };
 };
 
+/** The reader asked to leave the mailing list that this message is of. Part 0: the outcome, in words. */
+export type Unsubscribed = {
+  readonly type: 'mail.Unsubscribed';
+  readonly version: 1;
+  readonly data: { readonly messageId: string; readonly accepted: boolean };
+};
+
 export type MailEvent =
   | MessageReceived
   | MessageSent
@@ -298,4 +312,5 @@ export type MailEvent =
   | RulesChanged
   | VacationChanged
   | VacationReplied
-  | SpamLearned;
+  | SpamLearned
+  | Unsubscribed;

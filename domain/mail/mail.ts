@@ -45,6 +45,7 @@ import {
   sendingCancelled,
   sendMessage,
 } from './send.ts';
+import { recordUnsubscribe, unsubscribed } from './unsubscribe.ts';
 import { vacationReplied } from './vacation.ts';
 
 export function createMail(limits: { readonly messageBytesMax: number }): DomainArea {
@@ -70,6 +71,7 @@ export function createMail(limits: { readonly messageBytesMax: number }): Domain
       'mail.RestoreFolder': restoreFolder,
       'mail.ChangeRules': changeRules,
       'mail.ChangeVacation': changeVacation,
+      'mail.RecordUnsubscribe': recordUnsubscribe,
     },
     events: { ...mailEvents, ...earlierEvents },
   };
@@ -94,4 +96,5 @@ const mailEvents: { readonly [Type in MailEvent['type']]: EventHandler } = {
   'mail.VacationChanged': vacationChanged,
   'mail.VacationReplied': vacationReplied,
   'mail.SpamLearned': spamLearned,
+  'mail.Unsubscribed': unsubscribed,
 };

@@ -23,7 +23,7 @@ import type { MessageReceived, Via } from './events.ts';
 import { counted, FOLDERS_KEY, foldersOf, isOwnFolder } from './folders.ts';
 import { messageIdField, messageParts, namedIds, WORDS_BYTES_MAX } from './fields.ts';
 import { activeRules, needsFolders, RULES_KEY, rulingOn, type Ruling } from './rules.ts';
-import { isSpam, SPAM_KEY } from './spam.ts';
+import { SPAM_KEY, SPAM_SCORE_FROM, spamScore } from './spam.ts';
 import { vacationReads, vacationReadsNext, vacationReply, type Asking } from './vacation.ts';
 import { decodeWords } from './words.ts';
 
@@ -90,7 +90,11 @@ function asked(answer: unknown, content: Content): Asking | undefined {
  * What rules and filter say of it. A message without words is known to neither; one that a rule holds for, or that
  * joins a conversation in which one has written oneself, is not judged as spam.
  */
-function ruled(thread: string, slices: Slices, content: Content): Ruling & { spam?: true } {
+function ruled(
+  thread: string,
+  slices: Slices,
+  content: Content,
+): Ruling & Pick<MessageReceived['data'], 'spam' | 'score'> {
   const rules = activeRules(slices(RULES_KEY));
   const filter = slices(SPAM_KEY);
   if (rules.length === 0 && filter === undefined) return {};
@@ -100,7 +104,9 @@ function ruled(thread: string, slices: Slices, content: Content): Ruling & { spa
   const ruling = rulingOn(words, rules, folders);
   if (ruling.rules !== undefined) return ruling;
   const isAnswer = messagesOf(slices(threadKey(thread))).some(({ folder }) => folder === 'sent');
-  return !isAnswer && isSpam(filter, words) ? { folder: 'spam', spam: true } : {};
+  const score = isAnswer ? undefined : spamScore(filter, words);
+  if (score === undefined) return {};
+  return score >= SPAM_SCORE_FROM ? { folder: 'spam', spam: true, score } : { score };
 }
 
 export const messageReceived: EventHandler = {

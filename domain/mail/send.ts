@@ -9,7 +9,7 @@
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, Content, EventHandler, Reaction, Slices, StateKey } from '../decider.ts';
-import { fieldsOf, parsed, partsAre, randomId, refuse, whole } from '../fields.ts';
+import { fieldsOf, flag, parsed, partsAre, randomId, refuse, whole } from '../fields.ts';
 import { accountStream } from '../streams.ts';
 import {
   arrivalOf,
@@ -33,7 +33,7 @@ import type {
 } from './events.ts';
 import { accountNames, messageIdField, namedIds, timeField } from './fields.ts';
 import { GONE } from './folders.ts';
-import { checkParts, sentAnswering } from './send-parts.ts';
+import { checkParts, collectedPart, sentAnswering } from './send-parts.ts';
 
 /** How far ahead a message can be scheduled. */
 const AHEAD_MS_MAX = 366 * 24 * 60 * 60 * 1000;
@@ -48,6 +48,8 @@ export type SendMessage = Arriving & {
   /** Null: at once. */
   readonly dueAt: number | null;
   readonly draftId: string | null;
+  /** The part with the addresses to be collected. */
+  readonly collected: number | undefined;
   readonly answer: SentAnswering | undefined;
 };
 export type TakeBack = { readonly messageId: string };
@@ -67,7 +69,7 @@ const schedulingKey = (messageId: string): StateKey => `scheduled/${messageId}`;
 
 /**
  * Parts as MessageSent's: the first three, or five with words, or six with addresses outside; and one more behind
- * them with `answer`.
+ * them with `collects`, and one with `answer`.
  */
 export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage> => ({
   parse: (data, content) =>
@@ -80,10 +82,12 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         'ids',
         'dueAt',
         'draftId',
+        'collects',
         'answer',
       ]);
       const { size, outside = 0, dueAt = null, draftId = null, answer } = fields;
-      checkParts(content, messageBytesMax, answer !== undefined);
+      const collects = fields.collects !== undefined && flag(fields.collects, 'collects');
+      checkParts(content, messageBytesMax, { collects, isAnswerable: answer !== undefined });
       if (size !== undefined && whole(size, 'size', 0, messageBytesMax) !== content.length(0)) {
         refuse('Malformed', `Size must be the message's length, ${content.length(0)} bytes.`, {
           field: 'size',
@@ -91,7 +95,8 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         });
       }
       const count = whole(outside, 'outside', 0, 100);
-      if (count > 0 && content.count !== (answer === undefined ? 6 : 7)) {
+      const more = Number(collects) + Number(answer !== undefined);
+      if (count > 0 && content.count !== 6 + more) {
         refuse('Malformed', 'Addresses outside must come as a sixth part.', { field: 'parts', limit: 6 });
       }
       return {
@@ -101,6 +106,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         ids: namedIds(fields.ids),
         dueAt: dueAt === null ? null : timeField(dueAt, 'dueAt'),
         draftId: draftId === null ? null : messageIdField(draftId, 'draftId'),
+        collected: collects ? collectedPart(content, answer !== undefined) : undefined,
         answer: answer === undefined ? undefined : sentAnswering(answer, content),
       };
     }),
@@ -114,7 +120,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
   decide(data, slices, { stream, time, content }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
-    const { messageId, recipients, outside, dueAt, draftId, answer } = data;
+    const { messageId, recipients, outside, dueAt, draftId, collected, answer } = data;
     if (slices(messageKey(messageId)) !== undefined) return nothing;
     if (draftId !== null && (slices(draftKey(draftId)) as DraftSlice | undefined)?.sent) {
       return refused('ChangedSince', 'This message was sent already, from another window.', 'draftId');
@@ -131,6 +137,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
           recipients,
           ...(outside > 0 && { outside }),
           ...(draft !== null && { draftId: draft }),
+          ...(collected !== undefined && { collected }),
           ...(answer && { answer }),
         },
       });
@@ -148,6 +155,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         outside,
         dueAt,
         draftId: draft,
+        ...(collected !== undefined && { collected }),
         ...(answer && { answer }),
       },
     });

@@ -23,7 +23,7 @@ const TELLING_MIN = 0.1;
 /** What a word that was never seen is taken for, and how many sightings that guess weighs. */
 const PRIOR = 0.5;
 const PRIOR_WEIGHT = 0.45;
-const SPAM_FROM = 0.95;
+export const SPAM_SCORE_FROM = 95;
 
 export type Taught = 'spam' | 'ham';
 /** Counts as text: one character for each bucket, '0' and on. */
@@ -75,19 +75,22 @@ export function taught(
   return { ...before, [as]: total, [`${as}Counts`]: text };
 }
 
-/** Whether what was taught says that this is spam. */
-export function isSpam(slice: Json | undefined, words: Words): boolean {
+/**
+ * What was taught says of these words: 0 (wanted) to 100; from SPAM_SCORE_FROM on it is spam. Undefined before enough
+ * was taught, and for words that tell nothing.
+ */
+export function spamScore(slice: Json | undefined, words: Words): number | undefined {
   const known = slice as SpamSlice | undefined;
-  if (known === undefined || known.spam < TAUGHT_MIN || known.ham < TAUGHT_MIN) return false;
+  if (known === undefined || known.spam < TAUGHT_MIN || known.ham < TAUGHT_MIN) return undefined;
   const telling = featuresOf(words)
     .map((feature) => probability(known, feature))
     .filter((p) => Math.abs(p - 0.5) >= TELLING_MIN)
     .sort((a, b) => Math.abs(b - 0.5) - Math.abs(a - 0.5))
     .slice(0, TELLING_MAX);
-  if (telling.length === 0) return false;
+  if (telling.length === 0) return undefined;
   const against = chiSquareTail(-2 * sum(telling.map((p) => Math.log(p))), telling.length);
   const speaksFor = chiSquareTail(-2 * sum(telling.map((p) => Math.log(1 - p))), telling.length);
-  return (1 + against - speaksFor) / 2 >= SPAM_FROM;
+  return Math.max(0, Math.floor(50 * (1 + against - speaksFor)));
 }
 
 const ZERO = 48;

@@ -59,9 +59,18 @@ const RAW_BYTES_SHOWN = 64 * 1024;
 const MESSAGE_ID = /<[^<>\s]{1,250}>/g;
 const REFERENCES_MAX = 100;
 
-export async function readMessage(raw: Buffer): Promise<ReadableMessage> {
+export type ReadMessage = ReadableMessage & {
+  /** The bytes of the attachments that were to be kept, by index. */
+  readonly contents: ReadonlyMap<number, Buffer>;
+};
+
+/** `keep`: whether the bytes of an attachment are wanted; its `size` is not known yet when that is asked. */
+export async function readMessage(
+  raw: Buffer,
+  keep: (found: ReadableAttachment) => boolean = () => false,
+): Promise<ReadMessage> {
   const header = readHeaderBlock(raw);
-  const walk = await walkMessage(raw, { convert: true });
+  const walk = await walkMessage(raw, { convert: true, keep });
   const text = walk.text ?? (walk.problem === undefined ? undefined : startOfBody(raw, header));
   const problem = walk.problem ?? shortened(text, walk.html);
   return {
@@ -69,6 +78,7 @@ export async function readMessage(raw: Buffer): Promise<ReadableMessage> {
     text: text === undefined ? undefined : manyLines(text, TEXT_CHARS_MAX),
     html: walk.html === undefined ? undefined : cut(walk.html, HTML_CHARS_MAX),
     attachments: walk.attachments,
+    contents: walk.contents,
     ...(problem === undefined ? {} : { problem }),
   };
 }

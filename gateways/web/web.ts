@@ -34,10 +34,12 @@ import { registerBlockSender } from './mail/rules/block-sender.ts';
 import { registerRules } from './mail/rules/rules.ts';
 import { registerSearch } from './mail/search/search.ts';
 import { registerVacation } from './mail/vacation/vacation.ts';
+import { registerWhy } from './mail/why/why.ts';
 import { registerUndo } from './undo/undo.ts';
 import { registerAddresses } from './writing/addresses.ts';
 import { registerCancel } from './writing/cancel.ts';
 import { registerCompose } from './writing/compose.ts';
+import { findDrafts } from './writing/find-drafts.ts';
 
 export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   const pages = new Pages(deps);
@@ -66,12 +68,13 @@ export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   registerAddresses(app, pages);
   registerMessage(app, pages);
   registerMessageParts(app, pages);
+  registerWhy(app, pages);
   registerActions(app, pages);
   registerOwnFolders(app, pages);
   registerRules(app, pages);
   registerBlockSender(app, pages);
   registerVacation(app, pages);
-  registerSearch(app, pages);
+  registerSearch(app, pages, findDrafts);
   registerContacts(app, pages);
   registerUndo(app, pages);
   registerDrive(app, pages);

@@ -141,6 +141,8 @@ describe.each(LOOKS)('at $width px, $colorScheme', (look) => {
   test.each(OWN)('%s has nothing that axe objects to', (path) => expectAccessible(path, own));
   test('an open conversation has nothing that axe objects to', () => expectAccessible(message, own));
   test.each(MADE)('%s has nothing that axe objects to', (what) => expectAccessible(made.get(what)!, own));
+  test('the story of a message has nothing that axe objects to', () =>
+    expectAccessible(`${message}/why`, own));
 });
 
 describe('the inbox with fifty lines', () => {

@@ -256,3 +256,41 @@ describe('import and export', () => {
     expect(alertOn(await importCards(ria, 'nothing'))).toMatch(/no vCard/);
   });
 });
+
+describe('the sender of a message', () => {
+  const mail = (from: string) => `From: ${from}\r\nTo: gina@penncloud.test\r\nSubject: Hello\r\n\r\nHi`;
+  const press = async (visitor: Visitor, url: string) =>
+    visitor.post(`${url}/add-contact`, formOn(await visitor.get(url), '/mail/inbox/do'));
+
+  it('is added by one button, once, and taken out again by one', async () => {
+    const gina = await house.person('gina');
+    const url = `/mail/inbox/${await house.receive('gina', mail('"Zoë Berg" <Zoe@x.test>'))}`;
+    const other = `/mail/inbox/${await house.receive('gina', mail('zoe@x.test'))}`;
+    const form = formOn(await gina.get(url), '/mail/inbox/do');
+    const added = await gina.post(`${url}/add-contact`, form);
+    expect([added.statusCode, pathOf(added)]).toEqual([303, url]);
+    const again = await gina.post(`${url}/add-contact`, form);
+    expect(again.headers.location).toBe(added.headers.location);
+    const page = await gina.get(String(added.headers.location));
+    expect(page.body).toContain('The sender is in your contacts now.');
+    expect(page.body).not.toContain('Add sender to contacts');
+    const [contact] = linksOn(page, /^\/contacts\/[a-z2-7]{26}$/);
+    expect((await gina.get(contact!)).body).toMatch(/Zoë Berg[^]*Zoe@x\.test/);
+    expect(linksOn(await gina.get(other), /^\/contacts\//)).toContain(contact);
+    const known = await gina.get(String((await press(gina, other)).headers.location));
+    expect(known.body).toContain('The sender is in your contacts already.');
+    expect(linksOn(await gina.get('/contacts'), /^\/contacts\/[a-z2-7]{26}$/)).toEqual([contact]);
+    await undo(gina, added);
+    expect((await gina.get(url)).body).toContain('Add sender to contacts');
+  });
+
+  it('that is none, or is of somebody else’s message, is not added', async () => {
+    const [gail, ivan] = [await house.person('gail'), await house.person('ivan')];
+    const url = `/mail/inbox/${await house.receive('gail', mail('"" <not an address>'))}`;
+    expect((await gail.get(url)).body).not.toContain('Add sender to contacts');
+    expect((await press(gail, url)).statusCode).toBe(400);
+    const own = formOn(await ivan.get('/mail/compose'), '/mail/compose');
+    expect((await ivan.post(`${url}/add-contact`, own)).statusCode).toBe(404);
+    expect((await gail.post(`${url}/add-contact`, {})).statusCode).toBe(403);
+  });
+});

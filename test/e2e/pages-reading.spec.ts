@@ -1,10 +1,12 @@
-/** What a message brings along, through the pages: attachments, an invitation, a way off a list, its headers, its paper form. */
+/** What a message brings along, through the pages: attachments, an invitation, a way off a list, its headers, its paper form, its story. */
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openHouse, type House } from './pages-house.ts';
-import { alertOn, formOn, type Visitor } from './visitor.ts';
+import { accountStream } from '../../domain/streams.ts';
+import { until } from './cluster.ts';
+import { arrived, openHouse, PASSWORD, type House } from './pages-house.ts';
+import { alertOn, formOn, linksOn, type Visitor } from './visitor.ts';
 
 let house: House;
 let list: Server;
@@ -51,6 +53,19 @@ describe('leaving a mailing list (RFC 8058)', () => {
     expect((await reader.get(answer.headers.location as string)).body).toMatch(
       /role="status">The sender’s server has taken/,
     );
+    const page = (await reader.get(url)).body;
+    expect(page).toMatch(/You unsubscribed from this mailing list on <time/);
+    expect(page).not.toContain(`action="${url}/unsubscribe"`);
+  });
+
+  test('asks a list that has taken the wish no more, also not from a form that was open', async () => {
+    [asked, status] = [[], 200];
+    const url = await received(oneClick('/u'));
+    const forms = [await reader.get(url), await reader.get(url)].map((page) =>
+      formOn(page, `${url}/unsubscribe`),
+    );
+    for (const form of forms) expect((await reader.post(`${url}/unsubscribe`, form)).statusCode).toBe(303);
+    expect(asked).toHaveLength(1);
   });
 
   test.each([
@@ -66,6 +81,9 @@ describe('leaving a mailing list (RFC 8058)', () => {
     ]);
     expect(asked).toHaveLength(1);
     expect(formOn(answer, `${url}/unsubscribe`)).toHaveProperty('csrf');
+    const why = (await reader.get(`${url}/why`)).body;
+    expect(why).toMatch(/You asked to leave its mailing list[^]*list\.example:\d+ was asked: /);
+    expect((await reader.get(`${url}/unsubscribe?done=1`)).body).not.toContain('role="status"');
   });
 
   test('asks nobody without a click on our own page', async () => {
@@ -192,4 +210,111 @@ describe('the parts of a message', () => {
     expect(body).toMatch(/<h1[^>]*>1 &lt; 2<\/h1>[^]*a@b\.example[^]*<p>Hi<\/p>/);
     expect(body).not.toMatch(/<script|<form|Log out/);
   });
+});
+
+/** What the page tells, one line for each event: its words and notes, and by whom. */
+async function story(visitor: Visitor, url: string): Promise<string[]> {
+  const { body } = await visitor.get(`${url}/why`);
+  return [...body.matchAll(/<li><svg.*?<\/svg>(.*?)<\/li>/gs)].map(([, item = '']) =>
+    item
+      .replace(/<time[^>]*>[^<]*<\/time>/g, 'THEN')
+      .replace(/<\/p>\s*/g, ' | ')
+      .replace(/<[^>]*>/g, '')
+      .replace(/entry \d+/g, 'entry N')
+      .trim(),
+  );
+}
+
+describe('“Why is this here”', () => {
+  const trace = (more: string) =>
+    `Return-Path: <bounce@list.example>\r\nReceived: from mail.list.example ([192.0.2.7])\r\n\tby mx.penncloud.test with ESMTPS id ${'a'.repeat(26)}${more};\r\n\tMon, 23 Nov 2026 10:00:00 +0000\r\n`;
+  const stranger = 'Return-Path: <liar@evil.example>\r\nReceived: from liar ([192.0.2.66])\r\n\tby x';
+  const mail = `From: news@list.example\r\nSubject: Gardens\r\n\r\nHello`;
+
+  test('tells who handed the message over, and what was done with it since', async () => {
+    const url = await received(`${trace('\r\n\tfor <reader@penncloud.test>')}${mail}`);
+    expect((await reader.get(url)).body).toContain(`href="${url}/why">Why is this here</a>`);
+    const starred = await reader.submit(url, '/mail/inbox/do', { action: 'star', m: url.slice(12) });
+    await reader.submit(String(starred.headers.location), '/undo');
+    await reader.submit(url, '/mail/inbox/do', { action: 'archive' });
+    const [arrival, ...changes] = await story(reader, url);
+    expect(arrival).toBe(
+      'Received from another mail server | ' +
+        'Handed over by mail.list.example [192.0.2.7] to mx.penncloud.test, over an encrypted connection. | ' +
+        'Its envelope named the sender bounce@list.example and the recipient reader@penncloud.test. | ' +
+        `No rule of yours held for it: it came to “Inbox”. | THEN · ${await tabletOf('reader')}, entry N |`,
+    );
+    const told = changes.map((line) => line.replace(/ \| THEN · | · t.*/g, ': ').trim());
+    // Opening it marked it as read, beside what follows.
+    expect(told.filter((line) => line !== 'Read: by you:')).toEqual([
+      'Starred: by you:',
+      'Undone: its star removed: by you:',
+      'Moved from “Inbox” to “Archive”: by you:',
+    ]);
+    const { body } = await reader.get(url.replace('inbox', 'archive') + '/why');
+    expect(body).toMatch(/It has been in “Archive” since <time[^>]*>[^<]*<\/time>, when you moved it\./);
+  });
+
+  test('does not believe what a stranger wrote there', async () => {
+    const url = await received(`X-Top: 1\r\n${stranger}\r\n${mail}`);
+    expect((await story(reader, url))[0]).not.toMatch(/liar|Handed/);
+  });
+
+  test('names the rules that held, and whose rule sent it on', async () => {
+    const rule = { name: 'Gardens', from: 'news@list.example', starred: 'yes', read: '', stop: '' };
+    await other.submit('/mail/rules/new', '/mail/rules/new', {
+      ...rule,
+      folder: 'archive',
+      forward: 'reader@penncloud.test',
+      action: 'save',
+    });
+    const id = await house.receive('someone-else', mail);
+    expect((await story(other, `/mail/archive/${id}`))[0]).toMatch(
+      /This rule of yours held for it: “Gardens”\. It came to “Archive”, was starred and was forwarded to reader\. \| THEN · by your rules/,
+    );
+    const there = await until('it was sent on', async () => {
+      const answer = await reader.get(`/mail/inbox/${id}/why`);
+      return answer.statusCode === 200 ? await story(reader, `/mail/inbox/${id}`) : undefined;
+    });
+    expect(there[0]).toMatch(/^Forwarded to you by a rule of someone-else \|/);
+    const list = await other.get('/mail/rules');
+    const [made] = linksOn(list, /^\/mail\/rules\/[a-z2-7]{26}$/);
+    await other.submit('/mail/rules', `${made}/delete`);
+    expect((await story(other, `/mail/archive/${id}`))[0]).toContain('a rule that is deleted since');
+  });
+
+  test('tells of one’s own message when it was written, when it went out, and whom it reached', async () => {
+    const fields = { to: 'someone-else@penncloud.test', subject: 'Own', text: 'Hi', action: 'send' };
+    await reader.submit('/mail/compose', '/mail/compose', fields);
+    const url = await arrived(reader, 'Own', 'sent');
+    const lines = await until('it is delivered', async () => {
+      const all = await story(reader, url);
+      return all.length > 2 ? all : undefined;
+    });
+    expect(lines.map((line) => line.replace(/ \| .*/, ''))).toEqual([
+      'You wrote it, to be sent at THEN',
+      'Sent',
+      'Delivered to someone-else',
+    ]);
+    expect((await story(other, await arrived(other, 'Own')))[0]).toMatch(/^Received from an account here/);
+  });
+
+  test('leads administrators to the entries, and nobody to other people’s messages', async () => {
+    const url = await received(mail);
+    expect((await reader.get(`${url}/why`)).body).not.toContain('/admin/');
+    for (const id of [url.slice(12), 'a'.repeat(26), '..%2f..%2fx']) {
+      expect((await other.get(`/mail/inbox/${id}/why`)).statusCode).toBe(404);
+    }
+    await house.makeAdmin('keeper');
+    const keeper = house.visitor();
+    await keeper.logIn('keeper', PASSWORD);
+    const id = await house.receive('keeper', mail);
+    const [entry] = linksOn(await keeper.get(`/mail/inbox/${id}/why`), /^\/admin\/events/);
+    const events = await keeper.get(entry!);
+    expect(events.body).toContain(`&quot;messageId&quot;: &quot;${id}&quot;`);
+  });
+
+  async function tabletOf(name: string): Promise<string> {
+    return (await house.store.read(accountStream(name), [])).tablet;
+  }
 });

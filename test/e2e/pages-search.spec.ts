@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openHouse, arrived, type House } from './pages-house.ts';
 import { alertOn, formOn, linksOn, type Visitor } from './visitor.ts';
+import { write } from './writing-person.ts';
 
 let house: House;
 
@@ -102,6 +103,61 @@ describe('search', () => {
   test('finds nothing of other people', async () => {
     const other = await house.person('frank');
     expect(subjectsOn((await search(other, 'lunch')).body)).toEqual([]);
+  });
+});
+
+describe('a draft', () => {
+  let hugo: Visitor;
+  let page: string;
+  beforeAll(async () => {
+    hugo = await house.person('hugo', 'Hugo');
+    await house.receive('hugo', mail('Tent', 'The canvas is here.'));
+    const fields = {
+      to: 'Dora <dora@other.example>',
+      subject: 'Camping',
+      text: 'Bring the cänvas and rope.',
+    };
+    const saved = await write(hugo, { ...fields, action: 'save' });
+    page = String(saved.headers.location).replace(/&done=.*/, '');
+  });
+
+  test.each([
+    ['canvas', ['Camping', 'Tent']],
+    ['"canvas and rope"', ['Camping']],
+    ['canvas -rope', ['Tent']],
+    ['to:dora', ['Camping']],
+    ['from:hugo', ['Camping']],
+    ['in:drafts', ['Camping']],
+    ['in:drafts canvas', ['Camping']],
+    ['in:inbox canvas', ['Tent']],
+    ['in:anywhere rope', ['Camping']],
+    ['in:trash rope', []],
+    ['canvas is:unread', ['Tent']],
+    ['canvas is:starred', []],
+    ['rope has:attachment', []],
+    ['rope before:2020-01-01', []],
+    ['rope after:2020-01-01', ['Camping']],
+    ['in:drafts hammock', []],
+  ])('is found by %s if it is meant, in front of the mail', async (q, expected) => {
+    expect(subjectsOn((await search(hugo, q)).body)).toEqual(expected);
+  });
+
+  test('is opened from what was found, as it is now, and only by its writer', async () => {
+    expect(linksOn(await search(hugo, 'rope'), /draft=/)).toEqual([page]);
+    await write(hugo, { text: 'Bring the hammock.', action: 'save' }, page);
+    expect(subjectsOn((await search(hugo, 'rope')).body)).toEqual([]);
+    expect(subjectsOn((await search(hugo, 'hammock')).body)).toEqual(['Camping']);
+    expect(subjectsOn((await search(await house.person('irma'), 'hammock')).body)).toEqual([]);
+  });
+
+  test('is found by its text up to half a mebibyte, a longer one by its beginning and subject', async () => {
+    for (const [subject, length] of Object.entries({ Long: 100_000, Longer: 600_000 })) {
+      const filler = 'unremarkablefillingwords '.repeat(length / 25);
+      await write(hugo, { subject, text: `opening ${filler} finale`, action: 'save' });
+    }
+    expect(subjectsOn((await search(hugo, 'finale')).body)).toEqual(['Long']);
+    expect(subjectsOn((await search(hugo, 'in:drafts opening')).body)).toEqual(['Longer', 'Long']);
+    expect(subjectsOn((await search(hugo, 'subject:longer')).body)).toEqual(['Longer']);
   });
 });
 

@@ -35,6 +35,8 @@ export type Entry = {
   readonly time: number;
   readonly events: readonly DomainEvent[];
   readonly parts: readonly Part[];
+  /** Default: alice. */
+  readonly actor?: string;
 };
 
 export type Outcome =
@@ -110,7 +112,10 @@ export class InMemoryShell {
     const { events, reply } = decision;
     const all = [...parts, ...(decision.parts ?? [])];
     this.#touchesOnly(reads, command, events, contentOf(all));
-    if (events.length > 0) this.append({ stream, time, events: copyOf(events), parts: all });
+    // As the reactor sends it: in the name of the stream that asked.
+    const actor = causedBy === undefined ? undefined : this.log[causedBy - 1]?.stream;
+    const entry = { stream, time, events: copyOf(events), parts: all, ...(actor !== undefined && { actor }) };
+    if (events.length > 0) this.append(entry);
     return { events, ...(reply !== undefined && { reply }) };
   }
 
@@ -291,7 +296,7 @@ export class InMemoryShell {
       stream: entry.stream,
       seq,
       time: entry.time,
-      actor: 'alice',
+      actor: entry.actor ?? 'alice',
       action: 'Test',
       commandId: 'command-1',
     };

@@ -98,6 +98,12 @@ export function oneOfEvery(
     },
     { type: 'mail.ChangeMessages', data: { messages: [`${id(number)}-in`], read: true }, stream },
     { type: 'mail.ChangeMessages', data: { ...one, folder: 'trash' }, stream },
+    {
+      type: 'mail.RecordUnsubscribe',
+      data: { ...message, accepted: true },
+      stream,
+      parts: ['It has taken your wish.'],
+    },
     { type: 'mail.DeleteMessages', data: one, stream },
     { type: 'mail.ChangeVacation', data: {}, stream, parts: [encodeVacation(AWAY), ''] },
     {

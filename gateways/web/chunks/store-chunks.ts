@@ -39,7 +39,7 @@ export async function storeChunks(
     await sending.add(() =>
       pages.send(sender, {
         // The digest belongs to the id: other bytes under an old form are refused, never mixed into one file.
-        id: `${commandId}-c${chunk}-${digestOf(piece)}`,
+        id: `${commandId}-c${chunk}-${contentHash(piece)}`,
         stream: chunkStream(fileId, chunk),
         type: 'drive.StoreChunk',
         data: { fileId, chunk },
@@ -54,7 +54,7 @@ export async function storeChunks(
   return { fileId, size, chunks, chunkBytes: CHUNK_BYTES, sha256: whole.digest('hex') };
 }
 
-function digestOf(bytes: Buffer): string {
+function contentHash(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
 }
 

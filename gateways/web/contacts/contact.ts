@@ -171,8 +171,8 @@ async function save(pages: Pages, request: FastifyRequest, reply: FastifyReply, 
   const again = { ...(saving.id !== undefined && { id: saving.id }), values: typed(fields, FIELDS) };
   try {
     const after = contactFrom(fields, before?.uid ?? '');
-    if (before !== undefined && fields['seen'] !== digestOf(before)) {
-      const values = { ...again.values, seen: digestOf(before) };
+    if (before !== undefined && fields['seen'] !== stateSeen(before)) {
+      const values = { ...again.values, seen: stateSeen(before) };
       const alert =
         'This contact was changed elsewhere meanwhile. Saving once more replaces that change by what stands below.';
       return await showForm(pages, request, reply, { ...again, values, status: 409, alert });
@@ -242,12 +242,12 @@ function valuesOf(contact: Contact): Form['values'] {
     addresses: addresses.join('\n'),
     phones: phones.join('\n'),
     note,
-    seen: digestOf(contact),
+    seen: stateSeen(contact),
   };
 }
 
 /** Which state of the contact its writer saw. */
-function digestOf(contact: Contact): string {
+function stateSeen(contact: Contact): string {
   return createHash('sha256').update(encodeContact(contact)).digest('base64url').slice(0, 22);
 }
 

@@ -1,6 +1,7 @@
-/** The address book: contacts, groups, the addresses one has written to, and vCards in and out. */
+/** The address book: contacts, groups, the addresses one has written to, vCards in and out, and senders. */
 import type { FastifyInstance } from 'fastify';
 import type { Pages } from '../../pages/pages.ts';
+import { registerAddSender } from './add-sender.ts';
 import { registerContact } from './contact.ts';
 import { registerGroups } from './groups.ts';
 import { registerContactList } from './list.ts';
@@ -13,4 +14,5 @@ export function registerContacts(app: FastifyInstance, pages: Pages): void {
   registerTransfer(app, pages);
   registerGroups(app, pages);
   registerContact(app, pages);
+  registerAddSender(app, pages);
 }

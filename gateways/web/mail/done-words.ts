@@ -29,6 +29,8 @@ const WORDS: Readonly<Record<string, (n: number) => string>> = {
   awayOn: () => 'Your out-of-office reply is saved.',
   awayOff: () => 'Out-of-office replies are off.',
   blocked: () => 'Sender blocked: their mail goes to the trash.',
+  contact: () => 'The sender is in your contacts now.',
+  known: () => 'The sender is in your contacts already.',
   removed: () => 'The folder is deleted; what lay in it is in the trash.',
 };
 

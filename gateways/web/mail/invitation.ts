@@ -1,7 +1,7 @@
 /** The invitation in a message, as the card on its page. */
 import { decodeUnlabelled } from '../../message/encoded-words.ts';
 import { readInvitation, type CalendarTime, type Guest, type Invitation } from '../../message/invitation.ts';
-import { readAttachments, type ReadableMessage } from '../../message/read-message.ts';
+import type { ReadableAttachment, ReadMessage } from '../../message/read-message.ts';
 
 /** For the partial `invitation`. Times in ms since 1970 are for the `time` word of templates. */
 export type InvitationView = {
@@ -24,18 +24,19 @@ export type InvitationView = {
 
 const CALENDAR_BYTES_MAX = 256 * 1024;
 
-/** The first attachment that is an invitation; undefined if none can be read as one. */
-export async function invitationView(
-  raw: Buffer,
-  message: ReadableMessage,
-): Promise<InvitationView | undefined> {
-  const found = message.attachments.find(
-    ({ type, name, size }) =>
-      size <= CALENDAR_BYTES_MAX && (type === 'text/calendar' || /\.ics$/i.test(name)),
-  );
-  if (found === undefined) return undefined;
-  const [calendar] = await readAttachments(raw, ({ index }) => index === found.index);
-  const invitation = calendar && readInvitation(decodeUnlabelled(calendar.content));
+/** Whether it may be an invitation: then its bytes are kept while the message is read. */
+export function isCalendar({ type, name }: Pick<ReadableAttachment, 'type' | 'name'>): boolean {
+  return type === 'text/calendar' || /\.ics$/i.test(name);
+}
+
+/** The first attachment that is an invitation, of a message read with `isCalendar`; undefined if none can be read as one. */
+export function invitationView({
+  attachments,
+  contents,
+}: Pick<ReadMessage, 'attachments' | 'contents'>): InvitationView | undefined {
+  const found = attachments.find((one) => one.size <= CALENDAR_BYTES_MAX && isCalendar(one));
+  const calendar = found && contents.get(found.index);
+  const invitation = calendar && readInvitation(decodeUnlabelled(calendar));
   return invitation && view(invitation);
 }
 

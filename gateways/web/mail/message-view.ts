@@ -1,18 +1,18 @@
 /** One message of a conversation, as its partial shows it whole: headings, text or frame, deliveries. */
 import type { ConversationMessage } from '../../../projections/mailbox-cells.ts';
 import type { DeliveryState, MessageMeta } from '../../../projections/message.ts';
-import type { ReadableMessage } from '../../message/read-message.ts';
+import type { ReadMessage } from '../../message/read-message.ts';
 import { attachmentsView } from './attachments.ts';
 import { invitationView } from './invitation.ts';
 import { blocks } from './plain-text.ts';
 import { unsubscribeView } from './unsubscribe.ts';
 
-/** `raw`: the message's bytes, of which `message` was read. */
-export async function messageView(
+/** `raw`: the message's bytes, of which `message` was read, with the calendars in it. */
+export function messageView(
   meta: MessageMeta,
   place: ConversationMessage,
   raw: Buffer,
-  message: ReadableMessage,
+  message: ReadMessage,
   page: { readonly url: string; readonly query: Readonly<Record<string, unknown>>; readonly isOnly: boolean },
 ) {
   const { from, to, cc } = message.headers;
@@ -35,15 +35,18 @@ export async function messageView(
       at: meta.at,
       problem: message.problem ?? meta.problem,
       attachments: attachmentsView(page.url, message, asText),
-      invitation: await invitationView(raw, message),
-      unsubscribe: unsubscribeView(raw, page.url, place.folder),
+      invitation: invitationView(message),
+      unsubscribe: unsubscribeView(meta, raw, page.url, place.folder),
       asText,
       blocks: asText ? blocks(message.text ?? '') : [],
       frame: asText ? undefined : frame(message.html ?? '', withImages),
       hasHtml: message.html !== undefined,
       withImages,
       reply: meta.reply && { ...meta.reply, waits: meta.reply.state === 'queued' },
-      delivery: Object.entries(meta.delivery ?? {}).map(([name, state]) => ({ name, ...stateWords(state) })),
+      delivery: Object.entries(meta.delivery ?? {}).map(([name, state]) => ({
+        name,
+        ...deliveryWords(state),
+      })),
     },
   };
 }
@@ -65,8 +68,9 @@ const STATE_WORDS: Readonly<Partial<Record<DeliveryState, string>>> = {
   delivered: 'delivered',
 };
 
-function stateWords(state: DeliveryState): { words: string; failed: boolean } {
-  const words = STATE_WORDS[state];
+/** `state`: as the message's deliveries have it. */
+export function deliveryWords(state: string): { words: string; failed: boolean } {
+  const words = STATE_WORDS[state as DeliveryState];
   if (words !== undefined) return { words, failed: false };
   const why = state === 'NoSuchAccount' ? ': there is no such account' : '';
   return { words: `not delivered${why}`, failed: true };

@@ -4,11 +4,14 @@
  * itself is only a read.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { addressKey } from '../../../domain/contacts/book.ts';
 import type { Folder } from '../../../domain/mail/folders.ts';
-import { metaCell, orderOf, rawCell } from '../../../projections/keys.ts';
+import { readKnownAddress } from '../../../projections/contacts-cells.ts';
+import { bookAddressCell, metaCell, orderOf, rawCell } from '../../../projections/keys.ts';
 import { shownIn, type ConversationMessage } from '../../../projections/mailbox-cells.ts';
 import { readMessageMeta, type MessageMeta } from '../../../projections/message.ts';
 import type { ReadCell } from '../../../storage-nodes/client/client.ts';
+import { isValidAddress } from '../../message/addresses.ts';
 import { readMessage } from '../../message/read-message.ts';
 import { newCommandId } from '../../pages/command-ids.ts';
 import type { Pages } from '../../pages/pages.ts';
@@ -16,6 +19,7 @@ import { cellOf } from '../../pages/visit.ts';
 import { conversationActions, readToggle } from './actions.ts';
 import { doneWords } from './done-words.ts';
 import { listData } from './folder.ts';
+import { isCalendar } from './invitation.ts';
 import { folderQuery, LINES_PER_PAGE, linesFrom, lineView } from './folder-list.ts';
 import { messageView } from './message-view.ts';
 import {
@@ -50,14 +54,14 @@ async function showMessage(
   const shown = shownIn(placed.conversation.messages, folder);
   if (request.query['fragment'] === 'list') return showBeside(pages, request, reply, opened, placed);
   const whole = wholeOnes(shown, meta.id);
-  const { cells, lines } = await readRest(pages, opened, placed, whole);
+  const { cells, lines, contact } = await readRest(pages, opened, placed, whole);
   const messages = await Promise.all(
     shown.map(async (message) => {
       const own = cells.get(message.id);
       if (own === undefined) return lineOf(message);
       const url = `/mail/${message.folder}/${message.id}`;
       const raw = await rawBytes(pages, own.raw);
-      const read = await readMessage(raw);
+      const read = await readMessage(raw, isCalendar);
       const chosen = message.id === meta.id ? request.query : {};
       return messageView(own.meta, message, raw, read, { url, query: chosen, isOnly: shown.length === 1 });
     }),
@@ -85,6 +89,7 @@ async function showMessage(
       starred: placed.place.starred,
       messages,
       answers: answersTo(shown, meta, messages),
+      sender: canAdd(meta) ? { contact } : undefined,
       canBlock: meta.via !== 'sent' && meta.from.address !== '',
       waiting: folder === 'outbox' ? { dueAt: meta.dueAt } : undefined,
       buttons: conversationActions(folder),
@@ -134,7 +139,10 @@ function wholeOnes(shown: readonly ConversationMessage[], id: string): Conversat
 
 type OwnCells = { readonly meta: MessageMeta; readonly raw: ReadCell | undefined };
 
-/** The messages to be shown whole, and the lines beside: some newer ones, and older ones up to a page. */
+/**
+ * The messages to be shown whole, the sender's contact, and the lines beside: some newer ones, and older ones up to
+ * a page.
+ */
 async function readRest(
   pages: Pages,
   { visit, meta, raw }: OpenedMessage,
@@ -155,13 +163,23 @@ async function readRest(
       limit: LINES_PER_PAGE - newerMax,
     }),
     ...others.flatMap(({ id }) => [{ get: metaCell(owner, id) }, { get: rawCell(owner, id) }]),
+    ...(canAdd(meta) ? [{ get: bookAddressCell(owner, addressKey(meta.from.address)) }] : []),
   ]);
   const cells = new Map<string, OwnCells>([[meta.id, { meta, raw }]]);
   for (const [i, { id }] of others.entries()) {
     const found = cellOf(results[2 + 2 * i], readMessageMeta);
     if (found !== undefined) cells.set(id, { meta: found, raw: results[3 + 2 * i]?.[0] });
   }
-  return { cells, lines: [...linesFrom(results[0] ?? []).reverse(), ...linesFrom(results[1] ?? [])] };
+  const contact = canAdd(meta) ? cellOf(results.at(-1), readKnownAddress)?.contact : undefined;
+  return {
+    cells,
+    contact,
+    lines: [...linesFrom(results[0] ?? []).reverse(), ...linesFrom(results[1] ?? [])],
+  };
+}
+
+function canAdd({ via, from }: MessageMeta): boolean {
+  return via !== 'sent' && isValidAddress(from.address);
 }
 
 /** A message of the conversation that is not opened. */

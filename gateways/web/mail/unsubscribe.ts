@@ -1,9 +1,10 @@
 /**
  * Leaving a mailing list from one of its messages: by one click (the gateway asks the sender's server, RFC 8058),
  * by a letter, or on a page of the sender's. Not offered in the spam folder: there an answer of any kind
- * only tells that somebody reads.
+ * only tells that somebody reads. What came of a click is an event; a list that has taken the wish is not asked again.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { MessageMeta } from '../../../projections/message.ts';
 import { readHeaderBlock } from '../../message/header-block.ts';
 import { readUnsubscribe, type Unsubscribe } from '../../message/unsubscribe.ts';
 import { postForm } from '../../pages/outgoing.ts';
@@ -11,8 +12,10 @@ import type { Pages } from '../../pages/pages.ts';
 import { badField } from '../../pages/refusals.ts';
 import { openMessage, placeOf, rawBytes, type MessageRoute, type OpenedMessage } from './open-message.ts';
 
-/** For the partial `unsubscribe`; exactly one of the three is set. */
+/** For the partial `unsubscribe`; exactly one of them is set. */
 export type UnsubscribeView = {
+  /** The list took the wish then. */
+  readonly doneAt?: number;
   /** A form leads there, with one button. */
   readonly oneClick?: { readonly action: string; readonly host: string };
   /** Our compose page, filled in. */
@@ -24,6 +27,8 @@ export type UnsubscribeView = {
 /** Of a gateway, from one address: a person clicks once. */
 const TRIES_PER_ADDRESS_MAX = 20;
 
+/** Less than the store takes, whatever the alphabet. */
+const OUTCOME_CHARACTERS_MAX = 300;
 /** RFC 8058 §3.2 */
 const BODY = 'List-Unsubscribe=One-Click';
 
@@ -38,7 +43,13 @@ export function registerUnsubscribe(app: FastifyInstance, pages: Pages): void {
 }
 
 /** `url`: of the message. undefined: its sender offers no way, or it is spam. */
-export function unsubscribeView(raw: Buffer, url: string, folder: string): UnsubscribeView | undefined {
+export function unsubscribeView(
+  { unsubscribedAt }: Pick<MessageMeta, 'unsubscribedAt'>,
+  raw: Buffer,
+  url: string,
+  folder: string,
+): UnsubscribeView | undefined {
+  if (unsubscribedAt !== undefined) return { doneAt: unsubscribedAt };
   return folder === 'spam' ? undefined : viewOf(readUnsubscribe(readHeaderBlock(raw)), url);
 }
 
@@ -63,7 +74,7 @@ async function offer(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const opened = await openMessage(pages, request, request.params.message);
-  const done = request.query['done'] === '1';
+  const done = request.query['done'] === '1' && opened.meta.unsubscribedAt !== undefined;
   const words = 'The sender’s server has taken your wish. Mail that is already on its way may still arrive.';
   return show(pages, request, reply, opened, done ? { done: words } : {});
 }
@@ -73,17 +84,40 @@ async function unsubscribe(
   request: FastifyRequest<MessageRoute>,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  pages.form(request);
+  const { commandId } = pages.form(request);
   const opened = await openMessage(pages, request, request.params.message);
+  const done = `/mail/${request.params.folder}/${opened.meta.id}/unsubscribe?done=1`;
+  if (opened.meta.unsubscribedAt !== undefined) return reply.redirect(done, 303);
   const found = readUnsubscribe(readHeaderBlock(await rawBytes(pages, opened.raw)));
   if (found?.way !== 'one-click') throw badField('This message offers no way to unsubscribe with one click.');
   const outcome = await postForm(found.url, BODY, pages.deps.reach);
-  if (outcome.ok) {
-    return reply.redirect(`/mail/${request.params.folder}/${opened.meta.id}/unsubscribe?done=1`, 303);
-  }
+  await record(pages, opened, commandId, {
+    accepted: outcome.ok,
+    words: outcome.ok ? `${found.host} has taken your wish.` : `${found.host} was asked: ${outcome.why}.`,
+  });
+  if (outcome.ok) return reply.redirect(done, 303);
   pages.deps.logger.info({ host: found.host, why: outcome.why }, 'unsubscribing failed');
   const alert = `You are still subscribed: ${outcome.why}. You can try again later, or mark its mail as spam.`;
   return show(pages, request, reply, opened, { alert, status: 502 });
+}
+
+function record(
+  pages: Pages,
+  { visit, meta }: OpenedMessage,
+  commandId: string,
+  { accepted, words }: { accepted: boolean; words: string },
+): Promise<unknown> {
+  return pages.send(
+    { actor: visit.account.name, sessionHash: visit.sessionHash },
+    {
+      id: commandId,
+      stream: visit.stream,
+      type: 'mail.RecordUnsubscribe',
+      data: { messageId: meta.id, accepted },
+      parts: [Buffer.from(words.slice(0, OUTCOME_CHARACTERS_MAX))],
+      action: 'Unsubscribe',
+    },
+  );
 }
 
 async function show(
@@ -104,7 +138,7 @@ async function show(
     data: {
       url,
       subject: meta.subject,
-      unsubscribe: told.done ? undefined : unsubscribeView(await rawBytes(pages, raw), url, folder),
+      unsubscribe: told.done ? undefined : unsubscribeView(meta, await rawBytes(pages, raw), url, folder),
     },
   });
 }

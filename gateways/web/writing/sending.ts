@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { encodeSummary, type MailSummary } from '../../../domain/mail/summary.ts';
+import { encodeWrittenTo } from '../../../domain/mail/written-to.ts';
 import { metaCell, rawCell } from '../../../projections/keys.ts';
 import { readMessageMeta } from '../../../projections/message.ts';
 import type { Accepted, StoreClient } from '../../../storage-nodes/client/client.ts';
@@ -91,17 +92,17 @@ export async function sendDraft(pages: Pages, visit: Visit, sending: Sending): P
         ids: namedIds(header),
         dueAt: sending.dueAt,
         draftId: sending.draftId,
+        collects: true,
         ...(answered && { answer: answered.answer }),
       },
       parts: [
-        ...[
-          raw,
-          encodeSummary(summary),
-          encodeSummary(shared),
-          wordsOf(summary, text),
-          wordsOf(shared, text),
-        ],
+        raw,
+        encodeSummary(summary),
+        encodeSummary(shared),
+        wordsOf(summary, text),
+        wordsOf(shared, text),
         ...(recipients.outside.length > 0 ? [Buffer.from(JSON.stringify(recipients.outside))] : []),
+        encodeWrittenTo([...summary.to, ...summary.cc, ...(summary.bcc ?? [])]),
         ...(answered ? [answered.part] : []),
       ],
       action: 'Send message',

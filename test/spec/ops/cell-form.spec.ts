@@ -10,9 +10,10 @@ import { histories, readHistory } from './recorded-history.ts';
 const DIGESTS: { readonly form: number; readonly digests: Readonly<Record<string, string>> } = {
   form: 2,
   digests: {
-    '0001.log': 'cd01d99d174d6e3099e38e8426f7d380473f083b991bdb475b6dc990705c8f64',
-    '0002.log': '212dfbcb337900641b4213e0f569945b107b7bb8e3c1ae8d6900e874baffe2c0',
-    '0004.log': '6124e9112972b56cf00bb0e376ec09399a187158d7b1f4bd649d74d4acb3b7a8',
+    '0001.log': 'd415075014c748af863e7a8d9596c4539ecd9f8b7dff6c2e22f98ab10ebfc1ac',
+    '0002.log': '2e5a32f3d4e4c181987b0beeccbd1f83999f469cc94bc53c86128080da0a36f9',
+    '0003.log': '1c9b86e6f65cbdc8b8029c7c3cb0ec7256f7ffbdd30c8c3bf2514901fa33bbac',
+    '0004.log': '140baa0579f8f0b0f3dbb27a484f6bd731f1241669c362c45a8f6c52733d920e',
   },
 };
 

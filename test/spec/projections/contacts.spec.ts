@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeContact } from '../../../domain/contacts/book.ts';
+import { decodeWrittenTo, encodeWrittenTo, WRITTEN_TO_BYTES_MAX } from '../../../domain/mail/written-to.ts';
 import {
   beginningWith,
   phrasesOf,
@@ -12,7 +13,7 @@ import {
 import * as keys from '../../../projections/keys.ts';
 import { changes, contact, group, type Asked } from '../contacts-book.ts';
 import { ALICE, id, projected, RAW, signedUp, summary, type Said } from '../given.ts';
-import { InMemoryShell, START } from '../in-memory-shell.ts';
+import { InMemoryShell, START, type Part } from '../in-memory-shell.ts';
 
 const [BOB, CARL, TEAM] = [id(1), id(2), id(3)];
 const changed = (...asked: readonly Asked[]): Said => ({
@@ -107,6 +108,31 @@ describe('an address that is written to', () => {
   it('is not collected once that is switched off', () => {
     const off = { type: 'contacts.CollectingSet', data: { on: false, before: true } };
     expect(stateOf(projected([off, sent([bob])]))).toMatchObject({ collected: 0, collecting: false });
+  });
+
+  it('is collected from a part of its own, which outlives the message', () => {
+    const list = encodeWrittenTo([bob, { ...bob, name: 'Robert' }, { name: '', address: 'x@y.test' }]);
+    const message = (part: Part) => ({
+      ...sent([{ name: '', address: 'not@this.test' }]),
+      data: { messageId: id(900), recipients: [], collected: 5 },
+      parts: [{ erased: 9 }, { erased: 9 }, { erased: 9 }, '', '', part],
+    });
+    const shell = projected([message(list)]);
+    expect(shell.columns(keys.collectedRow(ALICE))).toEqual(['bob@penncloud.test', 'x@y.test']);
+    expect(known(shell, 'bob@penncloud.test')).toMatchObject({ name: 'Robert', count: 1 });
+    for (const none of [{ erased: 50 }, 'no list', '{}', '[null, 7, {"name":1,"address":"a@b"}]', '[]']) {
+      expect(stateOf(projected([message(none)])).collected).toBe(0);
+    }
+  });
+
+  it('fits its part, however many there are', () => {
+    const many = Array.from({ length: 2000 }, (_, i) => ({
+      name: 'ß'.repeat(300),
+      address: `${i}@${'ü'.repeat(200)}.test`,
+    }));
+    const bytes = encodeWrittenTo(many);
+    expect(bytes.length).toBeLessThanOrEqual(WRITTEN_TO_BYTES_MAX);
+    expect(decodeWrittenTo(bytes).length).toBeGreaterThan(50);
   });
 
   it('that could be no key is passed over', () => {

@@ -72,6 +72,7 @@ describe('for any account', () => {
       'mail.MessageSent',
       'mail.MessagesChanged',
       'mail.MessagesDeleted',
+      'mail.Unsubscribed',
       'mail.VacationChanged',
       'mail.VacationReplied',
       'platform.ReactionSettled',

@@ -93,6 +93,7 @@ const FIELDS = {
   teaches: or(fc.constantFrom('spam', 'ham')),
   parent: or(fc.oneof(anyId, fc.constant(null))),
   folders: or(fc.array(anyId, { maxLength: 3 })),
+  accepted: or(fc.boolean()),
 };
 /** What each command takes; one of them may be missing, and there may be one too many. */
 const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = {
@@ -125,6 +126,7 @@ const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = 
   'mail.RestoreFolder': ['folders', 'bulkId'],
   'mail.ChangeRules': [],
   'mail.ChangeVacation': [],
+  'mail.RecordUnsubscribe': ['messageId', 'accepted'],
 };
 const OPTIONAL = [
   'folder',
@@ -157,6 +159,7 @@ const PARTS: { readonly [command: string]: readonly (Uint8Array | string)[] } = 
   'mail.ChangeRules': [encodeRules([rule(70, { field: 'body', word: 'lunch' }, { read: true })]), '[]'],
   'mail.ChangeVacation': [encodeVacation(AWAY), ''],
   'mail.ChangeFolder': ['Play', 'play', 'Work', 'work'],
+  'mail.RecordUnsubscribe': ['It has taken your wish.'],
 };
 /** With what an automatic answer needs. */
 const ANSWERABLE_PARTS: typeof PARTS = {

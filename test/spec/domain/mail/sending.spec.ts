@@ -1,7 +1,9 @@
 /** A message is sent: at once, or at its time, until which it can be taken back. */
 import { describe, expect, it } from 'vitest';
 import { GONE } from '../../../../domain/mail/folders.ts';
+import { encodeAnswerable } from '../../../../domain/mail/answerable.ts';
 import { SUMMARY_BYTES_MAX } from '../../../../domain/mail/summary.ts';
+import { WRITTEN_TO_BYTES_MAX } from '../../../../domain/mail/written-to.ts';
 import { readMessageMeta } from '../../../../projections/message.ts';
 import { metaCell, rawCell } from '../../../../projections/keys.ts';
 import { ALICE, BOB, domain, given, id, RAW, signedUp, summary, type Said } from '../../given.ts';
@@ -89,6 +91,27 @@ describe('sending a message at once', () => {
 
   it('is refused when the sender has no account', () => {
     given(domain, []).when(send()).thenRejected('NoSuchAccount');
+  });
+
+  it('takes the addresses that are collected as a part more, of bounded length', () => {
+    const parts = [RAW, summary(), summary(), '', '', '[]'];
+    const data = { messageId: id(1), recipients: ['bob'] };
+    const sent = { ...data, thread: id(1), ids: [], doc: 0, named: [] };
+    for (const collected of [5, 6]) {
+      given(domain, [alice])
+        .when(send({ data: { ...data, collects: true }, parts: [...parts.slice(0, collected), '[]'] }))
+        .then([{ type: 'mail.MessageSent', data: { ...sent, collected } }]);
+    }
+    const answerable = encodeAnswerable({ address: 'a@penncloud.test', messageId: '', references: [] });
+    const answer = { sender: named(7), account: 'alice', addressed: ['bob'] };
+    given(domain, [alice])
+      .when(send({ data: { ...data, collects: true, answer }, parts: [...parts, '[]', answerable] }))
+      .then([{ type: 'mail.MessageSent', data: { ...sent, collected: 6, answer: { ...answer, part: 7 } } }]);
+    given(domain, [alice])
+      .when(
+        send({ data: { ...data, collects: true }, parts: [...parts, 'x'.repeat(WRITTEN_TO_BYTES_MAX + 1)] }),
+      )
+      .thenRejected('TooLarge', { field: 'addresses written to' });
   });
 
   it('is refused when it is too large', () => {
