@@ -97,6 +97,8 @@ describe('somebody who is away', () => {
       'Your out-of-office reply was sent to bert@penncloud.test.',
     );
     expect(await replyOn(alma, 'And on Sunday?')).toBeUndefined();
+    const why = await alma.get(`${await arrived(alma, 'Lunch on Friday?')}/why`);
+    expect(why.body).toContain('It was answered with your out-of-office reply.');
     expect((await bert.get('/mail/inbox')).body).not.toContain('Auto: And on Sunday?');
     expect((await alma.get('/mail/sent')).body).not.toContain('Auto:');
   });

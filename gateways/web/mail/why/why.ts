@@ -111,7 +111,9 @@ async function arrival(
     cause === undefined ? [undefined] : entriesAt(store, cause.tablet, cause.seq),
     topOf(store, raw),
   ]);
-  return arrivalTold(data, readHeaderBlock(header), origin, names);
+  const told = arrivalTold(data, readHeaderBlock(header), origin, names);
+  if (meta.reply === undefined) return told;
+  return { ...told, notes: [...told.notes, 'It was answered with your out-of-office reply.'] };
 }
 
 /** The one entry, if it is there. */
