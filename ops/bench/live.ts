@@ -62,19 +62,19 @@ try {
 } finally {
   launcher.kill('SIGINT');
   if (launcher.exitCode === null && launcher.signalCode === null) await once(launcher, 'exit');
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  rmSync(folder, { recursive: true, force: true });
 }
 
 async function ready(): Promise<void> {
   const ended = once(launcher, 'exit').then(() => Promise.reject(new Error('The cluster did not start.')));
-  const said = (async () => {
+  const said = new Promise<void>((resolve) => {
     let output = '';
-    for await (const piece of launcher.stdout!) {
-      output += String(piece);
-      if (output.includes('PennCloud is ready at ')) break;
-    }
-    launcher.stdout!.resume();
-  })();
+    // To the end of the run: a launcher whose words nobody takes would not stop its cluster well.
+    launcher.stdout!.on('data', (piece: Buffer) => {
+      output += piece.toString();
+      if (output.includes('PennCloud is ready at ')) resolve();
+    });
+  });
   await Promise.race([said, ended]);
   ended.catch(() => undefined);
 }

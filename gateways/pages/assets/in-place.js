@@ -23,6 +23,9 @@ function startInPlace() {
     // All of a folder is work for many steps: the page that follows shows how far it has come.
     const isOurs = actions === '' || actions.split(' ').includes(fields.get('action'));
     if (!isOurs || fields.has('all') || event.submitter?.hasAttribute('formaction')) return;
+    // What was done by loading a page may have changed any part of it.
+    const isCovered = form.closest('.afloat') || document.querySelector('[data-list]');
+    if (fields.has('entry') && !isCovered) return;
     event.preventDefault();
     closeMenu(event.submitter?.closest('details'));
     perform(form.getAttribute('action'), fields);
