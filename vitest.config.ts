@@ -1,7 +1,7 @@
 /**
  * The test run, in two stages: what needs little more than a processor, then what starts clusters and browsers.
- * Many of these wait most of the time (for leases, a supervisor, a page), so three files run side by side,
- * though two cores are enough. No file depends on another: ports and folders are each file's own.
+ * Many of these wait much of the time (for leases, a supervisor, a page), so two files run side by side, though
+ * each has many processes. No file depends on another: ports and folders are each file's own.
  */
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -49,7 +49,7 @@ function group(
       include: [more.include ?? `test/${name}/**/*.spec.ts`],
       exclude: more.exclude === undefined ? [] : [more.exclude],
       sequence: { groupOrder: stage },
-      maxWorkers: 3,
+      maxWorkers: 2,
       isolate: more.isolate ?? true,
       testTimeout: more.testTimeout,
       hookTimeout: Math.max(60_000, more.testTimeout),

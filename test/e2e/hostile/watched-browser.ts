@@ -158,9 +158,13 @@ async function clickIn(page: Page, wanted: (frame: string) => boolean): Promise<
     for (const target of await frame.locator('a, area, button, input, mi').all()) {
       // Also gone by now, if an earlier click led the frame away.
       const isLink = await target.evaluate(LEADS_AWAY, undefined, { timeout: 200 }).catch(() => false);
-      const opens = isLink ? page.waitForEvent('popup') : undefined;
-      await target.click({ timeout: 200, force: true, noWaitAfter: true }).catch(() => undefined);
-      await opens;
+      const opens = isLink ? page.waitForEvent('popup').catch(() => undefined) : undefined;
+      const timeout = isLink ? 3_000 : 200;
+      const isClicked = await target.click({ timeout, force: true, noWaitAfter: true }).then(
+        () => true,
+        () => false,
+      );
+      if (isClicked) await opens;
       clicked = true;
     }
   }

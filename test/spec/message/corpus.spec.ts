@@ -68,7 +68,7 @@ describe('6,046 real messages', () => {
       const empty: number[] = [];
       for (const [n, raw] of messages.entries()) {
         const message = await readMessage(raw);
-        const { whole } = await messageView(...placeOf(summaries[n]!, raw), raw, message, PAGE);
+        const { whole } = messageView(...placeOf(summaries[n]!, raw), raw, message, PAGE);
         if (whole.blocks.length === 0 && !whole.frame && message.attachments.length === 0) empty.push(n);
         if (message.html !== undefined) {
           expect(sanitiseMail(message.html, PLAINLY)).not.toMatch(/<(?:script|iframe|form|base)\b/i);
