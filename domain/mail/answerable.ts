@@ -4,7 +4,7 @@
  * sender to answer to, does not name its recipient, or was taken in by an older release.
  *
  * Addresses and Message-IDs are content and travel as a part, JSON in one order; the data of the command says the
- * rest: a hash of the sender's address, and which account here that is.
+ * rest: a hash of the sender, and which account here that is.
  */
 import { isAccountName } from '../account/names.ts';
 import type { Content } from '../decider.ts';
@@ -21,7 +21,7 @@ export type Answerable = {
 };
 
 export type Answering = {
-  /** 22 characters of base64url: a hash of the sender's address. */
+  /** 22 characters of base64url: a hash of the sender's address, or of the account's name. */
   readonly sender: string;
   /** Null: the sender is at another system. */
   readonly account: string | null;

@@ -20,7 +20,7 @@ export const NO_WORDS: Words = { from: [], to: [], subject: [], names: [], body:
 /** UTF-16 units; longer runs are no words that anybody looks for. */
 export const WORD_CHARACTERS_MAX = 48;
 /** Of each field; the text behind them is not found by its words. */
-const WORDS_MAX: { readonly [Field in WordField]: number } = {
+const WORDS_MAX: Readonly<Record<WordField, number>> = {
   from: 200,
   to: 2000,
   subject: 500,
@@ -28,18 +28,24 @@ const WORDS_MAX: { readonly [Field in WordField]: number } = {
   body: 12_000,
 };
 
-/** At most 12,000 words of text: well below WORDS_BYTES_MAX for any language. */
+/**
+ * Always fits WORDS_BYTES_MAX: of too many words those of the text's end are left out, and only if there is no text
+ * left those at the ends of the other fields.
+ */
 export function encodeWords(words: Words): Uint8Array {
-  const lines = WORD_FIELDS.map((field) =>
-    words[field]
-      .slice(0, WORDS_MAX[field])
-      .filter((word) => word.length <= WORD_CHARACTERS_MAX)
-      .join(' '),
-  );
-  const bytes = new TextEncoder().encode(lines.join('\n'));
-  return bytes.length <= ENCODED_MAX
-    ? bytes
-    : encodeWords({ ...words, body: words.body.slice(0, words.body.length >> 1) });
+  const max = { ...WORDS_MAX };
+  for (;;) {
+    const lines = WORD_FIELDS.map((field) =>
+      words[field]
+        .slice(0, max[field])
+        .filter((word) => word.length <= WORD_CHARACTERS_MAX)
+        .join(' '),
+    );
+    const bytes = new TextEncoder().encode(lines.join('\n'));
+    if (bytes.length <= ENCODED_MAX) return bytes;
+    const shortened = max.body > 0 ? (['body'] as const) : WORD_FIELDS;
+    for (const field of shortened) max[field] = Math.min(max[field], words[field].length) >> 1;
+  }
 }
 
 const ENCODED_MAX = 200 * 1024;

@@ -46,7 +46,7 @@ export function answerableMessage(
     messageId: ids('message-id')[0] ?? '',
     references: ids('references').slice(-REFERENCES_MAX),
   });
-  return { answer: { sender: addressHash(sender), account }, part };
+  return { answer: { sender: senderHash(account ?? sender), account }, part };
 }
 
 /** The accounts here that To and Cc name: none else may answer (RFC 3834 §2). */
@@ -78,7 +78,11 @@ function isRobot(address: string): boolean {
   return ROBOT.test(at < 0 ? address : address.slice(0, at));
 }
 
-/** 128 bits of a sha256, so that who was told is remembered without an address. */
-function addressHash(address: string): string {
-  return createHash('sha256').update(address.toLowerCase()).digest().subarray(0, 16).toString('base64url');
+/**
+ * 128 bits of a sha256, so that who was told is remembered without an address. Of an account here its name: all of
+ * its addresses are one person's, and a forged `name+1`, `name+2`, … must not bring that person an answer each.
+ */
+function senderHash(accountOrAddress: string): string {
+  const folded = accountOrAddress.toLowerCase();
+  return createHash('sha256').update(folded).digest().subarray(0, 16).toString('base64url');
 }

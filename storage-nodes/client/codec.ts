@@ -6,7 +6,8 @@ import { decodeHead, type LogRecord } from '../log/entry.ts';
 
 const QUERIES_MAX = 256;
 const SCAN_LIMIT_MAX = 10_000;
-const PARTS_MAX = 64;
+/** A million conversations are 10,000 pages of a bulk, and what they teach. */
+const PARTS_MAX = 16_384;
 const TEXT_LENGTH_MAX = 16 * 1024;
 
 /** [id, expiresAt, stream, type, data, actor, session, action, causation | null] + one blob per part */

@@ -28,17 +28,19 @@ function startInPlace() {
     if (fields.has('entry') && !isCovered) return;
     event.preventDefault();
     closeMenu(event.submitter?.closest('details'));
-    perform(form.getAttribute('action'), fields);
+    // Undo has no action to choose, and keeps its form's id: pressed twice, it is done once.
+    const id = fields.has('action') ? undefined : fields.get('commandId');
+    perform(form.getAttribute('action'), fields, id);
   });
   // What still waits for its turn goes with the page.
   window.addEventListener('pagehide', () => waiting.splice(0).forEach(post));
 }
 
 /** `fields`: those of the form, with what is to be done. */
-function perform(url, fields) {
+function perform(url, fields, id = ownId(fields.get('commandId'))) {
   // A second press on a button whose lines are leaving means nothing.
   if (fields.has('action') && !chosenIn(fields).length && going.size > 0) return;
-  fields.set('commandId', ownId(fields.get('commandId')));
+  fields.set('commandId', id);
   fields.set('back', partsUrl().pathname + partsUrl().search);
   waiting.push({ url, fields, putBack: anticipate(fields) });
   work();
@@ -70,13 +72,13 @@ const post = ({ url, fields }) =>
 async function carryOut(action) {
   let answer;
   let fresh;
+  const isSent = navigator.onLine;
   try {
     answer = await post(action);
     fresh = parsed(await answer.text());
   } catch {
     action.putBack(false);
-    if (!navigator.onLine)
-      return refuse('You are offline: nothing was changed. Try again once you are connected.');
+    if (!isSent) return refuse('You are offline: nothing was changed. Try again once you are connected.');
     refuse(
       'The connection broke off, so it is not known whether this was done. Please try again in a moment.',
     );
@@ -105,7 +107,7 @@ function shownUrl() {
   return url;
 }
 
-/* An id of its own for each press, as old as the page: two presses are two actions. */
+/* An id of its own for each press, as old as the page: two presses of an action are two. */
 function ownId(id) {
   const bytes = crypto.getRandomValues(new Uint8Array(18));
   const text = btoa(String.fromCharCode(...bytes));

@@ -37,6 +37,13 @@ describe('a message that a person has written', () => {
     expect(hashes[0]).not.toBe(hashes[2]);
   });
 
+  it('knows an account here again, whichever of its addresses is named', () => {
+    const hashes = ['bob@penncloud.test', 'Bob@localhost', 'bob+1@penncloud.test', 'bob+2@localhost'].map(
+      (sender) => answerable([], sender)!.answer.sender,
+    );
+    expect(new Set(hashes).size).toBe(1);
+  });
+
   it.each([
     ['bob@penncloud.test', 'bob'],
     ['Bob+shop@localhost', 'bob'],
