@@ -340,12 +340,22 @@
 
   /* Times: by the clock in the account's zone, or, if none was chosen, in the browser's. */
 
-  const zone = (field('zone').value ||= new Intl.DateTimeFormat().resolvedOptions().timeZone);
+  const ownZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const zone = (field('zone').value ||= ownZone);
   document.getElementById('zone').textContent = `By the clock in ${zone}`;
 
+  /* A browser may be older than the name of a zone. */
+  const knows = (timeZone) => {
+    try {
+      return new Intl.DateTimeFormat('en', { timeZone }) !== undefined;
+    } catch {
+      return false;
+    }
+  };
   const choices = field('delay');
   // In Swedish a date is written as ISO 8601 has it.
-  const today = new Date(`${new Intl.DateTimeFormat('sv-SE', { timeZone: zone }).format()}T00:00Z`);
+  const dateIn = (timeZone) => new Intl.DateTimeFormat('sv-SE', { timeZone }).format();
+  const today = new Date(`${knows(zone) ? dateIn(zone) : dateIn(ownZone)}T00:00Z`);
   const morning = (days) => {
     const date = new Date(today);
     date.setUTCDate(date.getUTCDate() + days);

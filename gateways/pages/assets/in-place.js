@@ -34,6 +34,12 @@ function startInPlace() {
   });
   // What still waits for its turn goes with the page.
   window.addEventListener('pagehide', () => waiting.splice(0).forEach(post));
+  // Kept by the browser while another page was shown: what was on its way has long arrived.
+  window.addEventListener('pageshow', ({ persisted }) => {
+    if (!persisted) return;
+    going.clear();
+    refresh();
+  });
 }
 
 /** `fields`: those of the form, with what is to be done. */
@@ -90,6 +96,8 @@ async function carryOut(action) {
   if (answer.ok && !told) return location.assign(answer.url);
   countChange();
   action.putBack(answer.ok);
+  // It was done; only the page behind it could not be shown.
+  if (!answer.ok && answer.redirected) return refresh();
   if (!answer.ok) {
     const said = fresh.querySelector('[role="alert"]')?.textContent;
     return refuse(said ?? `That was not possible (${answer.status}). Please try again.`);

@@ -86,7 +86,8 @@ async function unsubscribe(
 ): Promise<FastifyReply> {
   const { commandId } = pages.form(request);
   const opened = await openMessage(pages, request, request.params.message);
-  const done = `/mail/${request.params.folder}/${opened.meta.id}/unsubscribe?done=1`;
+  const { folder } = (await placeOf(pages, opened)).place;
+  const done = `/mail/${folder}/${opened.meta.id}/unsubscribe?done=1`;
   if (opened.meta.unsubscribedAt !== undefined) return reply.redirect(done, 303);
   const found = readUnsubscribe(readHeaderBlock(await rawBytes(pages, opened.raw)));
   if (found?.way !== 'one-click') throw badField('This message offers no way to unsubscribe with one click.');
