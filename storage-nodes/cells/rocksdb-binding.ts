@@ -134,7 +134,10 @@ export class RocksBinding {
     return cursor.walk(visit).finally(() => cursor.end());
   }
 
-  /** A walk that can stop and go on, over one snapshot taken before the call returns. Requires `end` before `close`. */
+  /**
+   * A walk that can stop and go on, over one snapshot taken before the call returns. Requires `end` before `close`;
+   * a walk that is under way then is refused with Fault Closed.
+   */
   cursor(walk: Walk): Cursor {
     const iterator = this.requireOpen().iterator({
       ...(walk.reverse ? { lt: walk.start } : { gte: walk.start }),
@@ -143,12 +146,15 @@ export class RocksBinding {
       highWaterMark: walk.aheadBytes ?? 16 * 1024,
     });
     this.inFlight++;
+    let isEnded = false;
+    const ended = (): Fault => new Fault('Closed', `a walk through the cells in ${this.folder} was ended`);
     return {
       walk: (visit) =>
         this.count((resolve, reject) => {
-          const next = (): void =>
+          const next = (): void => {
+            if (isEnded) return reject(ended());
             iterator.next((error, key, value) => {
-              if (error) return reject(error);
+              if (error) return reject(isEnded ? ended() : error);
               if (key === undefined) return resolve(false);
               let more: boolean;
               try {
@@ -159,16 +165,19 @@ export class RocksBinding {
               if (more) next();
               else resolve(true);
             });
+          };
           next();
         }),
-      end: () =>
-        new Promise((resolve, reject) =>
+      end: () => {
+        isEnded = true;
+        return new Promise((resolve, reject) =>
           iterator.end((error) => {
             this.leave();
             if (error) reject(this.fault(error));
             else resolve();
           }),
-        ),
+        );
+      },
     };
   }
 

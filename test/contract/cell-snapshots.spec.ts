@@ -149,6 +149,22 @@ describe.each(implementations)('%s', (_name, create, keeps) => {
     expect(await to.digest(T1)).toEqual(await from.digest(T1));
   });
 
+  test('a view that is closed while it is read ends that reading with Closed, or lets it end', async () => {
+    const lines = Array.from({ length: 5000 }, (_, i) => put(`row ${i}`, 'x'.repeat(100), 41));
+    await from.write(T1, seq(41), lines);
+    await (from instanceof RocksCells ? from.flush() : undefined);
+    for (const turns of [0, 1, 2, 5]) {
+      const view = await from.view(T1);
+      const reading = view.next(1 << 20).then(
+        () => 'read',
+        (error: { code?: string }) => error.code,
+      );
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+      await view.close();
+      expect(['read', 'Closed']).toContain(await reading);
+    }
+  });
+
   test('a view that nobody closed does not hold up the store’s close', async () => {
     const view = await from.view(T1);
     await view.next(10);
