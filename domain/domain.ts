@@ -9,7 +9,7 @@ import { createContacts } from './contacts/decider.ts';
 import type { CommandHandler, DomainArea, DomainEvent, EventHandler } from './decider.ts';
 import { createDrive } from './drive/decider.ts';
 import { createKv } from './kv/decider.ts';
-import { nextInTurn } from './mail/bulk.ts';
+import { nextInTurn } from './mail/changes/bulk.ts';
 import { createMail } from './mail/mail.ts';
 import type { ReactionSettled } from './mail/settled.ts';
 

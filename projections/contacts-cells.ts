@@ -17,7 +17,7 @@ import {
   type Contact,
   type Group,
 } from '../domain/contacts/book.ts';
-import { cut } from '../domain/mail/summary.ts';
+import { cut } from '../domain/mail/message/summary.ts';
 import { cellFormat, flag, listOf, natural, oneOf, orNull, record, text } from './cell-format.ts';
 
 /** A contact in a list; the whole contact is a cell of its own. */

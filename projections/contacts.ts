@@ -14,8 +14,8 @@ import type { AddressesForgotten, BookChanged, CollectingSet } from '../domain/c
 import { afterOf, beforeOf } from '../domain/contacts/evolve.ts';
 import type { Content, DomainEvent } from '../domain/decider.ts';
 import type { MessageScheduled, MessageSent } from '../domain/mail/events.ts';
-import { cut, decodeSummary, type Address } from '../domain/mail/summary.ts';
-import { decodeWrittenTo, eachOnce } from '../domain/mail/written-to.ts';
+import { cut, decodeSummary, type Address } from '../domain/mail/message/summary.ts';
+import { decodeWrittenTo, eachOnce } from '../domain/mail/message/written-to.ts';
 import {
   bookState,
   contactLine,

@@ -11,7 +11,7 @@ import { asToday, EARLIER_TYPES, type EarlierEvent } from '../domain/mail/earlie
 import { threadOfArrival } from '../domain/mail/arrival.ts';
 import type { DraftSaved, MailEvent } from '../domain/mail/events.ts';
 import { GONE, type Folder } from '../domain/mail/folders.ts';
-import { cut, decodeSummary, type MailSummary } from '../domain/mail/summary.ts';
+import { cut, decodeSummary, type MailSummary } from '../domain/mail/message/summary.ts';
 import { Lists, unique } from './folder-lines.ts';
 import { folderCountsCell, threadCell } from './keys.ts';
 import type { Conversation, ConversationMessage } from './mailbox-cells.ts';

@@ -20,7 +20,7 @@ import { decodeText } from '../domain/fields.ts';
 import { asToday, EARLIER_TYPES, type EarlierEvent } from '../domain/mail/earlier-events.ts';
 import type { Folder } from '../domain/mail/folders.ts';
 import { settledDelivery, type ReactionSettled } from '../domain/mail/settled.ts';
-import { cut } from '../domain/mail/summary.ts';
+import { cut } from '../domain/mail/message/summary.ts';
 import { cellFormat, flag, listOf, natural, oneOf, optional, orNull, record, text } from './cell-format.ts';
 import { historyCell } from './keys.ts';
 import type { CellKey, EntryFacts, Mutation, PriorCells, Projection } from './projection.ts';

@@ -26,7 +26,7 @@ import {
   type Address,
   type AttachmentSummary,
   type MailSummary,
-} from '../domain/mail/summary.ts';
+} from '../domain/mail/message/summary.ts';
 import { decodeText } from '../domain/fields.ts';
 import {
   cellFormat,

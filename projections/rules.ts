@@ -1,6 +1,6 @@
 /** The rules of a mailbox, as the page shows them: the list of the last change, byte for byte. */
-import { decodeRules, encodeRules } from '../domain/mail/rule-list.ts';
-import type { Rule } from '../domain/mail/rules.ts';
+import { decodeRules, encodeRules } from '../domain/mail/rules/rule-list.ts';
+import type { Rule } from '../domain/mail/rules/rules.ts';
 import { rulesCell } from './keys.ts';
 import type { Projection } from './projection.ts';
 

@@ -20,8 +20,8 @@ import type {
   MessageSent,
   SendingCancelled,
 } from '../domain/mail/events.ts';
-import { decodeSummary } from '../domain/mail/summary.ts';
-import { decodeWords } from '../domain/mail/words.ts';
+import { decodeSummary } from '../domain/mail/message/summary.ts';
+import { decodeWords } from '../domain/mail/message/words.ts';
 import { cellFormat, natural, record, text } from './cell-format.ts';
 import { DOC, folderHash, newStates, stateAt, withState, type DocState } from './doc-states.ts';
 import { docCell, docStatesCell, freshWordsCell, wordBlockCell, wordsCell } from './keys.ts';

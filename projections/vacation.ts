@@ -1,5 +1,9 @@
 /** What an account has set for while its owner is away, as the page shows it: the bytes of the last change. */
-import { checkedVacation, decodeVacation, type VacationSettings } from '../domain/mail/vacation-settings.ts';
+import {
+  checkedVacation,
+  decodeVacation,
+  type VacationSettings,
+} from '../domain/mail/vacation/vacation-settings.ts';
 import { parsed } from '../domain/fields.ts';
 import { vacationCell } from './keys.ts';
 import type { Projection } from './projection.ts';

@@ -10,7 +10,7 @@
  *   block = entries in order of the words' UTF-16 units:
  *           u8 length of the word in bytes | the word, UTF-8 | u8 count - 1 | count times: u8 doc & 255, u8 fields
  */
-import { WORD_FIELDS, type Words } from '../domain/mail/words.ts';
+import { WORD_FIELDS, type Words } from '../domain/mail/message/words.ts';
 
 export const SEGMENT_DOCS = 256;
 export const PARTITIONS = 256;

@@ -6,8 +6,8 @@
 import type { DomainEvent, EventHandler } from '../decider.ts';
 import type { MessagesChanged, MessagesDeleted } from './events.ts';
 import type { Folder } from './folders.ts';
-import { messagesDeleted } from './change.ts';
-import { messagesChanged } from './changes.ts';
+import { messagesDeleted } from './changes/change.ts';
+import { messagesChanged } from './changes/changes.ts';
 
 export type MessageMarked = {
   readonly type: 'mail.MessageMarked';

@@ -5,7 +5,7 @@
  * `doc` is a message's number in the search index; `ids` are hashes of Message-IDs that were not named
  * before and belong to the conversation from now on.
  */
-import type { Answering } from './answerable.ts';
+import type { Answering } from './message/answerable.ts';
 import type { Marks } from './conversation.ts';
 import type { Folder } from './folders.ts';
 

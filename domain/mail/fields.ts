@@ -3,7 +3,7 @@ import { checkAccountName } from '../account/names.ts';
 import type { Content } from '../decider.ts';
 import { matching, partAtMost, refuse, whole } from '../fields.ts';
 import { isOwnFolder, isSystemFolder, takesMoves, type Folder } from './folders.ts';
-import { SUMMARY_BYTES_MAX } from './summary.ts';
+import { SUMMARY_BYTES_MAX } from './message/summary.ts';
 
 export const RECIPIENTS_MAX = 100;
 /** As many Message-IDs of a header are looked at: its own, the first one it names, and the last ones. */

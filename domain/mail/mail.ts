@@ -9,7 +9,7 @@
  * Left out: parsing mail (a gateway's work), and the delivery to other systems.
  */
 import type { DomainArea, EventHandler } from '../decider.ts';
-import { bulkStarted, bulkUndone, carryOutBulk, startBulk, undoBulk, undoBulkStep } from './bulk.ts';
+import { bulkStarted, bulkUndone, carryOutBulk, startBulk, undoBulk, undoBulkStep } from './changes/bulk.ts';
 import {
   changeMessages,
   deleteMessages,
@@ -18,13 +18,13 @@ import {
   messagesDeleted,
   undoChange,
   wakeMessages,
-} from './change.ts';
-import { changeRules, rulesChanged } from './change-rules.ts';
-import { changeVacation, vacationChanged } from './change-vacation.ts';
-import { draftSaved, saveDraft } from './draft.ts';
+} from './changes/change.ts';
+import { changeRules, rulesChanged } from './rules/change-rules.ts';
+import { changeVacation, vacationChanged } from './vacation/change-vacation.ts';
+import { draftSaved, saveDraft } from './sending/draft.ts';
 import { earlierEvents } from './earlier-events.ts';
 import type { MailEvent } from './events.ts';
-import { spamLearned } from './lessons.ts';
+import { spamLearned } from './spam/lessons.ts';
 import {
   changeFolder,
   createFolder,
@@ -34,7 +34,7 @@ import {
   folderDeleted,
   folderRestored,
   restoreFolder,
-} from './own-folders.ts';
+} from './changes/own-folders.ts';
 import { messageReceived, receiveMessage } from './receive.ts';
 import {
   cancelSending,
@@ -44,9 +44,9 @@ import {
   releaseMessage,
   sendingCancelled,
   sendMessage,
-} from './send.ts';
+} from './sending/send.ts';
 import { recordUnsubscribe, unsubscribed } from './unsubscribe.ts';
-import { vacationReplied } from './vacation.ts';
+import { vacationReplied } from './vacation/vacation.ts';
 
 export function createMail(limits: { readonly messageBytesMax: number }): DomainArea {
   return {

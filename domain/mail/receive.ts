@@ -7,7 +7,7 @@ import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, Content, EventHandler, Slices } from '../decider.ts';
 import { fieldsOf, matching, parsed, partAtMost, partsAre } from '../fields.ts';
 import { accountStream } from '../streams.ts';
-import { answeringField, checkedAnswerable } from './answerable.ts';
+import { answeringField, checkedAnswerable } from './message/answerable.ts';
 import {
   arrivalOf,
   arrivalReads,
@@ -22,10 +22,10 @@ import { happened, nothing } from './decisions.ts';
 import type { MessageReceived, Via } from './events.ts';
 import { counted, FOLDERS_KEY, foldersOf, isOwnFolder } from './folders.ts';
 import { messageIdField, messageParts, namedIds, WORDS_BYTES_MAX } from './fields.ts';
-import { activeRules, needsFolders, RULES_KEY, rulingOn, type Ruling } from './rules.ts';
-import { SPAM_KEY, SPAM_SCORE_FROM, spamScore } from './spam.ts';
-import { vacationReads, vacationReadsNext, vacationReply, type Asking } from './vacation.ts';
-import { decodeWords } from './words.ts';
+import { activeRules, needsFolders, RULES_KEY, rulingOn, type Ruling } from './rules/rules.ts';
+import { SPAM_KEY, SPAM_SCORE_FROM, spamScore } from './spam/spam.ts';
+import { vacationReads, vacationReadsNext, vacationReply, type Asking } from './vacation/vacation.ts';
+import { decodeWords } from './message/words.ts';
 
 /** Behind the words. */
 const ANSWERABLE_PART = 3;

@@ -9,7 +9,7 @@ import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import addressparser from 'nodemailer/lib/addressparser';
 import { isAccountName } from '../../domain/account/names.ts';
-import type { Address } from '../../domain/mail/summary.ts';
+import type { Address } from '../../domain/mail/message/summary.ts';
 import { decodeWords } from './encoded-words.ts';
 import { oneLine } from './readable-text.ts';
 

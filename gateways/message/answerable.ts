@@ -10,8 +10,8 @@ import {
   isMessageId,
   REFERENCES_MAX,
   type Answering,
-} from '../../domain/mail/answerable.ts';
-import type { MailSummary } from '../../domain/mail/summary.ts';
+} from '../../domain/mail/message/answerable.ts';
+import type { MailSummary } from '../../domain/mail/message/summary.ts';
 import { isServed, isValidAddress, recipientAccount } from './addresses.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { readFrom } from './summary.ts';

@@ -1,5 +1,5 @@
 /** All that is recorded beside a message when it enters: read of it in one walk, so that nobody parses it again to list, find or file it. */
-import type { MailSummary } from '../../domain/mail/summary.ts';
+import type { MailSummary } from '../../domain/mail/message/summary.ts';
 import { readHeaderBlock } from './header-block.ts';
 import { walkMessage } from './mime-walk.ts';
 import { namedIds } from './named-ids.ts';

@@ -6,7 +6,7 @@
  * The spelling is part of the log: what is changed here holds for messages to come, and makes older ones harder
  * to find until their words are taken anew.
  */
-import { WORD_CHARACTERS_MAX } from '../../domain/mail/words.ts';
+import { WORD_CHARACTERS_MAX } from '../../domain/mail/message/words.ts';
 
 const RUN = /[\p{L}\p{N}\p{M}]+/gu;
 const UNSPACED =

@@ -7,7 +7,7 @@
  * cannot be read. Then `problem` says why, in a sentence for the reader. Bcc is never read from a
  * message that came in: it belongs to the sender's own copy.
  */
-import type { MailSummary } from '../../domain/mail/summary.ts';
+import type { MailSummary } from '../../domain/mail/message/summary.ts';
 import { readAddresses, type Address } from './addresses.ts';
 import { decodeWords } from './encoded-words.ts';
 import { readHeaderBlock, type HeaderBlock } from './header-block.ts';

@@ -2,8 +2,8 @@
  * The words of a message, for search and for rules (domain/mail/words.ts): of its addresses, subject, text and
  * the names of its attachments. Of HTML, the words that a reader sees.
  */
-import { encodeWords, type Words } from '../../domain/mail/words.ts';
-import type { Address, MailSummary } from '../../domain/mail/summary.ts';
+import { encodeWords, type Words } from '../../domain/mail/message/words.ts';
+import type { Address, MailSummary } from '../../domain/mail/message/summary.ts';
 import { folded, wordsOf } from './fold.ts';
 import { htmlToLine } from './html-line.ts';
 

@@ -31,6 +31,7 @@ const STYLES = [
   'bar',
   'pages',
   'mail',
+  'own-folders',
   'message',
   'reading',
   'compose',

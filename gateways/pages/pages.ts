@@ -15,7 +15,7 @@ import { datesOf } from './wording.ts';
 
 export type PageView = {
   readonly title: string;
-  /** Path below gateways/, e.g. 'web/mail/folder.hbs'. */
+  /** Path below gateways/, e.g. 'web/mail/list/folder.hbs'. */
   readonly template: string;
   readonly section?: 'mail' | 'drive' | 'account' | 'admin';
   readonly status?: number;

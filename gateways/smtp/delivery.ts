@@ -8,7 +8,7 @@
  * command has one id, so that the store's own retries act once.
  */
 import { randomBytes } from 'node:crypto';
-import { encodeSummary } from '../../domain/mail/summary.ts';
+import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { Rejected, type StoreClient } from '../../storage-nodes/client/client.ts';
 import { accountsAddressed, answerableMessage } from '../message/answerable.ts';

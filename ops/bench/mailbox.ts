@@ -18,7 +18,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
-import { encodeSummary } from '../../domain/mail/summary.ts';
+import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { createGatewayApp } from '../../gateways/gateway.ts';
 import { digestOf } from '../../gateways/message/digest.ts';

@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
-import { encodeSummary } from '../../domain/mail/summary.ts';
+import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { createGatewayApp } from '../../gateways/gateway.ts';
 import type { Reach } from '../../gateways/pages/outgoing.ts';

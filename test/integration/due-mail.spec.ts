@@ -1,6 +1,6 @@
 /** Work that is due later, or takes many steps, in a store whose primaries die meanwhile: done once, all of it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeSummary } from '../../domain/mail/summary.ts';
+import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { readConversation, readFolderLine } from '../../projections/mailbox-cells.ts';
 import { folderCountsCell, folderRow, metaCell, threadCell } from '../../projections/keys.ts';

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import type { Json } from '../../domain/decider.ts';
-import { encodeAnswerable } from '../../domain/mail/answerable.ts';
-import type { VacationSettings } from '../../domain/mail/vacation-settings.ts';
-import { encodeWords, NO_WORDS } from '../../domain/mail/words.ts';
+import { encodeAnswerable } from '../../domain/mail/message/answerable.ts';
+import type { VacationSettings } from '../../domain/mail/vacation/vacation-settings.ts';
+import { encodeWords, NO_WORDS } from '../../domain/mail/message/words.ts';
 import { id, RAW, summary } from './given.ts';
 import type { Outcome, Part } from './in-memory-shell.ts';
 import { AWAY, eventsOf, Mailbox, named } from './mailbox.ts';

@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import type { DomainArea, DomainEvent, Json } from '../../domain/decider.ts';
 import { createDomain } from '../../domain/domain.ts';
 import type { RejectionCode } from '../../domain/errors.ts';
-import { encodeSummary, type MailSummary } from '../../domain/mail/summary.ts';
+import { encodeSummary, type MailSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { InMemoryShell, LIMITS, START, type Part } from './in-memory-shell.ts';
 

@@ -7,10 +7,10 @@ import type { RejectionCode } from '../../domain/errors.ts';
 import type { ConversationSlice, MessageSlice, MessageState } from '../../domain/mail/conversation.ts';
 import type { Change, MessagesChanged } from '../../domain/mail/events.ts';
 import type { Folder, FoldersSlice } from '../../domain/mail/folders.ts';
-import { encodeRules } from '../../domain/mail/rule-list.ts';
-import type { Rule, RuleActions } from '../../domain/mail/rules.ts';
-import { encodeVacation, type VacationSettings } from '../../domain/mail/vacation-settings.ts';
-import type { WordField } from '../../domain/mail/words.ts';
+import { encodeRules } from '../../domain/mail/rules/rule-list.ts';
+import type { Rule, RuleActions } from '../../domain/mail/rules/rules.ts';
+import { encodeVacation, type VacationSettings } from '../../domain/mail/vacation/vacation-settings.ts';
+import type { WordField } from '../../domain/mail/message/words.ts';
 import { accountStream } from '../../domain/streams.ts';
 import {
   folderCountsCell,

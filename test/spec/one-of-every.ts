@@ -1,6 +1,6 @@
 /** One of every command that changes something in an account, in an order in which each is accepted. */
-import { encodeAnswerable } from '../../domain/mail/answerable.ts';
-import { encodeVacation } from '../../domain/mail/vacation-settings.ts';
+import { encodeAnswerable } from '../../domain/mail/message/answerable.ts';
+import { encodeVacation } from '../../domain/mail/vacation/vacation-settings.ts';
 import { accountStream, chunkStream, CONSOLE_STREAM } from '../../domain/streams.ts';
 import { hash, id, PASSWORD_HASH, RAW, summary } from './given.ts';
 import { START, type Command, type InMemoryShell } from './in-memory-shell.ts';

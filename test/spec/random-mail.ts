@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import type { MessageState } from '../../domain/mail/conversation.ts';
 import type { BulkStarted, FolderDeleted, MessagesChanged } from '../../domain/mail/events.ts';
 import { GONE, isOwnFolder, type Folder } from '../../domain/mail/folders.ts';
-import { encodeWords, NO_WORDS } from '../../domain/mail/words.ts';
+import { encodeWords, NO_WORDS } from '../../domain/mail/message/words.ts';
 import { id, RAW, summary } from './given.ts';
 import type { Outcome } from './in-memory-shell.ts';
 import { HOUR, type Mailbox, MINUTE, named, page, rule, type Selected } from './mailbox.ts';

@@ -1,14 +1,14 @@
 /** "Add sender to contacts" on a message's page: one button, undone by one; whoever is in the book already stays as they are. */
 import type { FastifyInstance } from 'fastify';
 import { NAME_CHARACTERS_MAX } from '../../../domain/contacts/book.ts';
-import { cut } from '../../../domain/mail/summary.ts';
+import { cut } from '../../../domain/mail/message/summary.ts';
 import { Rejected, type Accepted } from '../../../storage-nodes/client/client.ts';
 import { isValidAddress } from '../../message/addresses.ts';
 import { idFrom } from '../../pages/command-ids.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
-import { openMessage, placeOf, type MessageRoute } from '../mail/open-message.ts';
+import { openMessage, placeOf, type MessageRoute } from '../mail/reading/open-message.ts';
 import { changeBook, contactChange, holdersOf } from './book.ts';
 import { leadTo } from './done.ts';
 import { makeContact } from './make.ts';

@@ -8,7 +8,7 @@ import {
   type Contact,
   type Group,
 } from '../../../domain/contacts/book.ts';
-import { cut } from '../../../domain/mail/summary.ts';
+import { cut } from '../../../domain/mail/message/summary.ts';
 import { folded } from '../../message/fold.ts';
 
 export type ContactFields = Omit<Contact, 'folded'>;

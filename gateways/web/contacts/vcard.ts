@@ -17,7 +17,7 @@ import {
   UID_CHARACTERS_MAX,
   type Contact,
 } from '../../../domain/contacts/book.ts';
-import { cut } from '../../../domain/mail/summary.ts';
+import { cut } from '../../../domain/mail/message/summary.ts';
 import { isValidAddress } from '../../message/addresses.ts';
 import { clean, type ContactFields } from './make.ts';
 

@@ -6,10 +6,10 @@
  *   POST /mail/<folder>/do    c=<conversation> …   or m=<message> …   or all=1;   action=archive
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { PAGE_MAX } from '../../../domain/mail/bulk.ts';
-import { CONVERSATIONS_MAX } from '../../../domain/mail/change.ts';
+import { PAGE_MAX } from '../../../domain/mail/changes/bulk.ts';
+import { CONVERSATIONS_MAX } from '../../../domain/mail/changes/change.ts';
 import { GONE, type Folder } from '../../../domain/mail/folders.ts';
-import { LESSONS_MAX } from '../../../domain/mail/lessons.ts';
+import { LESSONS_MAX } from '../../../domain/mail/spam/lessons.ts';
 import { parseOrder } from '../../../projections/keys.ts';
 import type { Accepted, StoreClient } from '../../../storage-nodes/client/client.ts';
 import { idFrom } from '../../pages/command-ids.ts';
@@ -17,7 +17,7 @@ import type { Fields } from '../../pages/form.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
-import { folderQuery, type FolderRoute } from './folder-list.ts';
+import { folderQuery, type FolderRoute } from './folders/folder-list.ts';
 import { lessonOf } from './lesson.ts';
 
 type Change = {

@@ -2,7 +2,9 @@
  * What was done, as the page that a form leads to says it: `?done=archived&n=3&undo=t-05:1234`. The address is
  * only a hint for words; what `undo` names is checked when it is asked for.
  */
+import type { Accepted } from '../../../storage-nodes/client/client.ts';
 import { counted } from '../../pages/wording.ts';
+import { entryOf } from './actions.ts';
 
 const WORDS: Readonly<Record<string, (n: number) => string>> = {
   sent: () => 'Your message is sent.',
@@ -46,6 +48,12 @@ export function doneWords(query: Readonly<Record<string, unknown>>): {
     done: words(count),
     ...(typeof undo === 'string' && /^[A-Za-z0-9-]{1,40}:\d{1,15}$/.test(undo) && { undo }),
   };
+}
+
+/** What the next page's address says; only of what did change there is something to undo. */
+export function saidOf(done: string, accepted: Accepted): string {
+  const hasChanged = (accepted.reply as { changed?: boolean } | null | undefined)?.changed === true;
+  return new URLSearchParams({ done, ...(hasChanged && { undo: entryOf(accepted) }) }).toString();
 }
 
 function conversations(n: number): string {

@@ -4,9 +4,9 @@
  * them (domain/mail/lessons.ts).
  */
 import { isOwnFolder, type Folder } from '../../../domain/mail/folders.ts';
-import { encodeLessons, LESSONS_MAX } from '../../../domain/mail/lessons.ts';
-import { featuresOf, type Taught } from '../../../domain/mail/spam.ts';
-import { decodeWords } from '../../../domain/mail/words.ts';
+import { encodeLessons, LESSONS_MAX } from '../../../domain/mail/spam/lessons.ts';
+import { featuresOf, type Taught } from '../../../domain/mail/spam/spam.ts';
+import { decodeWords } from '../../../domain/mail/message/words.ts';
 import { threadCell, wordsCell } from '../../../projections/keys.ts';
 import { readConversation } from '../../../projections/mailbox-cells.ts';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';

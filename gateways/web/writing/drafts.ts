@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { RejectionCode } from '../../../domain/errors.ts';
-import { encodeSummary } from '../../../domain/mail/summary.ts';
+import { encodeSummary } from '../../../domain/mail/message/summary.ts';
 import { draftContentCell, draftRevisionCell, threadCell } from '../../../projections/keys.ts';
 import { readConversation } from '../../../projections/mailbox-cells.ts';
 import { readDraftRevision } from '../../../projections/message.ts';

@@ -3,7 +3,7 @@
  * looks at them as they are now, the newest ones, which are few (decision 0024). What is read is bounded: so many
  * drafts, and of very long ones no text beyond what lists show of it.
  */
-import { holds } from '../../../domain/mail/query.ts';
+import { holds } from '../../../domain/mail/message/query.ts';
 import { draftContentCell, metaCell, threadCell } from '../../../projections/keys.ts';
 import { readConversation } from '../../../projections/mailbox-cells.ts';
 import { readMessageMeta, type MessageMeta } from '../../../projections/message.ts';
@@ -11,7 +11,7 @@ import type { ReadCell, StoreClient } from '../../../storage-nodes/client/client
 import { folded } from '../../message/fold.ts';
 import { messageWords } from '../../message/words.ts';
 import { cellOf } from '../../pages/visit.ts';
-import { folderQuery, linesFrom } from '../mail/folder-list.ts';
+import { folderQuery, linesFrom } from '../mail/folders/folder-list.ts';
 import type { FoundMessage } from '../mail/search/find.ts';
 import type { SearchQuery } from '../mail/search/query.ts';
 import { decodeDraft, textOf } from './draft-content.ts';

@@ -7,8 +7,8 @@
  *   blind copies stand in the sender's own summary and in the envelope, never in the message
  */
 import { createHash } from 'node:crypto';
-import { encodeSummary, type MailSummary } from '../../../domain/mail/summary.ts';
-import { encodeWrittenTo } from '../../../domain/mail/written-to.ts';
+import { encodeSummary, type MailSummary } from '../../../domain/mail/message/summary.ts';
+import { encodeWrittenTo } from '../../../domain/mail/message/written-to.ts';
 import { metaCell, rawCell } from '../../../projections/keys.ts';
 import { readMessageMeta } from '../../../projections/message.ts';
 import type { Accepted, StoreClient } from '../../../storage-nodes/client/client.ts';

@@ -5,7 +5,7 @@ import { readMessage } from '../../message/read-message.ts';
 import { newCommandId } from '../../pages/command-ids.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { notFound } from '../../pages/refusals.ts';
-import { openMessage, rawBytes } from '../mail/open-message.ts';
+import { openMessage, rawBytes } from '../mail/reading/open-message.ts';
 import { blank, forwardAttached, forwarded, forwardOf, replyTo } from './answers.ts';
 import type { Shown } from './compose-page.ts';
 import type { Attachment } from './draft-content.ts';

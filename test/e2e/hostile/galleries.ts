@@ -6,7 +6,7 @@
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { framePolicy, sanitiseMail } from '../../../gateways/web/mail/html-mail.ts';
+import { framePolicy, sanitiseMail } from '../../../gateways/web/mail/reading/html/html-mail.ts';
 
 export type Walls = 'none' | 'sanitiser' | 'frame';
 

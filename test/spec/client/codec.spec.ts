@@ -1,6 +1,6 @@
 /** What a node takes of a client in one command. */
 import { describe, expect, it } from 'vitest';
-import { PAGES_MAX } from '../../../domain/mail/bulk.ts';
+import { PAGES_MAX } from '../../../domain/mail/changes/bulk.ts';
 import { decodeCommand, encodeCommand } from '../../../storage-nodes/client/codec.ts';
 
 describe('a command', () => {

@@ -6,7 +6,7 @@ import {
   encodeSummary,
   SUMMARY_BYTES_MAX,
   type MailSummary,
-} from '../../../domain/mail/summary.ts';
+} from '../../../domain/mail/message/summary.ts';
 
 const words = (maxLength: number) => fc.string({ unit: 'binary', maxLength });
 const address = fc.record({ name: words(300), address: words(400) });

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { parse, type DefaultTreeAdapterTypes as Tree } from 'parse5';
 import { describe, expect, test } from 'vitest';
-import { sanitiseMail } from '../../../gateways/web/mail/html-mail.ts';
+import { sanitiseMail } from '../../../gateways/web/mail/reading/html/html-mail.ts';
 import { HTML_ROWS } from '../../e2e/hostile/html-rows.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { blocks, linked } from '../../../gateways/web/mail/plain-text.ts';
-import { framePolicy, sanitiseMail } from '../../../gateways/web/mail/html-mail.ts';
+import { blocks, linked } from '../../../gateways/web/mail/reading/plain-text.ts';
+import { framePolicy, sanitiseMail } from '../../../gateways/web/mail/reading/html/html-mail.ts';
 
 const shown = (html: string, more: { remoteImages?: boolean; inline?: Record<string, string> } = {}) => {
   const inlineImages = new Map(Object.entries(more.inline ?? {}));

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readAttachment, readMessage } from '../../../gateways/message/read-message.ts';
 import { summarise, type Summary } from '../../../gateways/message/summary.ts';
-import { encodeSummary, SUMMARY_BYTES_MAX } from '../../../domain/mail/summary.ts';
+import { encodeSummary, SUMMARY_BYTES_MAX } from '../../../domain/mail/message/summary.ts';
 import type { ConversationMessage } from '../../../projections/mailbox-cells.ts';
 import type { MessageMeta } from '../../../projections/message.ts';
-import { sanitiseMail } from '../../../gateways/web/mail/html-mail.ts';
-import { messageView } from '../../../gateways/web/mail/message-view.ts';
+import { sanitiseMail } from '../../../gateways/web/mail/reading/html/html-mail.ts';
+import { messageView } from '../../../gateways/web/mail/reading/message-view.ts';
 import { corpusFiles, corpusMessage } from '../../e2e/smtp-import.ts';
 
 describe('6,046 real messages', () => {

@@ -1,9 +1,9 @@
 /** The answer of somebody who is away: a message that any mail program reads as it was written. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeSummary } from '../../../domain/mail/summary.ts';
-import { dateText, vacationLetter, type Letter } from '../../../domain/mail/vacation-letter.ts';
-import { NO_WORDS } from '../../../domain/mail/words.ts';
+import { decodeSummary } from '../../../domain/mail/message/summary.ts';
+import { dateText, vacationLetter, type Letter } from '../../../domain/mail/vacation/vacation-letter.ts';
+import { NO_WORDS } from '../../../domain/mail/message/words.ts';
 import { readHeaderBlock } from '../../../gateways/message/header-block.ts';
 import { readMessage } from '../../../gateways/message/read-message.ts';
 import { oneLine } from '../../../gateways/message/readable-text.ts';

@@ -8,9 +8,9 @@
  */
 import { writeFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { encodeLessons } from '../../../domain/mail/lessons.ts';
-import { featuresOf } from '../../../domain/mail/spam.ts';
-import { encodeWords, NO_WORDS } from '../../../domain/mail/words.ts';
+import { encodeLessons } from '../../../domain/mail/spam/lessons.ts';
+import { featuresOf } from '../../../domain/mail/spam/spam.ts';
+import { encodeWords, NO_WORDS } from '../../../domain/mail/message/words.ts';
 import { changes, contact, group } from '../contacts-book.ts';
 import { id, RAW, summary } from '../given.ts';
 import { InMemoryShell } from '../in-memory-shell.ts';

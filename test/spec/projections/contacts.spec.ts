@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeContact } from '../../../domain/contacts/book.ts';
-import { decodeWrittenTo, encodeWrittenTo, WRITTEN_TO_BYTES_MAX } from '../../../domain/mail/written-to.ts';
+import {
+  decodeWrittenTo,
+  encodeWrittenTo,
+  WRITTEN_TO_BYTES_MAX,
+} from '../../../domain/mail/message/written-to.ts';
 import {
   beginningWith,
   phrasesOf,

@@ -12,7 +12,7 @@ import {
   withoutDoc,
   type Postings,
 } from '../../../projections/word-blocks.ts';
-import { NO_WORDS, type Words } from '../../../domain/mail/words.ts';
+import { NO_WORDS, type Words } from '../../../domain/mail/message/words.ts';
 
 const word = fc.stringMatching(/^[a-cäß日本ก😀]{1,4}$/u);
 const words = fc.record<Words>({

@@ -1,7 +1,7 @@
 /** Content that a decision makes itself: parts of its entry, behind those that came with the command. */
 import { describe, expect, it } from 'vitest';
 import type { CommandHandler, EventHandler } from '../../../domain/decider.ts';
-import { encodeAnswerable } from '../../../domain/mail/answerable.ts';
+import { encodeAnswerable } from '../../../domain/mail/message/answerable.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import { SPACE } from '../../../storage-nodes/cells/cells.ts';
 import { commitmentTo, decodeHead, sha256Hex } from '../../../storage-nodes/log/entry.ts';

@@ -1,13 +1,14 @@
 /** "Block this sender" on a message's page: a rule like any other, made by one button and undone by one. */
 import type { FastifyInstance } from 'fastify';
-import type { Rule } from '../../../../domain/mail/rules.ts';
+import type { Rule } from '../../../../domain/mail/rules/rules.ts';
 import { folded } from '../../../message/fold.ts';
 import { idFrom } from '../../../pages/command-ids.ts';
 import type { Pages } from '../../../pages/pages.ts';
 import { badField } from '../../../pages/refusals.ts';
-import { openMessage, type MessageRoute } from '../open-message.ts';
+import { openMessage, type MessageRoute } from '../reading/open-message.ts';
 import { fieldClauses } from '../search/query.ts';
-import { changeRules, saidOf } from './rule-list.ts';
+import { changeRules } from './rule-list.ts';
+import { saidOf } from '../done-words.ts';
 
 export function registerBlockSender(app: FastifyInstance, pages: Pages): void {
   app.post<MessageRoute>('/mail/:folder/:message/block', async (request, reply) => {

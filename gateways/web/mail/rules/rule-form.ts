@@ -2,13 +2,13 @@
  * The form of a rule: what was typed becomes a rule, and a rule becomes what is shown. Every refusal names the
  * field; what was typed is kept by whoever shows the form again.
  */
-import type { Clause } from '../../../../domain/mail/query.ts';
+import type { Clause } from '../../../../domain/mail/message/query.ts';
 import {
   FORWARDS_MAX,
   RULE_NAME_BYTES_MAX,
   RULE_TYPED_BYTES_MAX,
-} from '../../../../domain/mail/rule-list.ts';
-import type { Rule, RuleActions } from '../../../../domain/mail/rules.ts';
+} from '../../../../domain/mail/rules/rule-list.ts';
+import type { Rule, RuleActions } from '../../../../domain/mail/rules/rules.ts';
 import { accountStream } from '../../../../domain/streams.ts';
 import { profileCell } from '../../../../projections/keys.ts';
 import { parseAddressList, recipientAccount } from '../../../message/addresses.ts';
@@ -17,7 +17,7 @@ import type { Pages } from '../../../pages/pages.ts';
 import { badField } from '../../../pages/refusals.ts';
 import type { Visit } from '../../../pages/visit.ts';
 import { fieldClauses } from '../search/query.ts';
-import { folderName, moveTargets, type Mailbox } from '../sidebar.ts';
+import { folderName, moveTargets, type Mailbox } from '../folders/sidebar.ts';
 
 type TypedField = keyof Rule['typed'];
 const LOOKED_AT: readonly { readonly name: TypedField; readonly label: string; readonly hint?: string }[] = [

@@ -1,6 +1,6 @@
 /** The list of rules: read with the page, and changed by sending it whole, beside the list that was seen. */
-import type { Rule } from '../../../../domain/mail/rules.ts';
-import { encodeRules } from '../../../../domain/mail/rule-list.ts';
+import type { Rule } from '../../../../domain/mail/rules/rules.ts';
+import { encodeRules } from '../../../../domain/mail/rules/rule-list.ts';
 import { rulesCell } from '../../../../projections/keys.ts';
 import { readRules } from '../../../../projections/rules.ts';
 import {
@@ -11,7 +11,6 @@ import {
 } from '../../../../storage-nodes/client/client.ts';
 import type { Pages } from '../../../pages/pages.ts';
 import { cellOf, type Visit } from '../../../pages/visit.ts';
-import { entryOf } from '../actions.ts';
 
 export function rulesQuery(owner: string): ReadQuery {
   return { get: rulesCell(owner) };
@@ -52,10 +51,4 @@ export async function changeRules(
       if (!isBehind || attempt === TRIES) throw error;
     }
   }
-}
-
-/** What the next page's address says; only of a list that did change there is something to undo. */
-export function saidOf(done: string, accepted: Accepted): string {
-  const hasChanged = (accepted.reply as { changed?: boolean } | null | undefined)?.changed === true;
-  return new URLSearchParams({ done, ...(hasChanged && { undo: entryOf(accepted) }) }).toString();
 }

@@ -7,18 +7,18 @@
  *   GET  /mail/rules/<id or new>  POST /mail/rules/<id or new>    action=save or try
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Rule } from '../../../../domain/mail/rules.ts';
+import type { Rule } from '../../../../domain/mail/rules/rules.ts';
 import { Rejected } from '../../../../storage-nodes/client/client.ts';
 import { idFrom } from '../../../pages/command-ids.ts';
 import type { Pages } from '../../../pages/pages.ts';
 import { notFound, PageRefusal } from '../../../pages/refusals.ts';
 import type { Visit } from '../../../pages/visit.ts';
-import { doneWords } from '../done-words.ts';
+import { doneWords, saidOf } from '../done-words.ts';
 import { findMessages } from '../search/find.ts';
 import { foundView } from '../search/search.ts';
-import { mailboxFrom, mailboxQueries, MAILBOX_QUERIES, sidebar, type Mailbox } from '../sidebar.ts';
+import { mailboxFrom, mailboxQueries, MAILBOX_QUERIES, sidebar, type Mailbox } from '../folders/sidebar.ts';
 import { formView, inWords, ruleFrom, valuesOf, valuesTyped } from './rule-form.ts';
-import { changeRules, saidOf, rulesFrom, rulesQuery } from './rule-list.ts';
+import { changeRules, rulesFrom, rulesQuery } from './rule-list.ts';
 
 type RuleRoute = { Params: { rule: string }; Querystring: Record<string, unknown> };
 type ChangeRoute = { Params: { rule: string; change: string } };

@@ -3,8 +3,8 @@
  * of a segment, and-ed over the clauses. Exact for single words and marks; what only the words in their order
  * or the folder's name can tell is for whoever looks at the messages themselves.
  */
-import type { Clause, WordTerm } from '../../../../domain/mail/query.ts';
-import { WORD_FIELDS } from '../../../../domain/mail/words.ts';
+import type { Clause, WordTerm } from '../../../../domain/mail/message/query.ts';
+import { WORD_FIELDS } from '../../../../domain/mail/message/words.ts';
 import { DOC, firstAt, folderHash, stateAt } from '../../../../projections/doc-states.ts';
 import { fieldBit, lookUp, SEGMENT_DOCS } from '../../../../projections/word-blocks.ts';
 import type { SearchQuery } from './query.ts';

@@ -3,8 +3,8 @@
  * leave is looked at until a page is full. A page costs what lies between its first and its last message, and
  * ends after a bounded amount of work, with the place to go on from.
  */
-import { holds } from '../../../../domain/mail/query.ts';
-import { decodeWords } from '../../../../domain/mail/words.ts';
+import { holds } from '../../../../domain/mail/message/query.ts';
+import { decodeWords } from '../../../../domain/mail/message/words.ts';
 import {
   countedDown,
   docCell,

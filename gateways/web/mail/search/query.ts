@@ -10,13 +10,13 @@
  *
  * Throws PageRefusal for what looks like a filter and cannot be one; anything else is words.
  */
-import type { Clause, WordTerm } from '../../../../domain/mail/query.ts';
+import type { Clause, WordTerm } from '../../../../domain/mail/message/query.ts';
 import { isSystemFolder, type Folder } from '../../../../domain/mail/folders.ts';
-import type { WordField } from '../../../../domain/mail/words.ts';
+import type { WordField } from '../../../../domain/mail/message/words.ts';
 import { prefixLettersMin } from '../../../../projections/word-blocks.ts';
 import { folded, isUnspaced, wordsOf } from '../../../message/fold.ts';
 import { badField } from '../../../pages/refusals.ts';
-import type { Mailbox } from '../sidebar.ts';
+import type { Mailbox } from '../folders/sidebar.ts';
 
 export const QUERY_BYTES_MAX = 1000;
 const CLAUSES_MAX = 20;

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { StoreClient } from '../../../../storage-nodes/client/client.ts';
 import type { Pages } from '../../../pages/pages.ts';
 import { PageRefusal } from '../../../pages/refusals.ts';
-import { folderName, mailboxFrom, mailboxQueries, sidebar, type Mailbox } from '../sidebar.ts';
+import { folderName, mailboxFrom, mailboxQueries, sidebar, type Mailbox } from '../folders/sidebar.ts';
 import { findMessages, type FoundMessage, type FoundPage } from './find.ts';
 import { isEmpty, parseQuery, QUERY_BYTES_MAX, type SearchQuery } from './query.ts';
 

@@ -1,5 +1,5 @@
 /** In words: whether somebody is away now, as the inbox and the form of the reply say it. */
-import type { VacationSettings } from '../../../../domain/mail/vacation-settings.ts';
+import type { VacationSettings } from '../../../../domain/mail/vacation/vacation-settings.ts';
 import { vacationCell } from '../../../../projections/keys.ts';
 import { readVacation } from '../../../../projections/vacation.ts';
 import type { ReadCell, ReadQuery } from '../../../../storage-nodes/client/client.ts';

@@ -10,8 +10,8 @@ import {
   VACATION_TEXT_BYTES_MAX,
   VACATION_WORDS_BYTES_MAX,
   type VacationSettings,
-} from '../../../../domain/mail/vacation-settings.ts';
-import { encodeWords } from '../../../../domain/mail/words.ts';
+} from '../../../../domain/mail/vacation/vacation-settings.ts';
+import { encodeWords } from '../../../../domain/mail/message/words.ts';
 import { messageWords } from '../../../message/words.ts';
 import { instantInZone } from '../../../message/zoned-time.ts';
 import { field, typed, type Fields } from '../../../pages/form.ts';

@@ -5,14 +5,13 @@
  *   GET, POST /mail/out-of-office      POST /mail/out-of-office/off
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { encodeVacation, type VacationSettings } from '../../../../domain/mail/vacation-settings.ts';
+import { encodeVacation, type VacationSettings } from '../../../../domain/mail/vacation/vacation-settings.ts';
 import { Rejected, type Accepted } from '../../../../storage-nodes/client/client.ts';
 import type { Pages } from '../../../pages/pages.ts';
 import { PageRefusal } from '../../../pages/refusals.ts';
 import type { Visit } from '../../../pages/visit.ts';
-import { doneWords } from '../done-words.ts';
-import { saidOf } from '../rules/rule-list.ts';
-import { mailboxFrom, mailboxQueries, MAILBOX_QUERIES, sidebar, type Mailbox } from '../sidebar.ts';
+import { doneWords, saidOf } from '../done-words.ts';
+import { mailboxFrom, mailboxQueries, MAILBOX_QUERIES, sidebar, type Mailbox } from '../folders/sidebar.ts';
 import { awayNow, vacationFrom, vacationQuery } from './away.ts';
 import { settingsDigest, settingsFrom, valuesOf, valuesTyped, zoneOf, type Values } from './vacation-form.ts';
 

@@ -4,8 +4,8 @@
  * stranger wrote, and nothing is told from it.
  */
 import type { MailEvent, MessageReceived } from '../../../../domain/mail/events.ts';
-import type { Rule } from '../../../../domain/mail/rules.ts';
-import { SPAM_SCORE_FROM } from '../../../../domain/mail/spam.ts';
+import type { Rule } from '../../../../domain/mail/rules/rules.ts';
+import { SPAM_SCORE_FROM } from '../../../../domain/mail/spam/spam.ts';
 import { accountOf } from '../../../../domain/streams.ts';
 import type { LoggedEntry } from '../../../../storage-nodes/client/client.ts';
 import type { HeaderBlock } from '../../../message/header-block.ts';

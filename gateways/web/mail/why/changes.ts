@@ -2,7 +2,7 @@
 import { GONE } from '../../../../domain/mail/folders.ts';
 import type { Happening } from '../../../../projections/message-history.ts';
 import type { MessageMeta } from '../../../../projections/message.ts';
-import { deliveryWords } from '../message-view.ts';
+import { deliveryWords } from '../reading/message-view.ts';
 import { listed, type Names, type Told } from './arrival.ts';
 
 export function happeningTold(happening: Happening, names: Names): Told {

@@ -15,9 +15,9 @@ import type { LoggedEntry, ReadCell, StoreClient } from '../../../../storage-nod
 import { readHeaderBlock } from '../../../message/header-block.ts';
 import type { Pages } from '../../../pages/pages.ts';
 import { cellOf } from '../../../pages/visit.ts';
-import { openMessage, placeOf, type MessageRoute, type OpenedMessage } from '../open-message.ts';
+import { openMessage, placeOf, type MessageRoute, type OpenedMessage } from '../reading/open-message.ts';
 import { rulesFrom, rulesQuery } from '../rules/rule-list.ts';
-import { folderName } from '../sidebar.ts';
+import { folderName } from '../folders/sidebar.ts';
 import { arrivalTold, receivedIn, type Names, type Told } from './arrival.ts';
 import { happeningTold, waitingTold } from './changes.ts';
 

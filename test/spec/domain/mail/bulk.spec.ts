@@ -1,6 +1,6 @@
 /** A change to all conversations of a folder: named by one event, carried out page by page, undone the same way. */
 import { describe, expect, it } from 'vitest';
-import { PAGE_MAX } from '../../../../domain/mail/bulk.ts';
+import { PAGE_MAX } from '../../../../domain/mail/changes/bulk.ts';
 import { GONE, GONE_MS } from '../../../../domain/mail/folders.ts';
 import { readBulkProgress } from '../../../../projections/bulk.ts';
 import { bulkCell } from '../../../../projections/keys.ts';

@@ -1,6 +1,6 @@
 /** Messages are moved, starred and marked: one by one, or conversations as far as they lie in a folder. */
 import { describe, expect, it } from 'vitest';
-import { CONVERSATIONS_MAX, MEMBERS_MAX } from '../../../../domain/mail/change.ts';
+import { CONVERSATIONS_MAX, MEMBERS_MAX } from '../../../../domain/mail/changes/change.ts';
 import { SYSTEM_FOLDERS, takesMoves } from '../../../../domain/mail/folders.ts';
 import { BOB, domain, given, id, RAW, received, signedUp, summary } from '../../given.ts';
 import { START } from '../../in-memory-shell.ts';

@@ -1,6 +1,6 @@
 /** Drafts: saved as one types, by two windows, and never over anything else. */
 import { describe, expect, it } from 'vitest';
-import { DRAFT_BYTES_MAX } from '../../../../domain/mail/draft.ts';
+import { DRAFT_BYTES_MAX } from '../../../../domain/mail/sending/draft.ts';
 import { draftContentCell, draftRevisionCell, metaCell } from '../../../../projections/keys.ts';
 import { readDraftRevision, readMessageMeta } from '../../../../projections/message.ts';
 import { ALICE, id, summary } from '../../given.ts';

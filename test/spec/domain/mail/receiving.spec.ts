@@ -1,7 +1,7 @@
 /** A message comes in: what is kept, what is refused. */
 import { describe, expect, it } from 'vitest';
 import { settledDelivery } from '../../../../domain/mail/settled.ts';
-import { SUMMARY_BYTES_MAX } from '../../../../domain/mail/summary.ts';
+import { SUMMARY_BYTES_MAX } from '../../../../domain/mail/message/summary.ts';
 import { WORDS_BYTES_MAX } from '../../../../domain/mail/fields.ts';
 import { ALICE, BOB, domain, given, id, RAW, received, signedUp, summary, type Said } from '../../given.ts';
 import { LIMITS } from '../../in-memory-shell.ts';

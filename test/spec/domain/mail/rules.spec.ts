@@ -7,9 +7,9 @@ import {
   RULE_CLAUSES_MAX,
   RULES_BYTES_MAX,
   RULES_MAX,
-} from '../../../../domain/mail/rule-list.ts';
-import type { Rule } from '../../../../domain/mail/rules.ts';
-import { encodeWords, NO_WORDS, type Words } from '../../../../domain/mail/words.ts';
+} from '../../../../domain/mail/rules/rule-list.ts';
+import type { Rule } from '../../../../domain/mail/rules/rules.ts';
+import { encodeWords, NO_WORDS, type Words } from '../../../../domain/mail/message/words.ts';
 import { accountStream } from '../../../../domain/streams.ts';
 import { readMessageMeta } from '../../../../projections/message.ts';
 import { metaCell } from '../../../../projections/keys.ts';

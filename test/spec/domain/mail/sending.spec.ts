@@ -1,9 +1,9 @@
 /** A message is sent: at once, or at its time, until which it can be taken back. */
 import { describe, expect, it } from 'vitest';
 import { GONE } from '../../../../domain/mail/folders.ts';
-import { encodeAnswerable } from '../../../../domain/mail/answerable.ts';
-import { SUMMARY_BYTES_MAX } from '../../../../domain/mail/summary.ts';
-import { WRITTEN_TO_BYTES_MAX } from '../../../../domain/mail/written-to.ts';
+import { encodeAnswerable } from '../../../../domain/mail/message/answerable.ts';
+import { SUMMARY_BYTES_MAX } from '../../../../domain/mail/message/summary.ts';
+import { WRITTEN_TO_BYTES_MAX } from '../../../../domain/mail/message/written-to.ts';
 import { readMessageMeta } from '../../../../projections/message.ts';
 import { metaCell, rawCell } from '../../../../projections/keys.ts';
 import { ALICE, BOB, domain, given, id, RAW, signedUp, summary, type Said } from '../../given.ts';

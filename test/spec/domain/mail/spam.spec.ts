@@ -4,9 +4,15 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { MessageReceived } from '../../../../domain/mail/events.ts';
-import { encodeLessons, LESSONS_MAX } from '../../../../domain/mail/lessons.ts';
-import { featuresOf, SPAM_KEY, SPAM_SCORE_FROM, spamScore, taught } from '../../../../domain/mail/spam.ts';
-import { decodeWords, encodeWords, NO_WORDS, type Words } from '../../../../domain/mail/words.ts';
+import { encodeLessons, LESSONS_MAX } from '../../../../domain/mail/spam/lessons.ts';
+import {
+  featuresOf,
+  SPAM_KEY,
+  SPAM_SCORE_FROM,
+  spamScore,
+  taught,
+} from '../../../../domain/mail/spam/spam.ts';
+import { decodeWords, encodeWords, NO_WORDS, type Words } from '../../../../domain/mail/message/words.ts';
 import { digestOf } from '../../../../gateways/message/digest.ts';
 import { id, RAW, summary } from '../../given.ts';
 import { InMemoryShell, type Outcome } from '../../in-memory-shell.ts';

@@ -1,6 +1,6 @@
 /** The setting for while one is away: changed as a whole, checked, undone by its parts turned round. */
 import { describe, expect, it } from 'vitest';
-import type { VacationSettings } from '../../../../domain/mail/vacation-settings.ts';
+import type { VacationSettings } from '../../../../domain/mail/vacation/vacation-settings.ts';
 import { away, comes, isAnswered } from '../../absence.ts';
 import { ALICE } from '../../given.ts';
 import { START } from '../../in-memory-shell.ts';

@@ -1,11 +1,11 @@
 /** Who is away answers what comes in: whom, how often, and whom never. */
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../../../domain/decider.ts';
-import { encodeAnswerable } from '../../../../domain/mail/answerable.ts';
+import { encodeAnswerable } from '../../../../domain/mail/message/answerable.ts';
 import type { VacationReplied } from '../../../../domain/mail/events.ts';
-import type { VacationSettings } from '../../../../domain/mail/vacation-settings.ts';
-import { REPLIES_A_DAY_MAX, TOLD_MAX } from '../../../../domain/mail/vacation.ts';
-import { decodeWords, encodeWords, NO_WORDS } from '../../../../domain/mail/words.ts';
+import type { VacationSettings } from '../../../../domain/mail/vacation/vacation-settings.ts';
+import { REPLIES_A_DAY_MAX, TOLD_MAX } from '../../../../domain/mail/vacation/vacation.ts';
+import { decodeWords, encodeWords, NO_WORDS } from '../../../../domain/mail/message/words.ts';
 import { accountStream } from '../../../../domain/streams.ts';
 import { metaCell } from '../../../../projections/keys.ts';
 import { readMessageMeta } from '../../../../projections/message.ts';

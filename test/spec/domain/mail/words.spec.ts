@@ -1,7 +1,7 @@
 /** The words of a message as a part: whatever they are, they fit. */
 import { describe, expect, it } from 'vitest';
 import { WORDS_BYTES_MAX } from '../../../../domain/mail/fields.ts';
-import { decodeWords, encodeWords, NO_WORDS } from '../../../../domain/mail/words.ts';
+import { decodeWords, encodeWords, NO_WORDS } from '../../../../domain/mail/message/words.ts';
 
 /** Three bytes a character, as long as a word may be. */
 const long = (count: number) => Array.from({ length: count }, () => '\u0915'.repeat(48));

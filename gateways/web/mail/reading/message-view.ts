@@ -1,0 +1,77 @@
+/** One message of a conversation, as its partial shows it whole: headings, text or frame, deliveries. */
+import type { ConversationMessage } from '../../../../projections/mailbox-cells.ts';
+import type { DeliveryState, MessageMeta } from '../../../../projections/message.ts';
+import type { ReadMessage } from '../../../message/read-message.ts';
+import { attachmentsView } from './attachments.ts';
+import { invitationView } from './invitation.ts';
+import { blocks } from './plain-text.ts';
+import { unsubscribeView } from './unsubscribe.ts';
+
+/** `raw`: the message's bytes, of which `message` was read, with the calendars in it. */
+export function messageView(
+  meta: MessageMeta,
+  place: ConversationMessage,
+  raw: Buffer,
+  message: ReadMessage,
+  page: { readonly url: string; readonly query: Readonly<Record<string, unknown>>; readonly isOnly: boolean },
+) {
+  const { from, to, cc } = message.headers;
+  const sender = from.name || from.address || 'Unknown sender';
+  const asText = page.query['view'] === 'text' || message.html === undefined;
+  const withImages = page.query['images'] === '1';
+  return {
+    whole: {
+      id: meta.id,
+      url: page.url,
+      isOnly: page.isOnly,
+      starred: place.starred,
+      from,
+      sender,
+      initial: ([...sender][0] ?? '?').toUpperCase(),
+      to,
+      cc,
+      bcc: meta.bcc ?? [],
+      others: to.length + cc.length > 1,
+      at: meta.at,
+      problem: message.problem ?? meta.problem,
+      attachments: attachmentsView(page.url, message, asText),
+      invitation: invitationView(message),
+      unsubscribe: unsubscribeView(meta, raw, page.url, place.folder),
+      asText,
+      blocks: asText ? blocks(message.text ?? '') : [],
+      frame: asText ? undefined : frame(message.html ?? '', withImages),
+      hasHtml: message.html !== undefined,
+      withImages,
+      reply: meta.reply && { ...meta.reply, waits: meta.reply.state === 'queued' },
+      delivery: Object.entries(meta.delivery ?? {}).map(([name, state]) => ({
+        name,
+        ...deliveryWords(state),
+      })),
+    },
+  };
+}
+
+/** How tall the frame should be: it has no scripts that could tell, so the beginning of its text is weighed. */
+function frame(whole: string, withImages: boolean) {
+  const html = whole.slice(0, 200_000);
+  const textLength = html.replace(/<[^<>]*>/g, '').length;
+  const lines = textLength / 80 + (html.match(/<(?:p|br|div|tr|li|h\d|img)\b/gi)?.length ?? 0);
+  const height = lines < 12 ? 'short' : lines < 40 ? 'medium' : lines < 120 ? 'tall' : 'long';
+  const remote = /<img\b[^<>]*\bsrc\s*=\s*["']?\s*https?:/i.test(html);
+  return { height, offersImages: remote && !withImages };
+}
+
+const STATE_WORDS: Readonly<Partial<Record<DeliveryState, string>>> = {
+  scheduled: 'not sent yet',
+  pending: 'on its way',
+  queued: 'waiting to be sent to another system',
+  delivered: 'delivered',
+};
+
+/** `state`: as the message's deliveries have it. */
+export function deliveryWords(state: string): { words: string; failed: boolean } {
+  const words = STATE_WORDS[state as DeliveryState];
+  if (words !== undefined) return { words, failed: false };
+  const why = state === 'NoSuchAccount' ? ': there is no such account' : '';
+  return { words: `not delivered${why}`, failed: true };
+}
