@@ -16,6 +16,15 @@ const PROGRAMS = {
   'redis-server': { names: ['redis-server'], package: 'redis-server' },
   libfaketime: { names: ['libfaketime.so.1'], package: 'libfaketime', folders: libraryFolders },
   curl: { names: ['curl'], package: 'curl' },
+  // Its tools too: smtp-source and smtp-sink.
+  postfix: {
+    names: ['postfix'],
+    package: 'postfix',
+    // Installed for the tests, it must not begin to serve this machine's mail.
+    answer: 'postfix postfix/main_mailer_type select No configuration',
+  },
+  swaks: { names: ['swaks'], package: 'swaks' },
+  's-nail': { names: ['s-nail'], package: 's-nail' },
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], package: 'chromium' },
 };
 
@@ -57,6 +66,10 @@ export async function installPrograms(programs, { isRoot = process.getuid?.() ==
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   const failure = `penncloud: installing ${packages.join(' and ')} failed; see above.`;
   await runQuietly(APT_GET, ['update'], { env, failure });
+  for (const answer of programs.flatMap((program) => PROGRAMS[program].answer ?? [])) {
+    const script = 'printf "%s\\n" "$1" | debconf-set-selections';
+    await runQuietly('/bin/sh', ['-c', script, 'sh', answer], { env, failure });
+  }
   await runQuietly(APT_GET, ['install', '-y', '--no-install-recommends', ...packages], { env, failure });
 }
 
