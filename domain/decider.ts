@@ -48,6 +48,8 @@ export type DecideContext = {
   readonly commandId: string;
   /** The seq of the entry of this log that asked for the command: it is a reaction of this tablet to itself. */
   readonly causedBy?: number;
+  /** The stream whose entry, in this log or another, asked for the command: it is a reaction. */
+  readonly askedBy?: string;
 };
 
 export type Decision =

@@ -12,6 +12,7 @@ import { createKv } from './kv/decider.ts';
 import { nextInTurn } from './mail/changes/bulk.ts';
 import { createMail } from './mail/mail.ts';
 import type { ReactionSettled } from './mail/settled.ts';
+import { createOutbound } from './outbound/outbound.ts';
 
 export type DomainLimits = { readonly kvValueBytesMax: number; readonly messageBytesMax: number };
 
@@ -26,6 +27,7 @@ export function createDomain(limits: DomainLimits): Domain {
     createAccount(),
     createConsole(),
     createMail({ messageBytesMax: limits.messageBytesMax }),
+    createOutbound({ messageBytesMax: limits.messageBytesMax }),
     createDrive(),
     createContacts(),
     platform,

@@ -20,6 +20,9 @@ export type RejectionCode =
   | 'Stale' //               a setting was changed since it was read
   | 'NoSuchIdentity'
   | 'NoSuchContact' //       nor such a group
+  | 'ClaimedByAnother' //    another worker's lease of a queue lasts still
+  | 'ClaimLost' //           the queue has changed hands since its worker claimed it
+  | 'NoSuchItem' //          nothing with this id waits in the queue
   | 'TooMany' //             a list is full
   | 'TooLarge';
 

@@ -17,6 +17,17 @@ export function chunkStream(fileId: string, chunk: number): string {
   return `~chunk/${bucket(`${fileId}/${chunk}`)}/${fileId}/${chunk}`;
 }
 
+/** `~outbound/0` to `~outbound/f`: the queues of what waits to be taken to other systems; their number is for ever. */
+export const OUTBOUND_STREAMS: readonly string[] = Array.from(
+  '0123456789abcdef',
+  (digit) => `~outbound/${digit}`,
+);
+
+/** The queue of an item. */
+export function outboundStream(itemId: string): string {
+  return `~outbound/${bucket(itemId).charAt(1)}`;
+}
+
 /** `~console`: one-time links and console sessions. */
 export const CONSOLE_STREAM = '~console';
 

@@ -33,6 +33,10 @@
  *   <owner>/contacts/state           counts
  *   ~chunk/<bucket>/<file>/<n>       bytes
  *   ~console/sessions                <session hash>
+ *   <queue>/due                      <time, item id>     of a queue of outbound mail; what is tried next comes first
+ *   <queue>/held                     <time, item id>     what an operator holds, oldest first
+ *   <queue>/item/<id>                state, raw
+ *   <queue>/lease                    lease               (these in outbound-keys.ts)
  *
  * Any other row is a user's own: its row and columns are the ones that were put.
  */
@@ -40,6 +44,7 @@ import type { AttemptKind } from '../domain/account/events.ts';
 import type { Time } from '../domain/decider.ts';
 import { isOwnFolder, isSystemFolder, type Folder } from '../domain/mail/folders.ts';
 import { accountOf, accountStream, chunkStream, CONSOLE_STREAM } from '../domain/streams.ts';
+import { parseQueueRow, type QueueRowName } from './outbound-keys.ts';
 import type { CellKey } from './projection.ts';
 
 export const accountRow = (owner: string): string => `${owner}/account`;
@@ -282,13 +287,15 @@ export type RowName =
   | { readonly kind: 'drive folder'; readonly account: string; readonly folderId: string }
   | { readonly kind: 'drive file'; readonly account: string; readonly fileId: string }
   | { readonly kind: 'chunk'; readonly fileId: string; readonly chunk: number }
-  | { readonly kind: 'console sessions' };
+  | { readonly kind: 'console sessions' }
+  | QueueRowName;
 
 /** Undefined for a user's own row, and for any that no builder above can have made. */
 export function parseRow(row: string): RowName | undefined {
   if (row === CONSOLE_SESSIONS_ROW) return { kind: 'console sessions' };
   const account = accountOf(row);
-  return account === undefined ? parseChunkRow(row) : parseAccountRow(account, row);
+  if (account !== undefined) return parseAccountRow(account, row);
+  return parseChunkRow(row) ?? parseQueueRow(row);
 }
 
 function parseAccountRow(account: string, row: string): RowName | undefined {

@@ -9,6 +9,7 @@ import { kvProjection } from './kv.ts';
 import { mailboxProjection } from './mailbox.ts';
 import { messageHistoryProjection } from './message-history.ts';
 import { messageProjection } from './message.ts';
+import { outboundProjection } from './outbound.ts';
 import { ownFoldersProjection } from './own-folders.ts';
 import { rulesProjection } from './rules.ts';
 import { searchProjection } from './search.ts';
@@ -33,5 +34,6 @@ export function createProjections(): Projection[] {
     searchProjection,
     driveProjection,
     contactsProjection,
+    outboundProjection,
   ];
 }

@@ -8,6 +8,7 @@
 import type { Answering } from './message/answerable.ts';
 import type { Marks } from './conversation.ts';
 import type { Folder } from './folders.ts';
+import type { Origin, Recipient } from '../outbound/item.ts';
 
 /** How a message came in: from another mail server, or from an account of this system. */
 export type Via = 'smtp' | 'local';
@@ -287,6 +288,27 @@ export type SpamLearned = {
   };
 };
 
+/** How a recipient at another system stands; `to`: its place in the envelope. */
+export type DeliveryChange = Pick<Recipient, 'state' | 'tries' | 'retryAt'> & {
+  readonly to: number;
+  /** What the server answered; absent: none was asked. */
+  readonly code?: number | null;
+};
+
+/**
+ * What became of a message that goes to other systems: one's own, what a rule forwards of it, or the answer to it.
+ * Part 0: what the servers said of each change (said.ts); absent: none was asked.
+ */
+export type DeliveryRecorded = {
+  readonly type: 'mail.DeliveryRecorded';
+  readonly version: 1;
+  readonly data: {
+    readonly messageId: string;
+    readonly origin: Origin;
+    readonly changes: readonly DeliveryChange[];
+  };
+};
+
 /** The reader asked to leave the mailing list that this message is of. Part 0: the outcome, in words. */
 export type Unsubscribed = {
   readonly type: 'mail.Unsubscribed';
@@ -313,4 +335,5 @@ export type MailEvent =
   | VacationChanged
   | VacationReplied
   | SpamLearned
-  | Unsubscribed;
+  | Unsubscribed
+  | DeliveryRecorded;

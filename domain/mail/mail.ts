@@ -22,6 +22,7 @@ import {
 import { changeRules, rulesChanged } from './rules/change-rules.ts';
 import { changeVacation, vacationChanged } from './vacation/change-vacation.ts';
 import { draftSaved, saveDraft } from './sending/draft.ts';
+import { deliveryRecorded, recordDelivery } from './sending/delivery.ts';
 import { earlierEvents } from './earlier-events.ts';
 import type { MailEvent } from './events.ts';
 import { spamLearned } from './spam/lessons.ts';
@@ -55,6 +56,7 @@ export function createMail(limits: { readonly messageBytesMax: number }): Domain
       'mail.SendMessage': sendMessage(limits.messageBytesMax),
       'mail.ReleaseMessage': releaseMessage,
       'mail.CancelSending': cancelSending,
+      'mail.RecordDelivery': recordDelivery,
       'mail.SaveDraft': saveDraft,
       'mail.ChangeMessages': changeMessages,
       'mail.DeleteMessages': deleteMessages,
@@ -97,4 +99,5 @@ const mailEvents: { readonly [Type in MailEvent['type']]: EventHandler } = {
   'mail.VacationReplied': vacationReplied,
   'mail.SpamLearned': spamLearned,
   'mail.Unsubscribed': unsubscribed,
+  'mail.DeliveryRecorded': deliveryRecorded,
 };

@@ -284,8 +284,10 @@ export class Decisions {
     return { kind: 'entry', seq: record.seq, time, reply: decision.reply ?? null };
   }
 
-  #cause({ causation }: CommandRequest): { causedBy?: number } {
-    return causation?.tablet === this.#tablet ? { causedBy: causation.seq } : {};
+  /** A reaction is sent in the name of the stream that asked for it. */
+  #cause({ causation, actor }: CommandRequest): { causedBy?: number; askedBy?: string } {
+    if (causation === undefined) return {};
+    return { askedBy: actor, ...(causation.tablet === this.#tablet && { causedBy: causation.seq }) };
   }
 
   #settle(plan: Planned, state: RoundState): Decision {

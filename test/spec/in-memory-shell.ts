@@ -28,6 +28,8 @@ export type Command = {
   readonly time?: number;
   /** The seq of the entry that asked for it: the command is a reaction. */
   readonly causedBy?: number;
+  /** The stream that asked for it, if that is another tablet's. */
+  readonly askedBy?: string;
 };
 
 export type Entry = {
@@ -96,6 +98,7 @@ export class InMemoryShell {
     const handler = this.#domain.commands[command.type];
     if (handler === undefined) throw new Error(`the domain has no command ${command.type}`);
     const { stream, parts = [], causedBy } = command;
+    const askedBy = command.askedBy ?? (causedBy === undefined ? undefined : this.log[causedBy - 1]?.stream);
     const content = contentOf(parts);
     const checked = handler.parse(command.data, content);
     if ('rejection' in checked) return checked;
@@ -107,14 +110,15 @@ export class InMemoryShell {
       content,
       commandId: 'command-1',
       ...(causedBy !== undefined && { causedBy }),
+      ...(askedBy !== undefined && { askedBy }),
     });
     if ('rejection' in decision) return decision;
     const { events, reply } = decision;
     const all = [...parts, ...(decision.parts ?? [])];
     this.#touchesOnly(reads, command, events, contentOf(all));
     // As the reactor sends it: in the name of the stream that asked.
-    const actor = causedBy === undefined ? undefined : this.log[causedBy - 1]?.stream;
-    const entry = { stream, time, events: copyOf(events), parts: all, ...(actor !== undefined && { actor }) };
+    const actor = askedBy === undefined ? {} : { actor: askedBy };
+    const entry = { stream, time, events: copyOf(events), parts: all, ...actor };
     if (events.length > 0) this.append(entry);
     return { events, ...(reply !== undefined && { reply }) };
   }

@@ -1,7 +1,9 @@
 /** One of every command that changes something in an account, in an order in which each is accepted. */
 import { encodeAnswerable } from '../../domain/mail/message/answerable.ts';
 import { encodeVacation } from '../../domain/mail/vacation/vacation-settings.ts';
-import { accountStream, chunkStream, CONSOLE_STREAM } from '../../domain/streams.ts';
+import { encodeEnvelope } from '../../domain/outbound/envelope.ts';
+import { encodeSaid } from '../../domain/outbound/said.ts';
+import { accountStream, chunkStream, CONSOLE_STREAM, outboundStream } from '../../domain/streams.ts';
 import { hash, id, PASSWORD_HASH, RAW, summary } from './given.ts';
 import { START, type Command, type InMemoryShell } from './in-memory-shell.ts';
 import { AWAY, named } from './mailbox.ts';
@@ -66,6 +68,52 @@ function accountCommands(given: {
   ];
 }
 
+/** One of every command on a queue; the message is the account's. */
+function outboundCommands(given: { account: string; messageId: string; words: string }): Command[] {
+  const { account, messageId } = given;
+  const stream = outboundStream(messageId);
+  const holder = { worker: 'worker-1', token: 1 };
+  const item = { id: messageId, account, origin: 'sent', messageId };
+  const from = `${account}@penncloud.test`;
+  const envelope = encodeEnvelope({ from, to: ['a@far.example', 'b@far.example'], prepend: '' });
+  const said = given.words.slice(0, 1000);
+  const tried = { id: messageId, code: 250, retryAt: null };
+  return [
+    {
+      type: 'outbound.QueueMessage',
+      data: { ...item, recipients: 2 },
+      stream,
+      parts: [RAW, envelope],
+      askedBy: accountStream(account),
+    },
+    { type: 'outbound.ClaimQueue', data: { worker: 'worker-1', ms: 60_000 }, stream },
+    {
+      type: 'outbound.RecordAttempts',
+      data: {
+        ...holder,
+        tries: [
+          { ...tried, to: 0, outcome: 'delivered' },
+          { ...tried, to: 1, outcome: 'deferred', code: 451, retryAt: START + DAY },
+        ],
+        notices: [{ id: messageId, part: 1 }],
+      },
+      stream,
+      parts: [
+        encodeSaid([
+          { host: 'mx1.far.example', text: said },
+          { host: 'mx2.far.example', text: said },
+        ]),
+        RAW,
+        summary(),
+        '',
+      ],
+    },
+    { type: 'outbound.ChangeItem', data: { id: messageId, action: 'hold' }, stream },
+    { type: 'outbound.ChangeItem', data: { id: messageId, action: 'cancel' }, stream },
+    { type: 'outbound.ReleaseQueue', data: holder, stream },
+  ];
+}
+
 /** `index` tells sessions and chunks of several accounts apart. */
 export function oneOfEvery(
   given: { readonly name: string; readonly text: string; readonly number: number; readonly fileName: string },
@@ -104,6 +152,7 @@ export function oneOfEvery(
       stream,
       parts: ['It has taken your wish.'],
     },
+    ...outboundCommands({ account: name, messageId: id(number), words: fileName }),
     { type: 'mail.DeleteMessages', data: one, stream },
     { type: 'mail.ChangeVacation', data: {}, stream, parts: [encodeVacation(AWAY), ''] },
     {

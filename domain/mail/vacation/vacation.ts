@@ -10,6 +10,7 @@
 import type { Content, EventHandler, Json, Slices, StateKey, Time } from '../../decider.ts';
 import { addressKey } from '../../contacts/book.ts';
 import { claimKey } from '../../contacts/evolve.ts';
+import { idFrom } from '../../derived-id.ts';
 import { accountOf, accountStream } from '../../streams.ts';
 import type { Answerable, Answering } from '../message/answerable.ts';
 import { hasPart } from '../arrival.ts';
@@ -129,20 +130,9 @@ export const vacationReplied: EventHandler = {
       {
         stream: accountStream(account),
         command: 'mail.ReceiveMessage',
-        data: { messageId: idOf(content.digest(part)), via: 'local', ids: named },
+        data: { messageId: idFrom(content.digest(part)), via: 'local', ids: named },
         parts: [part, part + 1, part + 2],
       },
     ];
   },
 };
-
-const ID_CHARACTERS = 26;
-const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
-
-/** A message id out of a sha256 in hexadecimal: 5 bits of each byte. Of an erased answer nobody needs one. */
-function idOf(digest: string | undefined): string {
-  const hex = digest ?? '0'.repeat(2 * ID_CHARACTERS);
-  return Array.from({ length: ID_CHARACTERS }, (_, i) =>
-    ALPHABET.charAt(Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16) & 31),
-  ).join('');
-}

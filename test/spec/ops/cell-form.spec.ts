@@ -14,6 +14,7 @@ const DIGESTS: { readonly form: number; readonly digests: Readonly<Record<string
     '0002.log': '2e5a32f3d4e4c181987b0beeccbd1f83999f469cc94bc53c86128080da0a36f9',
     '0003.log': '1c9b86e6f65cbdc8b8029c7c3cb0ec7256f7ffbdd30c8c3bf2514901fa33bbac',
     '0004.log': '140baa0579f8f0b0f3dbb27a484f6bd731f1241669c362c45a8f6c52733d920e',
+    '0005.log': '6aa73bde9aca6bb9a0adff5b7c2a1f4e1c921b1d092ae2ec7b36a3e6a6861b80',
   },
 };
 

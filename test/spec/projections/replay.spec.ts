@@ -66,6 +66,7 @@ describe('for any account', () => {
       'kv.CellDeleted',
       'kv.CellPut',
       'mail.BulkStarted',
+      'mail.DeliveryRecorded',
       'mail.DraftSaved',
       'mail.FolderCreated',
       'mail.MessageReceived',
@@ -75,6 +76,11 @@ describe('for any account', () => {
       'mail.Unsubscribed',
       'mail.VacationChanged',
       'mail.VacationReplied',
+      'outbound.AttemptsRecorded',
+      'outbound.ItemChanged',
+      'outbound.MessageQueued',
+      'outbound.QueueClaimed',
+      'outbound.QueueReleased',
       'platform.ReactionSettled',
     ]);
   });
