@@ -1,6 +1,6 @@
 /** What a change of a conversation does to the lists of the folders, and to their counts. */
 import { GONE, type Folder } from '../domain/mail/folders.ts';
-import { sentIdOf } from '../domain/mail/sending/send.ts';
+import { sentIdOf } from '../domain/mail/sending/deliveries.ts';
 import { folderCountsCell, folderLineCell, orderOf, threadCell } from './keys.ts';
 import {
   conversationCell,

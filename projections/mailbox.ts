@@ -25,7 +25,9 @@ const PROBLEM_CHARACTERS_MAX = 200;
 
 type Heard = Exclude<
   MailEvent,
-  { readonly type: `mail.${'Folder' | 'Bulk' | 'Rules' | 'Vacation' | 'Spam' | 'Unsubscribed' | 'Delivery'}${string}` }
+  {
+    readonly type: `mail.${'Folder' | 'Bulk' | 'Rules' | 'Vacation' | 'Spam' | 'Unsubscribed' | 'Delivery'}${string}`;
+  }
 >;
 const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.MessageReceived',

@@ -8,6 +8,7 @@ import type { RejectionCode } from '../domain/errors.ts';
 import { threadOfArrival } from '../domain/mail/arrival.ts';
 import { asToday, EARLIER_TYPES, type EarlierEvent } from '../domain/mail/earlier-events.ts';
 import type {
+  DeliveryRecorded,
   DraftSaved,
   MessageReceived,
   MessageReleased,
@@ -41,10 +42,18 @@ import {
   text,
 } from './cell-format.ts';
 import { draftContentCell, draftRevisionCell, metaCell, rawCell } from './keys.ts';
+import {
+  deliveriesOutside,
+  outsideDelivery,
+  recordedOutside,
+  releasedOutside,
+  type OutsideDelivery,
+} from './outside.ts';
 import type { EntryFacts, Mutation, PriorCells, Projection } from './projection.ts';
 
 /**
- * 'scheduled': its time has not come. 'queued': it waits to be taken to another system. 'refused': for a reason
+ * 'scheduled': its time has not come. 'queued': it is for another system, and was written before this one took mail
+ * there. 'refused': for a reason
  * that the store did not name.
  */
 export type DeliveryState = 'scheduled' | 'queued' | 'pending' | 'delivered' | 'refused' | RejectionCode;
@@ -65,6 +74,8 @@ export type MessageMeta = MailSummary & {
   readonly reply?: VacationReply;
   /** When its list took the reader's wish to leave it. */
   readonly unsubscribedAt?: Time;
+  /** To addresses elsewhere; absent: none. */
+  readonly outside?: readonly OutsideDelivery[];
 };
 
 /** 'queued': the answer waits to be taken to another system. */
@@ -95,6 +106,7 @@ const meta = cellFormat<MessageMeta>(
     delivery: optional(mapOf((value, path) => text(value, path) as DeliveryState)),
     reply: optional(record<VacationReply>({ to: text, state: oneOf('sent', 'queued') })),
     unsubscribedAt: optional(natural),
+    outside: optional(listOf(outsideDelivery)),
   }),
 );
 const revision = cellFormat<DraftRevision>('a draft', record({ revision: natural, savedAt: natural }));
@@ -113,6 +125,7 @@ type Heard =
   | MessagesDeleted
   | VacationReplied
   | Unsubscribed
+  | DeliveryRecorded
   | ReactionSettled;
 const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.MessageReceived',
@@ -124,6 +137,7 @@ const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.MessagesDeleted',
   'mail.VacationReplied',
   'mail.Unsubscribed',
+  'mail.DeliveryRecorded',
   'platform.ReactionSettled',
   ...EARLIER_TYPES,
 ];
@@ -137,7 +151,8 @@ export const messageProjection: Projection = {
     if (
       event.type === 'mail.MessageReleased' ||
       event.type === 'mail.VacationReplied' ||
-      event.type === 'mail.Unsubscribed'
+      event.type === 'mail.Unsubscribed' ||
+      event.type === 'mail.DeliveryRecorded'
     ) {
       return [metaCell(entry.stream, event.data.messageId)];
     }
@@ -189,6 +204,13 @@ export const messageProjection: Projection = {
               ...before,
               unsubscribedAt: entry.time,
             }));
+      case 'mail.DeliveryRecorded':
+        return changed(event.data.messageId, entry, prior, (before) => ({
+          ...before,
+          ...(before.outside && {
+            outside: recordedOutside(before.outside, event, content, entry.time),
+          }),
+        }));
       case 'platform.ReactionSettled':
         return settled(event, entry, prior);
       case 'mail.MessagesChanged':
@@ -214,7 +236,7 @@ function arrival(
     at: entry.time,
     size: content.length(0),
     via: event.type === 'mail.MessageReceived' ? event.data.via : 'sent',
-    ...deliveryOf(event, content),
+    ...deliveryOf(event, content, entry.time),
   };
   const written: Mutation = { put: metaCell(entry.stream, id), value: { bytes: meta.write(model) } };
   if (event.type === 'mail.DraftSaved') return [written];
@@ -224,16 +246,24 @@ function arrival(
 function deliveryOf(
   event: MessageReceived | MessageSent | MessageScheduled | DraftSaved,
   content: Content,
-): Pick<MessageMeta, 'delivery' | 'dueAt'> {
+  at: Time,
+): Pick<MessageMeta, 'delivery' | 'dueAt' | 'outside'> {
   switch (event.type) {
     case 'mail.MessageReceived':
     case 'mail.DraftSaved':
       return {};
     case 'mail.MessageSent':
-      return { delivery: states(event.data.recipients, outside(event, content), 'pending', 'queued') };
+      return {
+        delivery: states(event.data.recipients, outside(event, content), 'pending', 'queued'),
+        ...enveloped('waiting', event.data.envelope, content, at),
+      };
     case 'mail.MessageScheduled': {
       const { recipients, dueAt } = event.data;
-      return { delivery: states(recipients, outside(event, content), 'scheduled', 'scheduled'), dueAt };
+      return {
+        delivery: states(recipients, outside(event, content), 'scheduled', 'scheduled'),
+        dueAt,
+        ...enveloped('scheduled', event.data.envelope, content, at),
+      };
     }
   }
 }
@@ -250,9 +280,19 @@ function states(
   ]);
 }
 
-/** The addresses of part 5; none if it is gone or is not such a list. */
+function enveloped(
+  state: 'scheduled' | 'waiting',
+  envelope: number | undefined,
+  content: Content,
+  at: Time,
+): Pick<MessageMeta, 'outside'> {
+  return envelope === undefined ? {} : { outside: deliveriesOutside('sent', state, envelope, content, at) };
+}
+
+/** Of earlier releases: the addresses of part 5; none if it is gone or is not such a list. */
 function outside({ data }: MessageSent | MessageScheduled, content: Content): string[] {
-  const hasList = content.count > 5 && data.answer?.part !== 5 && data.collected !== 5;
+  const hasList =
+    data.envelope === undefined && content.count > 5 && data.answer?.part !== 5 && data.collected !== 5;
   const list = hasList ? decodeText(content.bytes(5)) : undefined;
   if (list === undefined) return [];
   try {
@@ -268,7 +308,8 @@ function released(before: MessageMeta, at: Time): MessageMeta {
   const delivery = Object.fromEntries(
     Object.keys(before.delivery ?? {}).map((name) => [name, name.includes('@') ? 'queued' : 'pending']),
   ) as { [recipient: string]: DeliveryState };
-  return { ...rest, at, delivery };
+  const { outside: elsewhere } = rest;
+  return { ...rest, at, delivery, ...(elsewhere && { outside: releasedOutside(elsewhere, at) }) };
 }
 
 /** Every cell of a message, a draft's too. */

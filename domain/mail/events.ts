@@ -56,7 +56,8 @@ export type SentAnswering = Answering & {
 
 /**
  * Sent at once. Parts: 0 the message, 1 the sender's summary, 2 the recipients' (without Bcc), 3 the sender's
- * words, 4 the recipients' words, 5 the addresses outside (JSON list; only if there are any), then the addresses
+ * words, 4 the recipients' words, 5 the envelope for addresses outside (only if there are any; before there was
+ * `envelope`: a JSON list of them, which nothing sends by itself), then the addresses
  * that the address book collects (written-to.ts), then what an automatic answer needs (answerable.ts). The copy
  * lies in 'sent', read.
  */
@@ -68,6 +69,8 @@ export type MessageSent = {
     readonly named?: readonly string[];
     readonly recipients: readonly string[];
     readonly outside?: number;
+    /** The part with the envelope (outbound/envelope.ts): the message is queued. Absent in earlier logs. */
+    readonly envelope?: number;
     /** The part with the addresses that the address book collects; absent in earlier logs: those of the summary. */
     readonly collected?: number;
     /** The draft that it was written as, which is gone with this. */
@@ -85,6 +88,8 @@ export type MessageScheduled = {
     readonly named: readonly string[];
     readonly recipients: readonly string[];
     readonly outside: number;
+    /** As MessageSent's. */
+    readonly envelope?: number;
     readonly dueAt: number;
     /** The part with the addresses that the address book collects; absent in earlier logs: those of the summary. */
     readonly collected?: number;
@@ -109,6 +114,9 @@ export type MessageReleased = {
     readonly recipients: readonly string[];
     readonly draftId: string | null;
     readonly answer?: SentAnswering;
+    /** As MessageScheduled's, if it has an envelope. */
+    readonly outside?: number;
+    readonly envelope?: number;
   };
 };
 

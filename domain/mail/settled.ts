@@ -1,7 +1,7 @@
 /** How deliveries to accounts of this system ended, as the shell writes it into the sender's stream. */
 import type { Json } from '../decider.ts';
 import { accountOf } from '../streams.ts';
-import { sentIdOf } from './sending/send.ts';
+import { sentIdOf } from './sending/deliveries.ts';
 
 /** `stream` is the reaction's target, `data` its data, `code` the rejection's when it was refused. */
 export type ReactionSettled = {

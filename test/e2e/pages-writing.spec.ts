@@ -228,7 +228,7 @@ describe('sending', () => {
     await arrived(ben, 'Both ways');
     const url = await arrived(ann, 'Both ways', 'sent');
     await until('ben has it', async () => (await ann.get(url)).body.includes('<b>write-ben</b> delivered'));
-    expect((await ann.get(url)).body).toContain('<b>far@example.org</b> waiting to be sent');
+    expect((await ann.get(url)).body).toContain('<b>far@example.org</b> waits to be taken to another system');
   });
 
   test('answers everybody but oneself, in their conversation', async () => {

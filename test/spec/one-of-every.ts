@@ -127,6 +127,7 @@ export function oneOfEvery(
   const message = { messageId: id(number) };
   const one = { messages: [id(number)] };
   const expiresAt = START + DAY;
+  const elsewhere = encodeEnvelope({ from: `${name}@penncloud.test`, to: ['c@far.example'], prepend: '' });
   return [
     { type: 'account.SignUp', data: { name, admin: false }, stream, parts: [PASSWORD_HASH, ''] },
     {
@@ -160,6 +161,18 @@ export function oneOfEvery(
       data: { messageId: id(2003), via: 'smtp', answer: { sender: named(2003), account: null } },
       stream,
       parts: [RAW, text, '', encodeAnswerable({ address: 'bob@far.example', messageId: '', references: [] })],
+    },
+    {
+      type: 'mail.SendMessage',
+      data: { messageId: id(2004), recipients: [name], outside: 1, enveloped: true },
+      stream,
+      parts: [RAW, text, summary(), '', '', elsewhere],
+    },
+    {
+      type: 'mail.SendMessage',
+      data: { messageId: id(2005), recipients: [], outside: 1, enveloped: true, dueAt: START + DAY },
+      stream,
+      parts: [RAW, text, summary(), '', '', elsewhere],
     },
     { type: 'mail.SaveDraft', data: { draftId: id(2000), revision: 0 }, stream, parts: ['{}', text] },
     {

@@ -10,7 +10,6 @@
 import { ACCOUNT_KEY, accountFault } from '../../account/evolve.ts';
 import type { CommandHandler, Content, EventHandler, Reaction, Slices, StateKey } from '../../decider.ts';
 import { fieldsOf, flag, parsed, partsAre, randomId, refuse, whole } from '../../fields.ts';
-import { accountStream } from '../../streams.ts';
 import {
   arrivalOf,
   arrivalReads,
@@ -40,18 +39,20 @@ import type {
 } from '../events.ts';
 import { accountNames, messageIdField, namedIds, timeField } from '../fields.ts';
 import { GONE } from '../folders.ts';
+import { deliveries } from './deliveries.ts';
+import { checkOwnEnvelope, outgoingOf, queueing, type Outgoing } from './outside.ts';
 import { checkParts, collectedPart, sentAnswering } from './send-parts.ts';
 
 /** How far ahead a message can be scheduled. */
 const AHEAD_MS_MAX = 366 * 24 * 60 * 60 * 1000;
-/** What the copy of a local recipient is called: a message to oneself arrives beside the sent one. */
-const ARRIVED = '-in';
 
 export type SendMessage = Arriving & {
   /** Names of accounts here. */
   readonly recipients: readonly string[];
-  /** How many addresses elsewhere part 5 lists. */
+  /** How many addresses elsewhere part 5 names. */
   readonly outside: number;
+  /** Part 5 is an envelope, and the message goes there; else it is a list of addresses, as earlier releases had it. */
+  readonly isEnveloped: boolean;
   /** Null: at once. */
   readonly dueAt: number | null;
   readonly draftId: string | null;
@@ -70,7 +71,11 @@ type SchedulingSlice = {
   readonly dueAt: number;
   readonly parts: number;
   readonly answer?: SentAnswering;
+  readonly outgoing?: Outgoing;
 };
+
+/** Where the addresses elsewhere are. */
+const ENVELOPE_PART = 5;
 
 const schedulingKey = (messageId: string): StateKey => `scheduled/${messageId}`;
 
@@ -91,6 +96,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         'draftId',
         'collects',
         'answer',
+        'enveloped',
       ]);
       const { size, outside = 0, dueAt = null, draftId = null, answer } = fields;
       const collects = fields.collects !== undefined && flag(fields.collects, 'collects');
@@ -106,10 +112,13 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
       if (count > 0 && content.count !== 6 + more) {
         refuse('Malformed', 'Addresses outside must come as a sixth part.', { field: 'parts', limit: 6 });
       }
+      const isEnveloped = count > 0 && fields.enveloped !== undefined && flag(fields.enveloped, 'enveloped');
+      if (isEnveloped) checkOwnEnvelope(content, ENVELOPE_PART, count);
       return {
         messageId: randomId(fields.messageId, 'messageId'),
         recipients: accountNames(fields.recipients, count > 0 ? 0 : 1),
         outside: count,
+        isEnveloped,
         ids: namedIds(fields.ids),
         dueAt: dueAt === null ? null : timeField(dueAt, 'dueAt'),
         draftId: draftId === null ? null : messageIdField(draftId, 'draftId'),
@@ -127,7 +136,8 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
   decide(data, slices, { stream, time, content }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
-    const { messageId, recipients, outside, dueAt, draftId, collected, answer } = data;
+    const { messageId, recipients, outside, isEnveloped, dueAt, draftId, collected, answer } = data;
+    const envelope = isEnveloped && { envelope: ENVELOPE_PART };
     if (slices(messageKey(messageId)) !== undefined) return nothing;
     if (draftId !== null && (slices(draftKey(draftId)) as DraftSlice | undefined)?.sent) {
       return refused('ChangedSince', 'This message was sent already, from another window.', 'draftId');
@@ -143,6 +153,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
           named: data.ids,
           recipients,
           ...(outside > 0 && { outside }),
+          ...envelope,
           ...(draft !== null && { draftId: draft }),
           ...(collected !== undefined && { collected }),
           ...(answer && { answer }),
@@ -160,6 +171,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         named: data.ids,
         recipients,
         outside,
+        ...envelope,
         dueAt,
         draftId: draft,
         ...(collected !== undefined && { collected }),
@@ -179,7 +191,7 @@ export const releaseMessage: CommandHandler<TakeBack> = {
     // Taken back before its time.
     if (scheduled === undefined) return nothing;
     if (causedBy === undefined) return refused('Malformed', 'Only its time releases a message.', 'messageId');
-    const { recipients, named, draftId, parts, answer } = scheduled;
+    const { recipients, named, draftId, parts, answer, outgoing } = scheduled;
     const place = placeOf(slices, messageId);
     if (place === undefined) return noSuchMessage;
     return happened({
@@ -194,6 +206,7 @@ export const releaseMessage: CommandHandler<TakeBack> = {
         recipients,
         draftId,
         ...(answer && { answer }),
+        ...outgoing,
       },
     });
   },
@@ -238,9 +251,9 @@ export const messageSent: EventHandler = {
     }
     return evolveArrival(key, slice, data, time, { folder: 'sent', read: true });
   },
-  reactions(event, _stream, content) {
+  reactions(event, stream, content) {
     const { data } = event as MessageSent;
-    return deliveries(data, content.count);
+    return [...deliveries(data, content.count), ...queueings(data, stream)];
   },
 };
 
@@ -255,8 +268,12 @@ export const messageScheduled: EventHandler = {
     const { messageId, recipients, named, ids = [], draftId, dueAt, answer } = data;
     if (key === schedulingKey(messageId)) {
       const parts = content.count;
-      const scheduled = { recipients, named, ids, draftId, dueAt, parts, ...(answer && { answer }) };
-      return scheduled satisfies SchedulingSlice;
+      const outgoing = outgoingOf(data);
+      return {
+        ...{ recipients, named, ids, draftId, dueAt, parts },
+        ...(answer && { answer }),
+        ...(outgoing && { outgoing }),
+      } satisfies SchedulingSlice;
     }
     if (draftId !== null && key === draftKey(draftId)) return draftSent(slice, true);
     if (draftId !== null && key === threadKey(draftId) && draftId !== threadOfArrival(data)) {
@@ -293,9 +310,9 @@ export const messageReleased: EventHandler = {
     if (draftId !== null && key === threadKey(draftId)) return withoutMessages(slice, new Set([draftId]));
     return undefined;
   },
-  reactions(event) {
+  reactions(event, stream) {
     const { data } = event as MessageReleased;
-    return deliveries(data, data.parts, data.entry);
+    return [...deliveries(data, data.parts, data.entry), ...queueings(data, stream, data.entry)];
   },
 };
 
@@ -320,40 +337,6 @@ export const sendingCancelled: EventHandler = {
     return undefined;
   },
 };
-
-/** One delivery for each recipient, in the order of the list, with what its copy is made of. */
-function deliveries(
-  sent: {
-    readonly messageId: string;
-    readonly recipients: readonly string[];
-    readonly named?: readonly string[];
-    readonly answer?: SentAnswering;
-  },
-  parts: number,
-  entry?: number,
-): Reaction[] {
-  const { messageId, recipients, named } = sent;
-  return recipients.map((recipient) => {
-    const answer = sent.answer?.addressed.includes(recipient) === true ? sent.answer : undefined;
-    return {
-      stream: accountStream(recipient),
-      command: 'mail.ReceiveMessage',
-      data: {
-        messageId: messageId + ARRIVED,
-        via: 'local',
-        ...(named !== undefined && { ids: named }),
-        ...(answer && { answer: { sender: answer.sender, account: answer.account } }),
-      },
-      parts: [0, 2, ...(parts > 4 ? [4] : []), ...(answer ? [answer.part] : [])],
-      ...(entry !== undefined && { partsOf: entry }),
-    };
-  });
-}
-
-/** The sent message that a delivery carried; undefined if it is not the id of one. */
-export function sentIdOf(arrivedId: string): string | undefined {
-  return arrivedId.endsWith(ARRIVED) ? arrivedId.slice(0, -ARRIVED.length) : undefined;
-}
 
 function parseTakeBack(data: unknown, content: Content) {
   return parsed((): TakeBack => {
@@ -392,4 +375,16 @@ function knownDraft(slices: Slices, draftId: string | null): string | null {
   if (draftId === null) return null;
   const [draft] = messagesOf(slices(threadKey(draftId)));
   return draft?.folder === 'drafts' ? draftId : null;
+}
+
+/** To addresses elsewhere; what an earlier release wrote has no envelope, and goes nowhere by itself. */
+function queueings(
+  data: MessageSent['data'] | MessageReleased['data'],
+  stream: string,
+  partsOf?: number,
+): Reaction[] {
+  const outgoing = outgoingOf(data);
+  if (outgoing === undefined) return [];
+  const sent = { messageId: data.messageId, origin: 'sent', message: 0 } as const;
+  return queueing(stream, { ...sent, ...(partsOf !== undefined && { partsOf }) }, outgoing);
 }

@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 import { encodeSummary, type MailSummary } from '../../../domain/mail/message/summary.ts';
 import { encodeWrittenTo } from '../../../domain/mail/message/written-to.ts';
+import { encodeEnvelope } from '../../../domain/outbound/envelope.ts';
 import { metaCell, rawCell } from '../../../projections/keys.ts';
 import { readMessageMeta } from '../../../projections/message.ts';
 import type { Accepted, StoreClient } from '../../../storage-nodes/client/client.ts';
@@ -89,6 +90,7 @@ export async function sendDraft(pages: Pages, visit: Visit, sending: Sending): P
         messageId,
         recipients: recipients.accounts,
         outside: recipients.outside.length,
+        ...(recipients.outside.length > 0 && { enveloped: true }),
         ids: namedIds(header),
         dueAt: sending.dueAt,
         draftId: sending.draftId,
@@ -101,7 +103,9 @@ export async function sendDraft(pages: Pages, visit: Visit, sending: Sending): P
         encodeSummary(shared),
         wordsOf(summary, text),
         wordsOf(shared, text),
-        ...(recipients.outside.length > 0 ? [Buffer.from(JSON.stringify(recipients.outside))] : []),
+        ...(recipients.outside.length > 0
+          ? [encodeEnvelope({ from: from.address, to: recipients.outside, prepend: '' })]
+          : []),
         encodeWrittenTo([...summary.to, ...summary.cc, ...(summary.bcc ?? [])]),
         ...(answered ? [answered.part] : []),
       ],

@@ -70,6 +70,8 @@ describe('for any account', () => {
       'mail.DraftSaved',
       'mail.FolderCreated',
       'mail.MessageReceived',
+      'mail.MessageReleased',
+      'mail.MessageScheduled',
       'mail.MessageSent',
       'mail.MessagesChanged',
       'mail.MessagesDeleted',

@@ -1,8 +1,9 @@
 /** One message of a conversation, as its partial shows it whole: headings, text or frame, deliveries. */
 import type { ConversationMessage } from '../../../../projections/mailbox-cells.ts';
-import type { DeliveryState, MessageMeta } from '../../../../projections/message.ts';
+import type { MessageMeta } from '../../../../projections/message.ts';
 import type { ReadMessage } from '../../../message/read-message.ts';
 import { attachmentsView } from './attachments.ts';
+import { sentLines } from './delivery-view.ts';
 import { invitationView } from './invitation.ts';
 import { blocks } from './plain-text.ts';
 import { unsubscribeView } from './unsubscribe.ts';
@@ -43,10 +44,7 @@ export function messageView(
       hasHtml: message.html !== undefined,
       withImages,
       reply: meta.reply && { ...meta.reply, waits: meta.reply.state === 'queued' },
-      delivery: Object.entries(meta.delivery ?? {}).map(([name, state]) => ({
-        name,
-        ...deliveryWords(state),
-      })),
+      delivery: sentLines(meta),
     },
   };
 }
@@ -59,19 +57,4 @@ function frame(whole: string, withImages: boolean) {
   const height = lines < 12 ? 'short' : lines < 40 ? 'medium' : lines < 120 ? 'tall' : 'long';
   const remote = /<img\b[^<>]*\bsrc\s*=\s*["']?\s*https?:/i.test(html);
   return { height, offersImages: remote && !withImages };
-}
-
-const STATE_WORDS: Readonly<Partial<Record<DeliveryState, string>>> = {
-  scheduled: 'not sent yet',
-  pending: 'on its way',
-  queued: 'waiting to be sent to another system',
-  delivered: 'delivered',
-};
-
-/** `state`: as the message's deliveries have it. */
-export function deliveryWords(state: string): { words: string; failed: boolean } {
-  const words = STATE_WORDS[state as DeliveryState];
-  if (words !== undefined) return { words, failed: false };
-  const why = state === 'NoSuchAccount' ? ': there is no such account' : '';
-  return { words: `not delivered${why}`, failed: true };
 }

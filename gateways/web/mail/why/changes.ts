@@ -2,7 +2,7 @@
 import { GONE } from '../../../../domain/mail/folders.ts';
 import type { Happening } from '../../../../projections/message-history.ts';
 import type { MessageMeta } from '../../../../projections/message.ts';
-import { deliveryWords } from '../reading/message-view.ts';
+import { deliveryWords, outsideLine } from '../reading/delivery-view.ts';
 import { listed, type Names, type Told } from './arrival.ts';
 
 export function happeningTold(happening: Happening, names: Names): Told {
@@ -33,11 +33,23 @@ export function happeningTold(happening: Happening, names: Names): Told {
   }
 }
 
-/** What is still to happen to one's own message. */
-export function waitingTold({ delivery = {} }: MessageMeta): string[] {
-  const outside = Object.entries(delivery).flatMap(([to, state]) => (state === 'queued' ? [to] : []));
-  return outside.length === 0 ? [] : [`Waits to be taken to another system, for ${listed(outside)}.`];
+/** How its deliveries to other systems stand now. */
+export function outsideNotes({ delivery = {}, outside = [] }: MessageMeta): string[] {
+  const earlier = Object.entries(delivery).flatMap(([to, state]) => (state === 'queued' ? [to] : []));
+  return [
+    ...(earlier.length === 0 ? [] : [`For ${listed(earlier)}: ${deliveryWords('queued').words}.`]),
+    ...outside.map((one) => {
+      const { name, words, rest } = outsideLine(one);
+      return `${OUTSIDE[one.origin]} ${name}: ${words}${rest === '' ? '' : ` (${rest})`}.`;
+    }),
+  ];
 }
+
+const OUTSIDE = {
+  sent: 'To',
+  forward: 'Forwarded by a rule of yours to',
+  answer: 'Your out-of-office reply to',
+} as const;
 
 function changeTold(happening: Happening, names: Names): Told {
   const { how, read, starred } = happening;

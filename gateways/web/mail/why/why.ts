@@ -19,7 +19,7 @@ import { openMessage, placeOf, type MessageRoute, type OpenedMessage } from '../
 import { rulesFrom, rulesQuery } from '../rules/rule-list.ts';
 import { folderName } from '../folders/sidebar.ts';
 import { arrivalTold, receivedIn, type Names, type Told } from './arrival.ts';
-import { happeningTold, waitingTold } from './changes.ts';
+import { happeningTold, outsideNotes } from './changes.ts';
 
 const NO_HISTORY: MessageHistory = { happenings: [], left: 0 };
 /** Where the fields that our own server writes stand. */
@@ -91,7 +91,7 @@ function lastMove(happenings: readonly Happening[]): { at: number; words: string
 
 function sendingTold(meta: MessageMeta, happenings: readonly Happening[], seq: number, names: Names): Told {
   const begun = happenings.find((one) => one.seq === seq) ?? { seq, at: meta.at, what: 'sent', how: 'hand' };
-  return { ...happeningTold(begun, names), notes: waitingTold(meta) };
+  return { ...happeningTold(begun, names), notes: outsideNotes(meta) };
 }
 
 async function arrival(
@@ -112,8 +112,8 @@ async function arrival(
     topOf(store, raw),
   ]);
   const told = arrivalTold(data, readHeaderBlock(header), origin, names);
-  if (meta.reply === undefined) return told;
-  return { ...told, notes: [...told.notes, 'It was answered with your out-of-office reply.'] };
+  const answered = meta.reply === undefined ? [] : ['It was answered with your out-of-office reply.'];
+  return { ...told, notes: [...told.notes, ...answered, ...outsideNotes(meta)] };
 }
 
 /** The one entry, if it is there. */

@@ -73,6 +73,8 @@ const FIELDS = {
   ids: or(fc.array(fc.nat({ max: 5 }).map(named), { maxLength: 4 })),
   recipients: or(fc.array(fc.constantFrom('bob', 'alice', 'nobody', 'BOB'), { maxLength: 3 })),
   outside: or(fc.nat({ max: 2 })),
+  enveloped: or(fc.boolean()),
+  origin: or(fc.constantFrom('sent', 'forward', 'answer')),
   dueAt: or(fc.oneof(anyTime, fc.constant(null))),
   draftId: or(anyId),
   revision: or(fc.nat({ max: 3 })),
@@ -98,7 +100,16 @@ const FIELDS = {
 /** What each command takes; one of them may be missing, and there may be one too many. */
 const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = {
   'mail.ReceiveMessage': ['messageId', 'via', 'ids', 'answer'],
-  'mail.SendMessage': ['messageId', 'recipients', 'outside', 'ids', 'dueAt', 'draftId', 'answer'],
+  'mail.SendMessage': [
+    'messageId',
+    'recipients',
+    'outside',
+    'ids',
+    'dueAt',
+    'draftId',
+    'answer',
+    'enveloped',
+  ],
   'mail.ReleaseMessage': ['messageId'],
   'mail.CancelSending': ['messageId'],
   'mail.SaveDraft': ['draftId', 'revision'],
@@ -127,6 +138,7 @@ const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = 
   'mail.ChangeRules': [],
   'mail.ChangeVacation': [],
   'mail.RecordUnsubscribe': ['messageId', 'accepted'],
+  'mail.RecordDelivery': ['messageId', 'origin', 'changes'],
 };
 const OPTIONAL = [
   'folder',
@@ -141,6 +153,7 @@ const OPTIONAL = [
   'ids',
   'teaches',
   'answer',
+  'enveloped',
 ];
 const anyPart = fc.oneof(
   fc.constantFrom<Uint8Array | string>(RAW, summary(), '', 'Work', 'work', page(id(1), id(3)), '\n', 'a\0b'),
