@@ -173,6 +173,17 @@ export function oneOfEvery(
       data: { messageId: id(2005), recipients: [], outside: 1, enveloped: true, dueAt: START + DAY },
       stream,
       parts: [RAW, text, summary(), '', '', elsewhere],
+      type: 'mail.ImportMessage',
+      data: {
+        messageId: id(2004),
+        ids: [],
+        folder: 'archive',
+        read: true,
+        starred: true,
+        dated: START - DAY,
+      },
+      stream,
+      parts: [RAW, text, ''],
     },
     { type: 'mail.SaveDraft', data: { draftId: id(2000), revision: 0 }, stream, parts: ['{}', text] },
     {
