@@ -8,7 +8,7 @@ import { operatorCommand } from '../../ops/cli/connection.ts';
 import { exported, folderPaths, messagesOf } from '../../ops/mailboxes/collected.ts';
 import { Filing, type Outcome } from '../../ops/mailboxes/filing.ts';
 import { fromEml, fromMaildir, fromMbox, type Found } from '../../ops/mailboxes/sources.ts';
-import { corpusFiles, corpusMessage } from '../e2e/smtp-import.ts';
+import { corpusFiles, corpusMessage } from './corpus.ts';
 import { startLocalStore, type LocalStore } from './local-store.ts';
 
 const MAX = 1024 * 1024;

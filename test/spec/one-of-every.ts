@@ -173,9 +173,11 @@ export function oneOfEvery(
       data: { messageId: id(2005), recipients: [], outside: 1, enveloped: true, dueAt: START + DAY },
       stream,
       parts: [RAW, text, summary(), '', '', elsewhere],
+    },
+    {
       type: 'mail.ImportMessage',
       data: {
-        messageId: id(2004),
+        messageId: id(2008),
         ids: [],
         folder: 'archive',
         read: true,
