@@ -117,9 +117,10 @@ function after(
   const at = entry.time;
   switch (event.type) {
     case 'mail.MessageReceived': {
-      const { messageId, doc = null, folder, read = false, starred = false } = event.data;
+      const { messageId, doc = null, folder, read = false, starred = false, dated = at } = event.data;
+      const isOwn = event.data.via === 'import' && folder === 'sent';
       return joined(before, content, {
-        ...arrived(messageId, folder, at, doc, content),
+        ...(isOwn ? written : arrived)(messageId, folder, dated, doc, content),
         read,
         starred,
       });

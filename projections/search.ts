@@ -7,7 +7,7 @@
  *     256 is full; then the words of all of them become one block for each partition
  *   what is deleted for good leaves no word behind
  */
-import type { Content, DomainEvent } from '../domain/decider.ts';
+import type { Content, DomainEvent, Time } from '../domain/decider.ts';
 import { threadOfArrival } from '../domain/mail/arrival.ts';
 import { asToday, EARLIER_TYPES, type EarlierEvent } from '../domain/mail/earlier-events.ts';
 import type {
@@ -162,7 +162,7 @@ function arrived(
   const part = event.type === 'mail.MessageReceived' ? 2 : 3;
   states.add(doc, entry.time, stateOf(event, content));
   const postings = postingsOf(decodeWords(content.bytes(part)), doc);
-  const message = { id, thread: threadOfArrival(event.data), at: entry.time };
+  const message = { id, thread: threadOfArrival(event.data), at: datedOf(event) ?? entry.time };
   return [
     { put: docCell(owner, doc), value: { bytes: indexed.write(message) } },
     { put: wordsCell(owner, id), value: { part } },
@@ -177,13 +177,18 @@ function stateOf(event: Arriving, content: Content): DocState {
     case 'mail.MessageReceived': {
       const { folder, read, starred } = event.data;
       const marks = (read === true ? DOC.read : 0) | (starred === true ? DOC.starred : 0);
-      return { flags: DOC.present | attachments | marks, folder: folderHash(folder) };
+      const dated = datedOf(event) === undefined ? 0 : DOC.dated;
+      return { flags: DOC.present | attachments | marks | dated, folder: folderHash(folder) };
     }
     case 'mail.MessageSent':
       return { flags: DOC.present | DOC.read | attachments, folder: folderHash('sent') };
     case 'mail.MessageScheduled':
       return { flags: DOC.present | DOC.read | attachments, folder: folderHash('outbox') };
   }
+}
+
+function datedOf(event: Arriving): Time | undefined {
+  return event.type === 'mail.MessageReceived' ? event.data.dated : undefined;
 }
 
 function marked({ flags, folder }: DocState, { to }: MemberChange): DocState {

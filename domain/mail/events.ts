@@ -10,8 +10,8 @@ import type { Marks } from './conversation.ts';
 import type { Folder } from './folders.ts';
 import type { Origin, Recipient } from '../outbound/item.ts';
 
-/** How a message came in: from another mail server, or from an account of this system. */
-export type Via = 'smtp' | 'local';
+/** How a message came in: from another mail server, from an account of this system, or out of a mailbox file. */
+export type Via = 'smtp' | 'local' | 'import';
 
 export type Arrival = {
   readonly messageId: string;
@@ -43,6 +43,8 @@ export type MessageReceived = {
     readonly forward?: readonly string[];
     /** With `forward`: hashes of all Message-IDs in its header, as MessageSent's. */
     readonly named?: readonly string[];
+    /** Of imported mail: when it came in or was sent elsewhere, never later than the entry's time. */
+    readonly dated?: number;
   };
 };
 

@@ -36,6 +36,7 @@ import {
   folderRestored,
   restoreFolder,
 } from './changes/own-folders.ts';
+import { importMessage } from './import.ts';
 import { messageReceived, receiveMessage } from './receive.ts';
 import {
   cancelSending,
@@ -53,6 +54,7 @@ export function createMail(limits: { readonly messageBytesMax: number }): Domain
   return {
     commands: {
       'mail.ReceiveMessage': receiveMessage(limits.messageBytesMax),
+      'mail.ImportMessage': importMessage(limits.messageBytesMax),
       'mail.SendMessage': sendMessage(limits.messageBytesMax),
       'mail.ReleaseMessage': releaseMessage,
       'mail.CancelSending': cancelSending,

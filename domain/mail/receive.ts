@@ -116,9 +116,9 @@ export const messageReceived: EventHandler = {
   },
   evolve(key, slice, event, _content, time) {
     const { data } = event as MessageReceived;
-    const { folder, read = false, starred = false } = data;
+    const { folder, read = false, starred = false, dated = time } = data;
     if (key === FOLDERS_KEY) return counted(foldersOf(slice), folder, 1);
-    return evolveArrival(key, slice, data, time, { folder, read, starred });
+    return evolveArrival(key, slice, data, dated, { folder, read, starred });
   },
   reactions(event, _stream, content) {
     const { messageId, forward = [], named = [] } = (event as MessageReceived).data;

@@ -164,6 +164,34 @@ user
   .option('--json', 'as JSON')
   .action(async (options) => (await import('./user.ts')).list(options));
 
+const mail = program.command('import').description('mail out of mailbox files; run again, it goes on');
+for (const [kind, what, paths] of [
+  ['mbox', 'mbox files (Thunderbird, Google Takeout, mutt)', '<file...>'],
+  ['maildir', 'Maildir folders (Dovecot, Courier)', '<folder...>'],
+  ['eml', 'single messages, or folders of *.eml', '<path...>'],
+] as const) {
+  mail
+    .command(kind)
+    .description(what)
+    .argument('<account>')
+    .argument(paths)
+    .option('--folder <path>', 'where all of it goes, such as archive or Work/Clients; made if missing')
+    .option('--json', 'the outcome as JSON')
+    .action(async (account, sources, options) =>
+      (await import('./import.ts')).importMail(kind, account, sources, options),
+    );
+}
+
+program
+  .command('export')
+  .description("an account's mail")
+  .command('mbox')
+  .description('as one mbox file, oldest first; to standard output, or to a new file')
+  .argument('<account>')
+  .argument('[file]')
+  .option('--folder <path>', 'only this folder, such as inbox or Work/Clients')
+  .action(async (account, file, options) => (await import('./export.ts')).exportMbox(account, file, options));
+
 program
   .command('bench')
   .description('measure this store and its peers (etcd, Redis, JetStream) side by side on this machine')

