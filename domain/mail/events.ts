@@ -43,6 +43,14 @@ export type MessageReceived = {
     readonly forward?: readonly string[];
     /** With `forward`: hashes of all Message-IDs in its header, as MessageSent's. */
     readonly named?: readonly string[];
+    /** With `forward`: it has no sender who could hear of a failure; and who has forwarded it before. */
+    readonly nullSender?: true;
+    readonly deliveredTo?: readonly string[];
+    /** It goes on to so many addresses at other systems; `envelope`: the part with its envelope there. */
+    readonly outside?: number;
+    readonly envelope?: number;
+    /** A rule would have it go on to other systems, but too many copies left today, or it came back from there. */
+    readonly notForwarded?: 'limit' | 'loop';
   };
 };
 
@@ -280,6 +288,8 @@ export type VacationReplied = {
     /** Hashes of the Message-IDs that the answered message names: what joins the answer to its conversation. */
     readonly named: readonly string[];
     readonly part: number;
+    /** The answer has no sender (RFC 3834 §3.3); absent in earlier logs. */
+    readonly nullSender?: true;
   };
 };
 
