@@ -76,6 +76,8 @@ export type MessageMeta = MailSummary & {
   readonly unsubscribedAt?: Time;
   /** To addresses elsewhere; absent: none. */
   readonly outside?: readonly OutsideDelivery[];
+  /** Why a rule's copy did not leave. */
+  readonly notForwarded?: 'limit' | 'loop';
 };
 
 /** 'queued': the answer waits to be taken to another system. */
@@ -107,6 +109,7 @@ const meta = cellFormat<MessageMeta>(
     reply: optional(record<VacationReply>({ to: text, state: oneOf('sent', 'queued') })),
     unsubscribedAt: optional(natural),
     outside: optional(listOf(outsideDelivery)),
+    notForwarded: optional(oneOf('limit', 'loop')),
   }),
 );
 const revision = cellFormat<DraftRevision>('a draft', record({ revision: natural, savedAt: natural }));
@@ -247,11 +250,19 @@ function deliveryOf(
   event: MessageReceived | MessageSent | MessageScheduled | DraftSaved,
   content: Content,
   at: Time,
-): Pick<MessageMeta, 'delivery' | 'dueAt' | 'outside'> {
+): Pick<MessageMeta, 'delivery' | 'dueAt' | 'outside' | 'notForwarded'> {
   switch (event.type) {
-    case 'mail.MessageReceived':
     case 'mail.DraftSaved':
       return {};
+    case 'mail.MessageReceived': {
+      const { envelope, notForwarded } = event.data;
+      return {
+        ...(envelope !== undefined && {
+          outside: deliveriesOutside('forward', 'waiting', envelope, content, at),
+        }),
+        ...(notForwarded && { notForwarded }),
+      };
+    }
     case 'mail.MessageSent':
       return {
         delivery: states(event.data.recipients, outside(event, content), 'pending', 'queued'),

@@ -45,6 +45,14 @@ export type MessageReceived = {
     readonly named?: readonly string[];
     /** Of imported mail: when it came in or was sent elsewhere, never later than the entry's time. */
     readonly dated?: number;
+    /** With `forward`: it has no sender who could hear of a failure; and who has forwarded it before. */
+    readonly nullSender?: true;
+    readonly deliveredTo?: readonly string[];
+    /** It goes on to so many addresses at other systems; `envelope`: the part with its envelope there. */
+    readonly outside?: number;
+    readonly envelope?: number;
+    /** A rule would have it go on to other systems, but too many copies left today, or it came back from there. */
+    readonly notForwarded?: 'limit' | 'loop';
   };
 };
 
@@ -282,6 +290,8 @@ export type VacationReplied = {
     /** Hashes of the Message-IDs that the answered message names: what joins the answer to its conversation. */
     readonly named: readonly string[];
     readonly part: number;
+    /** The answer has no sender (RFC 3834 §3.3); absent in earlier logs. */
+    readonly nullSender?: true;
   };
 };
 

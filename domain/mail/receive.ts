@@ -5,8 +5,8 @@
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, Content, EventHandler, Slices } from '../decider.ts';
-import { fieldsOf, matching, parsed, partAtMost, partsAre } from '../fields.ts';
-import { accountStream } from '../streams.ts';
+import { fieldsOf, flag, matching, parsed, partAtMost, partsAre } from '../fields.ts';
+import { accountOf, accountStream } from '../streams.ts';
 import { answeringField, checkedAnswerable } from './message/answerable.ts';
 import {
   arrivalOf,
@@ -21,8 +21,17 @@ import { messageKey, messagesOf, threadKey } from './conversation.ts';
 import { happened, nothing } from './decisions.ts';
 import type { MessageReceived, Via } from './events.ts';
 import { counted, FOLDERS_KEY, foldersOf, isOwnFolder } from './folders.ts';
-import { messageIdField, messageParts, namedIds, WORDS_BYTES_MAX } from './fields.ts';
-import { activeRules, needsFolders, RULES_KEY, rulingOn, type Ruling } from './rules/rules.ts';
+import { accountNames, messageIdField, messageParts, namedIds, WORDS_BYTES_MAX } from './fields.ts';
+import { FORWARDS_KEY, forwardedOutside, withCopies } from './rules/forwarding.ts';
+import {
+  activeRules,
+  forwardsOutside,
+  needsFolders,
+  RULES_KEY,
+  rulingOn,
+  type Ruling,
+} from './rules/rules.ts';
+import { outgoingOf, queueing } from './sending/outside.ts';
 import { SPAM_KEY, SPAM_SCORE_FROM, spamScore } from './spam/spam.ts';
 import { vacationReads, vacationReadsNext, vacationReply, type Asking } from './vacation/vacation.ts';
 import { decodeWords } from './message/words.ts';
@@ -30,13 +39,21 @@ import { decodeWords } from './message/words.ts';
 /** Behind the words. */
 const ANSWERABLE_PART = 3;
 
-export type ReceiveMessage = Arriving & { readonly via: Via; readonly asking: Asking | undefined };
+export type ReceiveMessage = Arriving & {
+  readonly via: Via;
+  readonly asking: Asking | undefined;
+  /** Its envelope names no sender. */
+  readonly nullSender: boolean;
+  /** Accounts here that have forwarded it before, as its header says. */
+  readonly deliveredTo: readonly string[];
+};
 
 /** Parts: the message, its summary, its words (these may be left out), and with `answer` how it is answered. */
 export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveMessage> => ({
   parse: (data, content) =>
     parsed((): ReceiveMessage => {
-      const { messageId, via, ids, answer } = fieldsOf(data, ['messageId', 'via', 'ids', 'answer']);
+      const fields = fieldsOf(data, ['messageId', 'via', 'ids', 'answer', 'nullSender', 'deliveredTo']);
+      const { messageId, via, ids, answer, nullSender, deliveredTo = [] } = fields;
       if (answer !== undefined) partsAre(content, 'message', 'summary', 'words', 'answerable');
       else if (content.count !== 3) partsAre(content, 'message', 'summary');
       if (content.count > 2) partAtMost(content, 2, 'words', WORDS_BYTES_MAX);
@@ -46,21 +63,36 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
         via: matching(via, 'via', /^(smtp|local)$/, '"smtp" or "local"') as Via,
         ids: namedIds(ids),
         asking: answer === undefined ? undefined : asked(answer, content),
+        nullSender: nullSender !== undefined && flag(nullSender, 'nullSender'),
+        deliveredTo: accountNames(deliveredTo, 0),
       };
     }),
   reads: (data) => [ACCOUNT_KEY, RULES_KEY, SPAM_KEY, ...arrivalReads(data), ...vacationReads(data.asking)],
   readsNext: (data, slices) => [
     ...arrivalReadsNext(data, slices),
     ...(needsFolders(slices(RULES_KEY)) ? [FOLDERS_KEY] : []),
+    ...(forwardsOutside(slices(RULES_KEY)) ? [FORWARDS_KEY] : []),
     ...vacationReadsNext(data.asking, slices),
   ],
   decide(data, slices, context) {
-    const { stream, content } = context;
+    const { stream, content, time } = context;
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
     if (slices(messageKey(data.messageId)) !== undefined) return nothing;
     const arrival = arrivalOf(data, slices, hasPart(content, 2));
-    const ruling = ruled(arrival.thread, slices, content);
+    const { outside, as, ...ruling } = ruled(arrival.thread, slices, content);
+    const { messageId, asking, ids: named, nullSender, deliveredTo } = data;
+    const folder = ruling.folder ?? 'inbox';
+    const reply = vacationReply({ messageId, asking, named, folder }, slices, context);
+    const isBackAgain = deliveredTo.includes(accountOf(stream) ?? '');
+    const copies = forwardedOutside(
+      { ...(outside && { outside }), ...(as !== undefined && { as }) },
+      { isBackAgain, nullSender },
+      outside && slices(FORWARDS_KEY),
+      time,
+    );
+    const isNotForwarded = copies === 'limit' || copies === 'loop';
+    const envelopePart = content.count + (reply?.parts.length ?? 0);
     const received: MessageReceived = {
       type: 'mail.MessageReceived',
       version: 1,
@@ -69,13 +101,18 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
         folder: 'inbox',
         via: data.via,
         ...ruling,
-        ...(ruling.forward !== undefined && { named: data.ids }),
+        ...(ruling.forward !== undefined && {
+          named,
+          ...(nullSender && { nullSender }),
+          ...(deliveredTo.length > 0 && { deliveredTo }),
+        }),
+        ...(isNotForwarded && { notForwarded: copies }),
+        ...(typeof copies === 'object' && { outside: copies.count, envelope: envelopePart }),
       },
     };
-    const { messageId, asking, ids: named } = data;
-    const arrived = { messageId, asking, named, folder: received.data.folder };
-    const reply = vacationReply(arrived, slices, context);
-    return reply === undefined ? happened(received) : { events: [received, reply.event], parts: reply.parts };
+    const parts = [...(reply?.parts ?? []), ...(typeof copies === 'object' ? [copies.envelope] : [])];
+    if (parts.length === 0) return happened(received);
+    return { events: reply === undefined ? [received] : [received, reply.event], parts };
   },
 });
 
@@ -112,21 +149,31 @@ function ruled(
 export const messageReceived: EventHandler = {
   touches(event) {
     const { data } = event as MessageReceived;
-    return [...arrivalTouches(data), ...(isOwnFolder(data.folder) ? [FOLDERS_KEY] : [])];
+    return [
+      ...arrivalTouches(data),
+      ...(isOwnFolder(data.folder) ? [FOLDERS_KEY] : []),
+      ...(data.outside === undefined ? [] : [FORWARDS_KEY]),
+    ];
   },
   evolve(key, slice, event, _content, time) {
     const { data } = event as MessageReceived;
     const { folder, read = false, starred = false, dated = time } = data;
+    if (key === FORWARDS_KEY) return withCopies(slice, data.outside ?? 0, time);
     if (key === FOLDERS_KEY) return counted(foldersOf(slice), folder, 1);
     return evolveArrival(key, slice, data, dated, { folder, read, starred });
   },
-  reactions(event, _stream, content) {
-    const { messageId, forward = [], named = [] } = (event as MessageReceived).data;
-    return forward.map((account) => ({
+  reactions(event, stream, content) {
+    const { data } = event as MessageReceived;
+    const { messageId, forward = [], named = [], nullSender, deliveredTo } = data;
+    const outgoing = outgoingOf(data);
+    const before = { ...(nullSender && { nullSender }), ...(deliveredTo && { deliveredTo }) };
+    const here = forward.map((account) => ({
       stream: accountStream(account),
       command: 'mail.ReceiveMessage',
-      data: { messageId, via: 'local', ids: named },
+      data: { messageId, via: 'local', ids: named, ...before },
       parts: hasPart(content, 2) ? [0, 1, 2] : [0, 1],
     }));
+    if (outgoing === undefined) return here;
+    return [...here, ...queueing(stream, { messageId, origin: 'forward', message: 0 }, outgoing)];
   },
 };

@@ -114,7 +114,7 @@ export const attemptsRecorded: EventHandler = {
       return {
         stream: accountStream(account),
         command: 'mail.ReceiveMessage',
-        data: { messageId, via: 'local', ids: [] },
+        data: { messageId, via: 'local', ids: [], nullSender: true },
         parts: [part, part + 1, part + 2],
       };
     });

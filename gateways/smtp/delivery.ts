@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { Rejected, type StoreClient } from '../../storage-nodes/client/client.ts';
+import { recipientAccount } from '../message/addresses.ts';
 import { accountsAddressed, answerableMessage } from '../message/answerable.ts';
 import { digestOf } from '../message/digest.ts';
 import { readHeaderBlock, type HeaderBlock } from '../message/header-block.ts';
@@ -35,6 +36,9 @@ const COMMAND_LIFE_MS = 10 * 60_000;
 /** Each command carries the whole message, so a hundred recipients are not served all at once. */
 const COMMANDS_AT_ONCE = 4;
 
+/** More than there are hops. */
+const FORWARDERS_MAX = 50;
+
 /** Returns the message's id. Throws SmtpReply; any other error is a fault of the store: 451. */
 export async function deliver(store: StoreClient, arrived: Arrived): Promise<string> {
   const messageId = randomMessageId();
@@ -48,6 +52,11 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
   const parts = [raw, encodeSummary(summary), words];
   const answerable = answerableMessage(header, handover.returnPath, domains);
   const addressed = accountsAddressed(summary, domains);
+  const forwardedBy = forwarders(header, domains);
+  const before = {
+    ...(handover.returnPath === '' && { nullSender: true }),
+    ...(forwardedBy.length > 0 && { deliveredTo: forwardedBy }),
+  };
   const failures: unknown[] = [];
   const waiting = [...accounts];
   const work = async () => {
@@ -58,7 +67,7 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
         expiresAt: handover.time + COMMAND_LIFE_MS,
         stream: accountStream(account),
         type: 'mail.ReceiveMessage',
-        data: { messageId, via: 'smtp', ids, ...(answered && { answer: answered.answer }) },
+        data: { messageId, via: 'smtp', ids, ...before, ...(answered && { answer: answered.answer }) },
         parts: answered === undefined ? parts : [...parts, answered.part],
         actor: 'smtp',
         session: sessionId,
@@ -83,6 +92,13 @@ function refusal(rejected: Rejected, messageBytesMax: number): SmtpReply {
     return new SmtpReply(550, '5.1.1', 'A recipient has no account here any more');
   if (code === 'TooLarge') return tooLarge(messageBytesMax);
   return code === 'Malformed' ? new SmtpReply(554, '5.6.0', message) : tryAgain();
+}
+
+/** Accounts here that have forwarded it already, as their copies say: they do not send it out again. */
+function forwarders(header: HeaderBlock, domains: readonly string[]): string[] {
+  const addresses = [...header.all('delivered-to'), ...header.all('x-forwarded-for')];
+  const accounts = addresses.flatMap((value) => recipientAccount(value.trim(), domains) ?? []);
+  return [...new Set(accounts)].slice(0, FORWARDERS_MAX);
 }
 
 function checkHops(header: HeaderBlock): void {

@@ -113,7 +113,6 @@ describe('rules', () => {
     ['nothing to do', { from: 'bob' }, /Choose what the rule does/],
     ['a folder that is not there', { from: 'bob', folder: 'a'.repeat(26) }, /may have been deleted/],
     ['a folder that fills by itself', { from: 'bob', folder: 'sent' }, /may have been deleted/],
-    ['an address outside', { from: 'bob', forward: 'x@elsewhere.example' }, /accounts of this system only/],
     ['nobody', { from: 'bob', forward: 'nobody@penncloud.test' }, /nobody at nobody@penncloud.test/],
     ['oneself', { from: 'bob', forward: 'erin@penncloud.test' }, /to yourself/],
     ['no address', { from: 'bob', forward: 'gail' }, /not a mail address/],
@@ -125,6 +124,25 @@ describe('rules', () => {
     for (const [name, value] of Object.entries(fields).filter(([field]) => field !== 'folder'))
       expect(formOn(page, '/mail/rules/new')[name]).toBe(value);
     expect(names(await erin.get('/mail/rules'))).toEqual(before);
+  });
+
+  test('that forward to an address elsewhere say so, and the message shows how its copy stands', async () => {
+    await save(erin, { name: 'Out', subject: 'outward', forward: 'x@elsewhere.example' });
+    const list = await erin.get('/mail/rules');
+    expect(list.body).toContain('Send a copy to x@elsewhere.example, at another system');
+    const out = ruleIds(list)[names(list).indexOf('Out')]!;
+    expect(formOn(await erin.get(`/mail/rules/${out}`), `/mail/rules/${out}`)['forward']).toBe(
+      'x@elsewhere.example',
+    );
+    await house.receive('erin', mail('Going outward', 'Zed <zed@zed.example>'));
+    const url = await arrived(erin, 'Going outward', 'inbox');
+    expect((await erin.get(url)).body).toContain(
+      '<b>x@elsewhere.example</b> waits to be taken to another system',
+    );
+    expect((await erin.get(`${url}/why`)).body).toContain(
+      'Forwarded by a rule of yours to x@elsewhere.example',
+    );
+    await erin.submit('/mail/rules', `/mail/rules/${out}/delete`);
   });
 
   test('of other people are out of reach', async () => {

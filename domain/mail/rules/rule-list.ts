@@ -5,6 +5,7 @@
 import { checkAccountName } from '../../account/names.ts';
 import { decodeText, fieldsOf, flag, parsed, randomId, refuse } from '../../fields.ts';
 import type { Rejection } from '../../errors.ts';
+import { isMailAddress } from '../../outbound/envelope.ts';
 import { listOf, targetFolder } from '../fields.ts';
 import type { Clause, WordTerm } from '../message/query.ts';
 import type { Rule, RuleActions } from './rules.ts';
@@ -17,7 +18,7 @@ export const RULE_CLAUSES_MAX = 200;
 export const RULE_NAME_BYTES_MAX = 200;
 export const RULE_TYPED_BYTES_MAX = 500;
 export const FORWARDS_MAX = 5;
-/** Accounts that all rules together forward to: so many copies can come of one message. */
+/** Accounts and addresses that all rules together forward to: so many copies can come of one message. */
 export const FORWARDED_TO_MAX = 20;
 const TERMS_MAX = 50;
 const TERM_BYTES_MAX = 400;
@@ -47,9 +48,11 @@ export function checkedRules(bytes: Uint8Array): readonly Rule[] {
     const message = `All rules together look for at most ${RULE_CLAUSES_MAX} words; these look for ${clauses}.`;
     refuse('TooMany', message, { field: 'rules', limit: RULE_CLAUSES_MAX });
   }
-  const forwardedTo = new Set(rules.flatMap(({ actions }) => actions.forward ?? [])).size;
+  const forwardedTo = new Set(
+    rules.flatMap(({ actions: { forward = [], outside = [] } }) => [...forward, ...outside]),
+  ).size;
   if (forwardedTo > FORWARDED_TO_MAX) {
-    const message = `All rules together forward to at most ${FORWARDED_TO_MAX} accounts; these forward to ${forwardedTo}.`;
+    const message = `All rules together forward to at most ${FORWARDED_TO_MAX} addresses; these forward to ${forwardedTo}.`;
     refuse('TooMany', message, { field: 'forward', limit: FORWARDED_TO_MAX });
   }
   if (JSON.stringify(rules) !== text) {
@@ -115,8 +118,8 @@ function termField(value: unknown): WordTerm {
 }
 
 function actionsField(value: unknown): RuleActions {
-  const names = ['folder', 'starred', 'read', 'forward', 'stop'] as const;
-  const { folder, starred, read, forward, stop } = fieldsOf(value, names);
+  const names = ['folder', 'starred', 'read', 'forward', 'outside', 'as', 'stop'] as const;
+  const { folder, starred, read, forward, outside, as, stop } = fieldsOf(value, names);
   const marks = { starred, read, stop };
   for (const [name, mark] of Object.entries(marks)) {
     if (mark !== undefined && mark !== true) {
@@ -132,12 +135,25 @@ function actionsField(value: unknown): RuleActions {
         checkAccountName(name, 'recipients'),
       ),
     }),
+    ...(outside !== undefined && {
+      outside: listOf(outside, 'forward', 1, FORWARDS_MAX, 'addresses').map(addressField),
+      as: addressField(as),
+    }),
     ...(stop === true && { stop }),
   };
+  if (outside === undefined && as !== undefined)
+    refuse('Malformed', 'Only a rule that forwards to other systems has an own address.', { field: 'as' });
   if (Object.keys(actions).length === 0) {
     refuse('Malformed', 'A rule must do something with the messages it finds.', { field: 'actions' });
   }
   return actions;
+}
+
+function addressField(value: unknown): string {
+  if (!isMailAddress(value)) {
+    refuse('Malformed', 'A rule forwards to addresses name@domain, and as one.', { field: 'forward' });
+  }
+  return value;
 }
 
 /** Bounds are of UTF-8 bytes; lone surrogates are refused, because they have none. */
@@ -154,7 +170,7 @@ function textField(value: unknown, what: string, bytesMax: number): string {
 
 /** The one order of properties. */
 function inOrder({ id, name, on, typed, clauses, actions }: Rule): Rule {
-  const { folder, starred, read, forward, stop } = actions;
+  const { folder, starred, read, forward, outside, as, stop } = actions;
   return {
     id,
     name,
@@ -172,6 +188,8 @@ function inOrder({ id, name, on, typed, clauses, actions }: Rule): Rule {
       ...(starred && { starred }),
       ...(read && { read }),
       ...(forward && { forward }),
+      ...(outside && { outside }),
+      ...(as !== undefined && { as }),
       ...(stop && { stop }),
     },
   };

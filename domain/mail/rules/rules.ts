@@ -19,6 +19,10 @@ export type RuleActions = {
   readonly read?: true;
   /** Names of accounts here. */
   readonly forward?: readonly string[];
+  /** Addresses at other systems. */
+  readonly outside?: readonly string[];
+  /** With `outside`: the own address that it is forwarded as. */
+  readonly as?: string;
   /** No later rule is looked at. */
   readonly stop?: true;
 };
@@ -52,12 +56,20 @@ export function needsFolders(slice: Json | undefined): boolean {
   return activeRules(slice).some(({ actions }) => isOwnFolder(actions.folder ?? 'inbox'));
 }
 
+/** Whether a rule forwards to addresses at other systems. */
+export function forwardsOutside(slice: Json | undefined): boolean {
+  return activeRules(slice).some(({ actions }) => actions.outside !== undefined);
+}
+
 /** What the rules make of a message; `rules`: the ids of those that held. */
 export type Ruling = {
   readonly folder?: Folder;
   readonly starred?: true;
   readonly read?: true;
   readonly forward?: readonly string[];
+  readonly outside?: readonly string[];
+  /** As the first rule that forwards outside has it. */
+  readonly as?: string;
   readonly rules?: readonly string[];
 };
 
@@ -73,11 +85,14 @@ export function rulingOn(words: Words, rules: RulesSlice['rules'], folders: Fold
     .map(({ actions }) => actions.folder)
     .find((place) => place !== undefined && isThere(folders, place));
   const forward = [...new Set(held.flatMap(({ actions }) => actions.forward ?? []))];
+  const outside = [...new Set(held.flatMap(({ actions }) => actions.outside ?? []))];
+  const as = held.find(({ actions }) => actions.outside !== undefined)?.actions.as;
   return {
     ...(folder !== undefined && { folder }),
     ...(held.some(({ actions }) => actions.starred) && { starred: true }),
     ...(held.some(({ actions }) => actions.read) && { read: true }),
     ...(forward.length > 0 && { forward }),
+    ...(as !== undefined && { outside, as }),
     rules: held.map(({ id }) => id),
   };
 }

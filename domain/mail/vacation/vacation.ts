@@ -87,7 +87,7 @@ export function vacationReply(
     event: {
       type: 'mail.VacationReplied',
       version: 1,
-      data: { messageId, sender, account, named, part: content.count },
+      data: { messageId, sender, account, named, part: content.count, nullSender: true },
     },
     parts: vacationLetter(letter, answered, name, time),
   };
@@ -124,13 +124,18 @@ export const vacationReplied: EventHandler = {
   },
   /** To an account here; what goes elsewhere waits for whoever takes mail there. */
   reactions(event, _stream, content) {
-    const { account, part, named } = (event as VacationReplied).data;
+    const { account, part, named, nullSender } = (event as VacationReplied).data;
     if (account === null) return [];
     return [
       {
         stream: accountStream(account),
         command: 'mail.ReceiveMessage',
-        data: { messageId: idFrom(content.digest(part)), via: 'local', ids: named },
+        data: {
+          messageId: idFrom(content.digest(part)),
+          via: 'local',
+          ids: named,
+          ...(nullSender && { nullSender }),
+        },
         parts: [part, part + 1, part + 2],
       },
     ];

@@ -1,4 +1,5 @@
 /** How the deliveries of a message stand, in words: those to accounts here and those to other systems alike. */
+import { COPIES_A_DAY_MAX } from '../../../../domain/mail/rules/forwarding.ts';
 import type { DeliveryState, MessageMeta } from '../../../../projections/message.ts';
 import type { OutsideDelivery } from '../../../../projections/outside.ts';
 
@@ -17,6 +18,16 @@ export function sentLines({ delivery = {}, outside = [] }: MessageMeta): Deliver
     ...outside.filter(({ origin }) => origin === 'sent').map(outsideLine),
   ];
 }
+
+/** Of a message that came in: what a rule of its reader sends on. */
+export function forwardLines({ outside = [] }: MessageMeta): DeliveryLine[] {
+  return outside.filter(({ origin }) => origin === 'forward').map(outsideLine);
+}
+
+export const NOT_FORWARDED: Readonly<Record<NonNullable<MessageMeta['notForwarded']>, string>> = {
+  limit: `A rule would have forwarded it, but ${COPIES_A_DAY_MAX} copies left your account within a day: it was not forwarded.`,
+  loop: 'A rule would have forwarded it, but it came back from where it was forwarded to: it was not forwarded again.',
+};
 
 export function outsideLine(one: OutsideDelivery): DeliveryLine {
   return { name: one.to, ...outsideWords(one) };

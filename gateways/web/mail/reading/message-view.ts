@@ -3,7 +3,7 @@ import type { ConversationMessage } from '../../../../projections/mailbox-cells.
 import type { MessageMeta } from '../../../../projections/message.ts';
 import type { ReadMessage } from '../../../message/read-message.ts';
 import { attachmentsView } from './attachments.ts';
-import { sentLines } from './delivery-view.ts';
+import { forwardLines, NOT_FORWARDED, sentLines } from './delivery-view.ts';
 import { invitationView } from './invitation.ts';
 import { blocks } from './plain-text.ts';
 import { unsubscribeView } from './unsubscribe.ts';
@@ -45,6 +45,8 @@ export function messageView(
       withImages,
       reply: meta.reply && { ...meta.reply, waits: meta.reply.state === 'queued' },
       delivery: sentLines(meta),
+      forwards: forwardLines(meta),
+      notForwarded: meta.notForwarded && NOT_FORWARDED[meta.notForwarded],
     },
   };
 }

@@ -9,9 +9,10 @@ import {
   RULE_TYPED_BYTES_MAX,
 } from '../../../../domain/mail/rules/rule-list.ts';
 import type { Rule, RuleActions } from '../../../../domain/mail/rules/rules.ts';
+import { isMailAddress } from '../../../../domain/outbound/envelope.ts';
 import { accountStream } from '../../../../domain/streams.ts';
 import { profileCell } from '../../../../projections/keys.ts';
-import { parseAddressList, recipientAccount } from '../../../message/addresses.ts';
+import { isServed, parseAddressList, recipientAccount } from '../../../message/addresses.ts';
 import { field, typed, type Fields } from '../../../pages/form.ts';
 import type { Pages } from '../../../pages/pages.ts';
 import { badField } from '../../../pages/refusals.ts';
@@ -95,7 +96,7 @@ export function valuesTyped(fields: Fields): Record<string, string> {
 }
 
 export function valuesOf({ name, typed: looks, actions }: Rule, domain: string): Record<string, string> {
-  const { folder = '', starred, read, stop, forward = [] } = actions;
+  const { folder = '', starred, read, stop, forward = [], outside = [] } = actions;
   return {
     ...looks,
     name,
@@ -103,13 +104,13 @@ export function valuesOf({ name, typed: looks, actions }: Rule, domain: string):
     ...(starred && { starred: 'yes' }),
     ...(read && { read: 'yes' }),
     ...(stop && { stop: 'yes' }),
-    forward: forward.map((account) => `${account}@${domain}`).join(', '),
+    forward: [...forward.map((account) => `${account}@${domain}`), ...outside].join(', '),
   };
 }
 
 /** "From bob, subject weekly" and "move to Archive, star". */
 export function inWords({ typed: looks, actions }: Rule, mailbox: Mailbox): { when: string; then: string } {
-  const { folder, starred, read, forward, stop } = actions;
+  const { folder, starred, read, forward, outside, stop } = actions;
   const when = LOOKED_AT.flatMap(({ name, label }) =>
     looks[name] === undefined ? [] : [`${label.toLowerCase()}: ${looks[name]}`],
   );
@@ -118,6 +119,7 @@ export function inWords({ typed: looks, actions }: Rule, mailbox: Mailbox): { wh
     ...(starred ? ['star'] : []),
     ...(read ? ['mark as read'] : []),
     ...(forward ? [`forward to ${forward.join(', ')}`] : []),
+    ...(outside ? [`send a copy to ${outside.join(', ')}, at another system`] : []),
     ...(stop ? ['stop here'] : []),
   ];
   return { when: capital(when.join(', ')), then: capital(then.join(', ')) };
@@ -131,24 +133,39 @@ function folderOf(fields: Fields, mailbox: Mailbox): { folder?: string } {
   return { folder: target.folder };
 }
 
-/** Accounts here. Throws PageRefusal naming the first address that is none. */
-async function forwardOf(pages: Pages, visit: Visit, fields: Fields): Promise<{ forward?: string[] }> {
+/** Accounts here, and addresses at other systems. Throws PageRefusal naming the first address that is none. */
+async function forwardOf(
+  pages: Pages,
+  visit: Visit,
+  fields: Fields,
+): Promise<Pick<RuleActions, 'forward' | 'outside' | 'as'>> {
   const { store, domains } = pages.deps;
   const { ok, bad } = parseAddressList(field(fields, 'forward', { label: 'Forward to', bytesMax: 2000 }));
   if (bad.length > 0) throw badField(`Forward to holds “${bad[0]}”, which is not a mail address.`);
   if (ok.length > FORWARDS_MAX) throw badField(`A rule forwards to at most ${FORWARDS_MAX} addresses.`);
   const forward = new Set<string>();
+  const outside = new Map<string, string>();
   for (const { address } of ok) {
     const account = recipientAccount(address, domains);
+    if (!isServed(address, domains)) {
+      if (!isMailAddress(address))
+        throw badField(`Forward to holds “${address}”, which mail cannot be sent to.`);
+      outside.set(address.toLowerCase(), address);
+      continue;
+    }
     if (account === visit.account.name) throw badField('A rule cannot forward your mail to yourself.');
     const owner = account === undefined ? undefined : accountStream(account);
     const profile = owner && (await store.read(owner, [{ get: profileCell(owner) }])).results[0]?.[0];
-    if (account === undefined || profile === undefined) {
-      throw badField(`There is nobody at ${address} here: rules forward to accounts of this system only.`);
-    }
+    if (account === undefined || profile === undefined) throw badField(`There is nobody at ${address} here.`);
     forward.add(account);
   }
-  return forward.size === 0 ? {} : { forward: [...forward] };
+  return {
+    ...(forward.size > 0 && { forward: [...forward] }),
+    ...(outside.size > 0 && {
+      outside: [...outside.values()],
+      as: `${visit.account.name}@${domains[0] ?? 'localhost'}`,
+    }),
+  };
 }
 
 function capital(text: string): string {

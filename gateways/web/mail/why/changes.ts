@@ -2,7 +2,7 @@
 import { GONE } from '../../../../domain/mail/folders.ts';
 import type { Happening } from '../../../../projections/message-history.ts';
 import type { MessageMeta } from '../../../../projections/message.ts';
-import { deliveryWords, outsideLine } from '../reading/delivery-view.ts';
+import { deliveryWords, NOT_FORWARDED, outsideLine } from '../reading/delivery-view.ts';
 import { listed, type Names, type Told } from './arrival.ts';
 
 export function happeningTold(happening: Happening, names: Names): Told {
@@ -34,10 +34,11 @@ export function happeningTold(happening: Happening, names: Names): Told {
 }
 
 /** How its deliveries to other systems stand now. */
-export function outsideNotes({ delivery = {}, outside = [] }: MessageMeta): string[] {
+export function outsideNotes({ delivery = {}, outside = [], notForwarded }: MessageMeta): string[] {
   const earlier = Object.entries(delivery).flatMap(([to, state]) => (state === 'queued' ? [to] : []));
   return [
     ...(earlier.length === 0 ? [] : [`For ${listed(earlier)}: ${deliveryWords('queued').words}.`]),
+    ...(notForwarded === undefined ? [] : [NOT_FORWARDED[notForwarded]]),
     ...outside.map((one) => {
       const { name, words, rest } = outsideLine(one);
       return `${OUTSIDE[one.origin]} ${name}: ${words}${rest === '' ? '' : ` (${rest})`}.`;

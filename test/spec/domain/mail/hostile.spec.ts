@@ -74,6 +74,8 @@ const FIELDS = {
   recipients: or(fc.array(fc.constantFrom('bob', 'alice', 'nobody', 'BOB'), { maxLength: 3 })),
   outside: or(fc.nat({ max: 2 })),
   enveloped: or(fc.boolean()),
+  nullSender: or(fc.boolean()),
+  deliveredTo: or(fc.array(fc.constantFrom('alice', 'bob'), { maxLength: 2 })),
   origin: or(fc.constantFrom('sent', 'forward', 'answer')),
   dated: or(anyTime),
   dueAt: or(fc.oneof(anyTime, fc.constant(null))),
@@ -100,7 +102,7 @@ const FIELDS = {
 };
 /** What each command takes; one of them may be missing, and there may be one too many. */
 const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = {
-  'mail.ReceiveMessage': ['messageId', 'via', 'ids', 'answer'],
+  'mail.ReceiveMessage': ['messageId', 'via', 'ids', 'answer', 'nullSender', 'deliveredTo'],
   'mail.SendMessage': [
     'messageId',
     'recipients',
@@ -156,6 +158,8 @@ const OPTIONAL = [
   'teaches',
   'answer',
   'enveloped',
+  'nullSender',
+  'deliveredTo',
 ];
 const anyPart = fc.oneof(
   fc.constantFrom<Uint8Array | string>(RAW, summary(), '', 'Work', 'work', page(id(1), id(3)), '\n', 'a\0b'),

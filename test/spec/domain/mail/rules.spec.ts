@@ -191,7 +191,7 @@ describe('the list of rules', () => {
         ...one,
         actions: { forward: Array.from({ length: 5 }, (_, n) => `friend-${i}-${n}`) },
       })),
-      /at most 20 accounts; these forward to 25/,
+      /at most 20 addresses; these forward to 25/,
     ],
     ['no clause', [{ ...good, clauses: [] }], /1 to 200 clauses/],
     ['an empty word', [{ ...good, clauses: [{ terms: [{ text: '', prefix: true }] }] }], /not be empty/],
