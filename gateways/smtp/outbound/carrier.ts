@@ -81,7 +81,7 @@ export class Carrier {
       const verdict =
         last ??
         unanswered('', `No mail server of ${domain} may be used by its own policy (MTA-STS).`, '4.7.5');
-      if (verdict.outcome === 'deferred')
+      if (!isUp && verdict.outcome === 'deferred')
         this.#down.set(domain, { until: performance.now() + DOWN_MS, verdict });
       return all(verdict);
     });

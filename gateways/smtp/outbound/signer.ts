@@ -35,7 +35,9 @@ export class Signer {
       canonicalization: 'relaxed/relaxed',
       algorithm: 'rsa-sha256',
       signTime: new Date(),
-      signatureData: [{ signingDomain: domain, selector: key.selector, privateKey: key.pem }],
+      signingDomain: domain,
+      selector: key.selector,
+      privateKey: key.pem,
     });
     if (errors.length > 0)
       throw new Error(`The DKIM key ${key.selector} of ${domain} cannot sign.`, { cause: errors[0] });
