@@ -2,6 +2,7 @@
  * Signs what leaves with the key of the domain in its From (DKIM, relaxed/relaxed), so that its own readers can see
  * that it is ours. A message whose From is another domain's (one that a rule forwards) goes as it came.
  */
+import type { DKIMSignOptions } from 'mailauth';
 import { dkimSign } from 'mailauth/lib/dkim/sign.js';
 import { readAddresses } from '../../message/addresses.ts';
 import { readHeaderBlock } from '../../message/header-block.ts';
@@ -31,14 +32,14 @@ export class Signer {
     if (total !== 1 || domain === undefined || !this.#domains.has(domain)) return message;
     const key = await this.#key(domain);
     if (key === undefined) return message;
-    const { signatures, errors } = await dkimSign(message, {
+    const options = {
       canonicalization: 'relaxed/relaxed',
       algorithm: 'rsa-sha256',
       signTime: new Date(),
-      signingDomain: domain,
-      selector: key.selector,
-      privateKey: key.pem,
-    });
+      signatureData: [{ signingDomain: domain, selector: key.selector, privateKey: key.pem }],
+    };
+    // Its types want one signature's data at the top, where the code does not look.
+    const { signatures, errors } = await dkimSign(message, options as unknown as DKIMSignOptions);
     if (errors.length > 0)
       throw new Error(`The DKIM key ${key.selector} of ${domain} cannot sign.`, { cause: errors[0] });
     return Buffer.concat([Buffer.from(signatures), message]);

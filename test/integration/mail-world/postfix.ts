@@ -14,7 +14,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../e2e/cluster.ts';
@@ -62,11 +62,8 @@ export async function startPostfix({
   chmodSync(folder, 0o755);
   const [data, mail] = [owned('data'), owned('mail')];
   mkdirSync(join(folder, 'spool'));
-  const access = join(folder, 'access');
   const rules = new Map<string, string>();
-  const writeRules = (): void =>
-    writeFileSync(access, [...rules].map(([recipient, action]) => `${recipient} ${action}\n`).join(''));
-  writeRules();
+  const policy = await startPolicy(rules);
   const tls = certificate === undefined ? '' : tlsLines(folder, certificate);
   writeFileSync(
     join(folder, 'main.cf'),
@@ -91,7 +88,7 @@ virtual_minimum_uid = 1
 virtual_uid_maps = static:${uid}
 virtual_gid_maps = static:${uid}
 smtpd_peername_lookup = no
-smtpd_recipient_restrictions = check_recipient_access texthash:${access}, reject_unauth_destination
+smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:${policy.port}, reject_unauth_destination
 smtputf8_enable = yes
 ${tls}`,
   );
@@ -115,7 +112,6 @@ ${tls}`,
     rule(recipient, action) {
       if (action === '') rules.delete(recipient);
       else rules.set(recipient, action);
-      writeRules();
     },
     messages() {
       try {
@@ -129,8 +125,37 @@ ${tls}`,
     async stop() {
       master.kill('SIGTERM');
       await ended;
+      await policy.stop();
       rmSync(folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** What greylisting is done with: Postfix asks about each recipient (SMTPD_POLICY_README). */
+async function startPolicy(rules: ReadonlyMap<string, string>) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    let asked = '';
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('data', (piece: Buffer) => {
+      asked += piece.toString();
+      for (let end = asked.indexOf('\n\n'); end >= 0; end = asked.indexOf('\n\n')) {
+        const recipient = /^recipient=(.*)$/m.exec(asked.slice(0, end))?.[1] ?? '';
+        asked = asked.slice(end + 2);
+        socket.write(`action=${rules.get(recipient) ?? 'DUNNO'}\n\n`);
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
   };
 }
 
