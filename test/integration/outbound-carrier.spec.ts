@@ -3,83 +3,14 @@
  * what they do wrong is what this is about.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { Carrier } from '../../gateways/smtp/outbound/carrier.ts';
-import { NotOurs, type Stages } from '../../gateways/smtp/outbound/session.ts';
+import { NotOurs } from '../../gateways/smtp/outbound/session.ts';
 import type { Verdict } from '../../gateways/smtp/outbound/verdict.ts';
 import { ownCertificate } from '../../gateways/smtp/own-certificate.ts';
-import { startNameServer, type NameServer, type Zone } from './mail-world/name-server.ts';
-import {
-  SILENCE,
-  startPeer,
-  type PeerOptions,
-  type Script,
-  type ScriptedPeer,
-} from './mail-world/scripted-peer.ts';
+import { closeWorld, HASTY, MESSAGE, peerOf, world } from './mail-world/carrier-world.ts';
+import type { Zone } from './mail-world/name-server.ts';
+import { SILENCE, type Script } from './mail-world/scripted-peer.ts';
 
-const MESSAGE = 'From: ann@penncloud.test\r\nSubject: hello\r\n\r\n.a line that begins with a dot\r\n';
-/** Short where nothing is to be waited for. */
-const QUICK: Stages = { connect: 2000, greeting: 2000, envelope: 2000, silence: 2000, answer: 2000 };
-const HASTY: Stages = { connect: 300, greeting: 300, envelope: 300, silence: 300, answer: 300 };
-const HOME: Zone = {
-  'one.test': { mx: [[10, 'mx.one.test']] },
-  'mx.one.test': { a: ['127.0.0.1'] },
-};
-
-const open: { stop(): unknown }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.stop();
-});
-
-async function names(zone: Zone): Promise<NameServer> {
-  const server = await startNameServer(zone);
-  open.push(server);
-  return server;
-}
-
-async function peerOf(script?: Script, options?: PeerOptions): Promise<ScriptedPeer> {
-  const peer = await startPeer(script, options);
-  open.push(peer);
-  return peer;
-}
-
-async function world(
-  setting: {
-    zone?: Zone;
-    stages?: Stages;
-    isPrivateAllowed?: boolean;
-    perDomain?: number;
-    ownPort?: number;
-  } = {},
-  peer?: ScriptedPeer,
-) {
-  const { zone = HOME, stages = QUICK, isPrivateAllowed = true, perDomain = 20, ownPort = 1 } = setting;
-  const nameServer = await names(zone);
-  const carrier = new Carrier({
-    servers: {
-      resolvers: [nameServer.address],
-      port: peer?.port ?? 9,
-      ownNames: ['penncloud.test', 'localhost'],
-      ownPort,
-      isPrivateAllowed,
-    },
-    limits: { perDomain, inAll: 100, perSecond: 0 },
-    ownName: 'penncloud.test',
-    sts: { port: 443 },
-    stages,
-  });
-  open.push({ stop: () => carrier.close() });
-  const send = (
-    to: readonly string[],
-    more: { message?: string; mayEnd?: () => boolean; from?: string } = {},
-  ) =>
-    carrier.carry(to[0]!.slice(to[0]!.indexOf('@') + 1), to.length, async () => ({
-      from: more.from ?? 'ann@penncloud.test',
-      to,
-      bytes: Buffer.from(more.message ?? MESSAGE),
-      mayEnd: more.mayEnd ?? (() => true),
-    }));
-  return { carrier, send, nameServer };
-}
+afterEach(closeWorld);
 
 const brief = (verdicts: readonly Verdict[]) =>
   verdicts.map(({ outcome, code, status }) => ({ outcome, code, status }));

@@ -37,7 +37,7 @@ export async function startNameServer(zone: Zone): Promise<NameServer> {
       if (found === undefined) response.header.rcode = 3;
       else if (found.fails !== undefined) response.header.rcode = found.fails;
       else response.answers.push(...answers(zone, name.toLowerCase(), type));
-      send(response as never);
+      void send(response as never);
     },
   });
   await server.listen({ udp: { port: 0, address: '127.0.0.1' } });
