@@ -38,7 +38,6 @@ const { values: options } = parseArgs({
     messages: { type: 'string', default: '5000' },
     bytes: { type: 'string', default: '4096' },
     signed: { type: 'boolean', default: false },
-    domains: { type: 'string', default: '1' },
   },
 });
 const messages = Number(options.messages);
@@ -103,15 +102,15 @@ async function fill(store: TcpStoreClient, count: number): Promise<void> {
   );
   let next = 0;
   const work = async (): Promise<void> => {
-    for (let number = next++; number < count; number = next++) await queue(store, number, raw);
+    while (next++ < count) await queue(store, raw);
   };
   await Promise.all(Array.from({ length: QUEUED_AT_ONCE }, work));
 }
 
 /** As an account's entry does it. */
-async function queue(store: TcpStoreClient, number: number, raw: Buffer): Promise<void> {
+async function queue(store: TcpStoreClient, raw: Buffer): Promise<void> {
   const id = Array.from({ length: 26 }, () => LETTERS.charAt(Math.floor(Math.random() * 32))).join('');
-  const to = [`bob@[127.0.0.${1 + (number % Number(options.domains))}]`];
+  const to = ['bob@[127.0.0.1]'];
   await store.execute({
     id: `bench-${id}`,
     expiresAt: Date.now() + 600_000,

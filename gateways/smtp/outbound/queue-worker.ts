@@ -42,6 +42,9 @@ const READ_AT_ONCE = 50;
 const HEAD_BYTES = 32 * 1024;
 /** Between two looks: what changes within it is one look. */
 const LOOK_MS = 10;
+/** The same while there is work, and with much of it: its own reports wake it all the time. */
+const BUSY_LOOK_MS = 50;
+const MUCH_WORK_LOOK_MS = 250;
 const FAULT_MS = 1000;
 
 export class QueueWorker {
@@ -110,7 +113,7 @@ export class QueueWorker {
   async #sleep(ms: number): Promise<void> {
     const until = performance.now() + ms;
     // Also a burst of wakes leaves a moment between two looks.
-    await pause(LOOK_MS);
+    await pause(this.#gapMs());
     if (this.#isWoken || performance.now() >= until) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, until - performance.now());
@@ -120,6 +123,11 @@ export class QueueWorker {
       };
     });
     this.#wake = () => {};
+  }
+
+  #gapMs(): number {
+    if (this.#inWork.size === 0 || this.#isStopping) return LOOK_MS;
+    return this.#inWork.size < AHEAD_MAX / 2 ? BUSY_LOOK_MS : MUCH_WORK_LOOK_MS;
   }
 
   /** Takes up what is due; resolves with how long nothing will be, in ms. */
