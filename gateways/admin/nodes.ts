@@ -22,6 +22,7 @@ const KIND_WORDS: Readonly<Record<ProcessKind, string>> = {
   gateway: 'Gateway',
   'front-door': 'Front door',
   'smtp-in': 'SMTP intake',
+  'smtp-out': 'SMTP delivery',
 };
 
 export function registerNodes(app: FastifyInstance, consoles: Console): void {

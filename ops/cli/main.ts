@@ -192,6 +192,21 @@ program
   .option('--folder <path>', 'only this folder, such as inbox or Work/Clients')
   .action(async (account, file, options) => (await import('./export.ts')).exportMbox(account, file, options));
 
+const dkim = program.command('dkim').description('keys that mail to other systems is signed with');
+dkim
+  .command('create')
+  .description('make a key, and print what to publish in DNS')
+  .option('--domain <name>', 'one of the domains served (the first)')
+  .option('--selector <name>', 'the key’s name in DNS (of today)')
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./dkim.ts')).create(options));
+dkim
+  .command('show')
+  .description('what to publish in DNS for the keys there are')
+  .option('--domain <name>', 'one of the domains served (the first)')
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./dkim.ts')).show(options));
+
 program
   .command('bench')
   .description('measure this store and its peers (etcd, Redis, JetStream) side by side on this machine')

@@ -15,6 +15,7 @@ const MAIN_OF = {
   gateway: 'gateway',
   'front-door': 'front-door',
   'smtp-in': 'smtp-inbound',
+  'smtp-out': 'smtp-outbound',
 } as const;
 
 /** Young objects die young here: smaller halves cost little time and keep tens of megabytes per process. */

@@ -95,7 +95,7 @@ async function live(kind: ProcessKind, start: (place: Place) => Promise<Serving>
   });
 
   try {
-    if (plan.health && plan.health.port !== plan.port) {
+    if (plan.health && plan.scheme === undefined) {
       const server = await startHealthServer({ ...plan.health, health: () => healthOf(heartbeat()) });
       stops.unshift(() => server.stop());
     }

@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { MAIL_TABLE } from './mail-settings.ts';
 
 const MIB = 1024 * 1024;
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -209,6 +210,7 @@ const TABLE = {
     takes: 'trace, debug, info, warn or error',
     means: 'how much each process logs',
   },
+  ...MAIL_TABLE,
 } as const;
 
 type Name = keyof typeof TABLE;

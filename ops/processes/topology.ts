@@ -1,7 +1,7 @@
 /**
  * The processes of a local cluster and where each listens, all ports shifted by one offset. The web and
  * SMTP listen on the host of the settings; the rest is the cluster's own and stays on loopback.
- * Processes that serve no HTTP have a health port beside.
+ * Processes that serve no HTTP have a health port beside; what serves nobody has that one alone.
  */
 import type { ProcessKind } from '../../storage-nodes/wire/notices.ts';
 import type { Settings } from './settings.ts';
@@ -81,6 +81,7 @@ export function planCluster(settings: PlanSettings): ProcessPlan[] {
     ...series(NODE_COUNT, (n) => inner(`node-${n}`, 'storage-node', 7000 + n, 7100 + n, 'storage node')),
     ...series(settings.gateways, gateway),
     { ...inner('smtp-in', 'smtp-in', 2525, 7125, 'SMTP (mail from other servers)'), host },
+    inner('smtp-out', 'smtp-out', 7126, 7126, 'mail to other servers'),
     {
       id: 'front-door',
       kind: 'front-door',

@@ -21,7 +21,7 @@ const PINGS_UNANSWERED_MAX = 2;
 
 const natural = z.number().int().nonnegative();
 const HeartbeatShape = z.object({
-  kind: z.enum(['master', 'storage-node', 'gateway', 'front-door', 'smtp-in']),
+  kind: z.enum(['master', 'storage-node', 'gateway', 'front-door', 'smtp-in', 'smtp-out']),
   id: z.string().min(1).max(100),
   address: z.string().max(300),
   status: z.enum(['starting', 'serving', 'draining', 'disabled']),

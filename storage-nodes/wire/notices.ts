@@ -7,7 +7,7 @@
  *   penncloud.config.<tablet>        a hint that the tablet map changed
  *   penncloud.control.<node>         drain, disable, restart (an operator's wish)
  */
-export type ProcessKind = 'master' | 'storage-node' | 'gateway' | 'front-door' | 'smtp-in';
+export type ProcessKind = 'master' | 'storage-node' | 'gateway' | 'front-door' | 'smtp-in' | 'smtp-out';
 
 export type Heartbeat = {
   readonly kind: ProcessKind;

@@ -43,6 +43,7 @@ describe('the command line of a running cluster', () => {
           'gateway-1 serving',
           'gateway-2 serving',
           'smtp-in serving',
+          'smtp-out serving',
           'front-door serving',
         ],
       );

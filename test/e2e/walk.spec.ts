@@ -194,6 +194,7 @@ describe('an operator', () => {
       'master',
       'front-door',
       'smtp-in',
+      'smtp-out',
     ]) {
       await page.getByText(id, { exact: true }).first().waitFor();
     }

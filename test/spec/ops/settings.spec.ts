@@ -38,6 +38,18 @@ describe('settings', () => {
       messageBytesMax: 40 * 1024 * 1024,
       scrubSeconds: 600,
       undoSendSeconds: 10,
+      dnsResolvers: [],
+      remoteSmtpPort: 25,
+      outboundPrivate: 'refuse',
+      outboundCaFile: '',
+      stsPort: 443,
+      outboundSessions: 100,
+      outboundSessionsPerDomain: 20,
+      outboundPerSecond: 0,
+      retryFirstSeconds: 60,
+      retryMostSeconds: 4 * 3600,
+      giveUpHours: 5 * 24,
+      delayNoticeHours: 4,
       routes: [],
       logLevel: 'info',
     });
@@ -140,6 +152,7 @@ describe('the plan of a cluster', () => {
       'gateway-1 9001',
       'gateway-2 9002',
       'smtp-in 3525',
+      'smtp-out 8126',
       'front-door 9000',
     ]);
   });

@@ -1,0 +1,315 @@
+/**
+ * Works on one queue: claims it, reads what is due, gives each message's recipients to the carrier domain by domain,
+ * and reports what came of it.
+ *
+ * Always holds: an item is in work once; what is read while a report is under way is not taken for news; a message's
+ * bytes are read when its turn has come, together with its state, so that what was held or cancelled meanwhile stays;
+ * the data of a message is ended only while the lease holds. A worker with nothing to do writes nothing.
+ */
+import { randomBytes } from 'node:crypto';
+import { domainToASCII } from 'node:url';
+import type { Logger } from 'pino';
+import { readQueuedItem, type QueuedItem } from '../../../projections/outbound.ts';
+import { dueRow, itemRawCell, itemStateCell, parseDueOrder } from '../../../projections/outbound-keys.ts';
+import type { ReadCell, StoreClient } from '../../../storage-nodes/client/client.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { Carrier } from './carrier.ts';
+import { deliveryNotice } from './delivery-notice.ts';
+import { QueueLease } from './lease.ts';
+import { Reports, type Report } from './reports.ts';
+import { afterTry, type RetryTimes } from './retry-times.ts';
+import { NotOurs, type Letter } from './session.ts';
+import type { Signer } from './signer.ts';
+
+export type QueueWorkerOptions = {
+  readonly store: StoreClient;
+  readonly queue: string;
+  /** Unique to this run of this process. */
+  readonly worker: string;
+  readonly carrier: Carrier;
+  readonly signer: Signer;
+  readonly budget: ByteBudget;
+  readonly times: RetryTimes;
+  readonly ownName: string;
+  readonly leaseMs: number;
+  readonly pollMs: number;
+  readonly logger: Logger;
+};
+
+/** Items in work at a time. */
+const AHEAD_MAX = 200;
+const READ_AT_ONCE = 50;
+const HEAD_BYTES = 32 * 1024;
+/** Between two looks: what changes within it is one look. */
+const LOOK_MS = 10;
+/** The same while there is work, and with much of it: its own reports wake it all the time. */
+const BUSY_LOOK_MS = 50;
+const MUCH_WORK_LOOK_MS = 250;
+const FAULT_MS = 1000;
+
+export class QueueWorker {
+  readonly #options: QueueWorkerOptions;
+  readonly #lease: QueueLease;
+  readonly #reports: Reports;
+  readonly #inWork = new Map<string, QueuedItem>();
+  #isWoken = false;
+  #wake: () => void = () => {};
+  #isStopping = false;
+  #isLate = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: QueueWorkerOptions) {
+    const { store, queue, worker, leaseMs, logger } = options;
+    this.#options = options;
+    this.#lease = new QueueLease({ store, queue, worker, ms: leaseMs });
+    const notices = (reports: readonly Report[]) => this.#notices(reports);
+    this.#reports = new Reports({ store, queue, worker, lease: this.#lease, notices, logger });
+  }
+
+  get inWork(): number {
+    return this.#inWork.size;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Something may be due. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#wake();
+  }
+
+  /** Lets what is on its way finish; after `withinMs` what is not ended is not ended any more. */
+  async stop(withinMs: number): Promise<void> {
+    this.#isStopping = true;
+    this.wake();
+    const late = setTimeout(() => (this.#isLate = true), withinMs);
+    const end = performance.now() + withinMs;
+    while (this.#inWork.size > 0 && performance.now() < end) {
+      this.#reports.flush();
+      await pause(LOOK_MS);
+    }
+    clearTimeout(late);
+    this.#isLate = true;
+    await this.#running;
+    await this.#lease.release().catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopping || (this.#inWork.size > 0 && !this.#isLate)) {
+      this.#isWoken = false;
+      let waitMs = FAULT_MS;
+      try {
+        waitMs = await this.#look();
+      } catch (error) {
+        const { logger, queue } = this.#options;
+        logger.warn({ err: error, queue }, 'a queue could not be read; it is read again');
+      }
+      await this.#sleep(Math.max(LOOK_MS, waitMs));
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const until = performance.now() + ms;
+    // Also a burst of wakes leaves a moment between two looks.
+    await pause(this.#gapMs());
+    if (this.#isWoken || performance.now() >= until) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, until - performance.now());
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = () => {};
+  }
+
+  #gapMs(): number {
+    if (this.#inWork.size === 0 || this.#isStopping) return LOOK_MS;
+    return this.#inWork.size < AHEAD_MAX / 2 ? BUSY_LOOK_MS : MUCH_WORK_LOOK_MS;
+  }
+
+  /** Takes up what is due; resolves with how long nothing will be, in ms. */
+  async #look(): Promise<number> {
+    const { pollMs, leaseMs } = this.#options;
+    const renewMs = Math.min(pollMs, leaseMs / 4);
+    if (this.#inWork.size > 0 && !this.#lease.isFresh) await this.#lease.claim();
+    if (this.#isStopping || this.#inWork.size >= AHEAD_MAX) return renewMs;
+    const before = new Set(this.#inWork.keys());
+    const { ids, nextAt } = await this.#due(before);
+    if (ids.length === 0) {
+      const idleMs = nextAt === undefined ? pollMs : Math.max(0, Math.min(pollMs, nextAt - Date.now()));
+      return this.#inWork.size > 0 ? Math.min(renewMs, idleMs) : idleMs;
+    }
+    if (!this.#lease.isFresh && !(await this.#lease.claim())) return Math.min(pollMs, FAULT_MS);
+    // Read after the claim: before it, another worker may have been at work.
+    const items = await this.#states(ids);
+    for (const item of items) if (!before.has(item.id) && !this.#inWork.has(item.id)) void this.#work(item);
+    return items.length > 0 ? 0 : FAULT_MS;
+  }
+
+  async #due(inWork: ReadonlySet<string>): Promise<{ ids: string[]; nextAt: number | undefined }> {
+    const { store, queue } = this.#options;
+    const now = Date.now();
+    const row = dueRow(queue);
+    const limit = inWork.size + (AHEAD_MAX - this.#inWork.size);
+    const scan = { from: { row, column: '' }, to: { row, column: '~' }, limit };
+    const { results } = await store.read(queue, [{ scan }]);
+    const places = (results[0] ?? []).flatMap(({ column }) => parseDueOrder(column) ?? []);
+    const waiting = places.filter(({ itemId }) => !inWork.has(itemId) && !this.#inWork.has(itemId));
+    return {
+      ids: waiting.filter(({ at }) => at <= now).map(({ itemId }) => itemId),
+      nextAt: waiting.find(({ at }) => at > now)?.at,
+    };
+  }
+
+  async #states(ids: readonly string[]): Promise<QueuedItem[]> {
+    const { store, queue } = this.#options;
+    const items: QueuedItem[] = [];
+    for (let at = 0; at < ids.length; at += READ_AT_ONCE) {
+      const gets = ids.slice(at, at + READ_AT_ONCE).map((id) => ({ get: itemStateCell(queue, id) }));
+      const { results } = await store.read(queue, gets);
+      const cells = results.flatMap(([cell]) => (cell === undefined ? [] : [cell]));
+      items.push(...(await Promise.all(cells.map(async (cell) => readQueuedItem(await store.bytes(cell))))));
+    }
+    return items;
+  }
+
+  async #work(item: QueuedItem): Promise<void> {
+    this.#inWork.set(item.id, item);
+    const now = Date.now();
+    const domains = new Map<string, number[]>();
+    item.recipients.forEach(({ to, state, retryAt }, i) => {
+      if (state !== 'waiting' || (retryAt ?? 0) > now) return;
+      const domain = to.slice(to.lastIndexOf('@') + 1).toLowerCase();
+      domains.set(domain, [...(domains.get(domain) ?? []), i]);
+    });
+    await Promise.all([...domains].map(([domain, recipients]) => this.#deliver(item, domain, recipients)));
+    this.#inWork.delete(item.id);
+    this.wake();
+  }
+
+  async #deliver(item: QueuedItem, domain: string, recipients: readonly number[]): Promise<void> {
+    const { carrier, times, logger, queue } = this.#options;
+    const given: { back: () => void } = { back: () => {} };
+    // Not one that was lost and had again: what another worker did in between is not known here.
+    const token = this.#lease.token;
+    const mayEnd = () => this.#lease.token === token && this.#lease.holds && !this.#isLate;
+    try {
+      const letter = () => this.#letter(item, recipients, mayEnd, given);
+      const verdicts = await carrier.carry(domain, recipients.length, letter);
+      const now = Date.now();
+      const { id, queuedAt } = item;
+      const tried = recipients.map((to, i) => ({
+        to,
+        ...afterTry(verdicts[i]!, item.recipients[to]!, { queuedAt, now, times, random: Math.random() }),
+      }));
+      given.back();
+      await this.#reports.add({ id, tried });
+    } catch (error) {
+      if (error instanceof NotOurs) return;
+      logger.error(
+        { err: error, queue, item: item.id },
+        'a message could not be brought on its way; it stays due',
+      );
+      // Not at once again, for it may be this process that cannot.
+      await pause(this.#isStopping ? 0 : FAULT_MS);
+    } finally {
+      given.back();
+    }
+  }
+
+  /** Its bytes, now that its turn has come. Throws NotOurs if it is not to be sent as it was read before. */
+  async #letter(
+    item: QueuedItem,
+    recipients: readonly number[],
+    mayEnd: () => boolean,
+    given: { back: () => void },
+  ): Promise<Letter> {
+    const { store, queue, budget, signer } = this.#options;
+    if (!mayEnd() || this.#isStopping) throw new NotOurs('this worker leaves the queue');
+    given.back = once(await budget.take(item.size));
+    const gets = [itemStateCell(queue, item.id), itemRawCell(queue, item.id)].map((get) => ({ get }));
+    const [state, raw] = (await store.read(queue, gets)).results.map(([cell]) => cell);
+    if (state === undefined || raw === undefined) throw new NotOurs('the message waits no more');
+    const now = readQueuedItem(await store.bytes(state));
+    if (recipients.some((to) => now.recipients[to]?.state !== 'waiting'))
+      throw new NotOurs('the message is held or cancelled');
+    const message = Buffer.concat([Buffer.from(item.prepend), await store.bytes(raw)]);
+    return {
+      from: onWire(item.from),
+      to: recipients.map((to) => onWire(item.recipients[to]!.to)),
+      bytes: await signer.signed(message),
+      mayEnd,
+    };
+  }
+
+  async #notices(reports: readonly Report[]): Promise<{ id: string; raw: Buffer }[]> {
+    const notices: { id: string; raw: Buffer }[] = [];
+    for (const id of new Set(reports.map((report) => report.id))) {
+      const item = this.#inWork.get(id);
+      // Nothing is bounced to nobody (RFC 5321 §6.1).
+      if (item === undefined || item.from === '') continue;
+      const tried = reports.filter((report) => report.id === id).flatMap((report) => report.tried);
+      const failed = tried.filter(({ verdict }) => verdict.outcome === 'failed');
+      const delayed = tried.filter(({ isDelayTold }) => isDelayTold);
+      if (failed.length > 0) notices.push({ id, raw: await this.#notice('failed', item, failed) });
+      if (delayed.length > 0) notices.push({ id, raw: await this.#notice('delayed', item, delayed) });
+    }
+    return notices;
+  }
+
+  async #notice(kind: 'failed' | 'delayed', item: QueuedItem, tried: Report['tried']): Promise<Buffer> {
+    const { times, ownName } = this.#options;
+    return deliveryNotice({
+      kind,
+      to: item.from,
+      recipients: tried.map(({ to, verdict }) => ({
+        address: item.recipients[to]!.to,
+        verdict,
+        retryUntil: item.queuedAt + times.giveUp,
+      })),
+      head: await this.#head(item),
+      queuedAt: item.queuedAt,
+      now: Date.now(),
+      ownName,
+      id: `${kind}.${item.id}.${randomBytes(6).toString('hex')}`,
+    });
+  }
+
+  async #head(item: QueuedItem): Promise<Buffer> {
+    const { store, queue } = this.#options;
+    const { results } = await store.read(queue, [{ get: itemRawCell(queue, item.id) }]);
+    const cell: ReadCell | undefined = results[0]?.[0];
+    if (cell === undefined) return Buffer.alloc(0);
+    if (cell.part === undefined) return (await store.bytes(cell)).subarray(0, HEAD_BYTES);
+    const pieces: Buffer[] = [];
+    for await (const piece of store.readPart(cell.part, {
+      offset: 0,
+      length: Math.min(HEAD_BYTES, cell.part.length),
+    }))
+      pieces.push(piece);
+    return Buffer.concat(pieces);
+  }
+}
+
+/** With its domain as A-labels, which every server understands (RFC 5891); the local part stays. */
+function onWire(address: string): string {
+  const at = address.lastIndexOf('@');
+  return at < 0
+    ? address
+    : `${address.slice(0, at)}@${domainToASCII(address.slice(at + 1)) || address.slice(at + 1)}`;
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
+  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

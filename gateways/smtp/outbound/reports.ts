@@ -1,0 +1,140 @@
+/**
+ * What came of tries goes back to the queue in batches: a hundred tries, or those of 50 ms, in one entry, with the
+ * notices to their senders. One report of a queue is under way at a time, and is repeated under its id until the
+ * store has answered: what a server took is worth any patience.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { encodeSummary } from '../../../domain/mail/message/summary.ts';
+import { NOTICES_MAX, TRIES_MAX } from '../../../domain/outbound/attempts.ts';
+import { encodeSaid } from '../../../domain/outbound/said.ts';
+import { Rejected, type StoreClient } from '../../../storage-nodes/client/client.ts';
+import { digestOf } from '../../message/digest.ts';
+import type { QueueLease } from './lease.ts';
+import type { Tried } from './retry-times.ts';
+
+export type Report = {
+  /** The item. */
+  readonly id: string;
+  readonly tried: readonly (Tried & { readonly to: number })[];
+};
+
+/** Makes the notices that a batch asks for: whole messages. */
+export type NoticeWriter = (
+  reports: readonly Report[],
+) => Promise<{ readonly id: string; readonly raw: Buffer }[]>;
+
+const GATHER_MS = 50;
+const REPEAT_MS = 500;
+const PATIENCE_MS = 10 * 60_000;
+
+export type ReportsOptions = {
+  readonly store: StoreClient;
+  readonly queue: string;
+  readonly worker: string;
+  readonly lease: QueueLease;
+  readonly notices: NoticeWriter;
+  readonly logger: Logger;
+};
+
+type Waiting = { readonly report: Report; readonly recorded: () => void };
+
+export class Reports {
+  readonly #options: ReportsOptions;
+  #waiting: Waiting[] = [];
+  #tries = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #sending = Promise.resolve();
+
+  constructor(options: ReportsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the store has it, or will not take it any more. */
+  add(report: Report): Promise<void> {
+    return new Promise((recorded) => {
+      this.#waiting.push({ report, recorded });
+      this.#tries += report.tried.length;
+      if (this.#tries >= TRIES_MAX) this.flush();
+      else this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
+    });
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#sending = this.#sending.then(async () => {
+      while (this.#waiting.length > 0) await this.#send(this.#batch());
+    });
+  }
+
+  /** As many as fit; an item's tries with one domain stay together. */
+  #batch(): Waiting[] {
+    const batch: Waiting[] = [];
+    let tries = 0;
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      tries += next.report.tried.length;
+      if (batch.length > 0 && tries > TRIES_MAX) break;
+      batch.push(next);
+      this.#waiting.shift();
+      this.#tries -= next.report.tried.length;
+    }
+    return batch;
+  }
+
+  async #send(batch: readonly Waiting[]): Promise<void> {
+    const { logger, queue } = this.#options;
+    try {
+      await this.#record(batch.map(({ report }) => report));
+    } catch (error) {
+      logger.error({ err: error, queue, tries: batch.length }, 'a report of deliveries was not taken');
+      if (error instanceof Rejected) this.#options.lease.lost();
+    }
+    for (const { recorded } of batch) recorded();
+  }
+
+  async #record(reports: readonly Report[]): Promise<void> {
+    const { store, queue, worker, lease, notices } = this.#options;
+    const token = lease.token;
+    if (token === undefined) throw new Error('the queue is another worker’s now');
+    const tries = reports.flatMap(({ id, tried }) =>
+      tried.map(({ to, verdict, retryAt, isDelayTold }) => ({
+        id,
+        to,
+        outcome: verdict.outcome,
+        code: verdict.code,
+        retryAt,
+        ...(isDelayTold && { isDelayTold }),
+      })),
+    );
+    const said = reports.flatMap(({ tried }) => tried.map(({ verdict }) => verdict));
+    const written = (await notices(reports)).slice(0, NOTICES_MAX);
+    const digests = await Promise.all(written.map(({ raw }) => digestOf(raw)));
+    const beside = digests.flatMap(({ summary, words }, i) => [
+      written[i]!.raw,
+      encodeSummary(summary),
+      words,
+    ]);
+    const command = {
+      id: randomUUID(),
+      expiresAt: Date.now() + PATIENCE_MS,
+      stream: queue,
+      type: 'outbound.RecordAttempts',
+      data: { worker, token, tries, notices: written.map(({ id }, i) => ({ id, part: 1 + 3 * i })) },
+      parts: [encodeSaid(said), ...beside],
+      actor: 'smtp',
+      session: '',
+      action: 'report deliveries',
+    };
+    const patience = performance.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        await store.execute(command);
+        return;
+      } catch (error) {
+        if (error instanceof Rejected || performance.now() > patience) throw error;
+        await new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
+      }
+    }
+  }
+}
