@@ -195,10 +195,16 @@ export const messageProjection: Projection = {
       case 'mail.MessagesDeleted':
         return event.data.members.flatMap(({ id }) => without(owner, id));
       case 'mail.VacationReplied': {
-        const { messageId, account, part } = event.data;
+        const { messageId, account, part, envelope } = event.data;
         const to = decodeSummary(content.bytes(part + 1)).to[0]?.address ?? '';
         const reply: VacationReply = { to, state: account === null ? 'queued' : 'sent' };
-        return changed(messageId, entry, prior, (before) => ({ ...before, reply }));
+        const answer =
+          envelope === undefined ? [] : deliveriesOutside('answer', 'waiting', envelope, content, entry.time);
+        return changed(messageId, entry, prior, (before) => ({
+          ...before,
+          reply,
+          ...(answer.length > 0 && { outside: [...(before.outside ?? []), ...answer] }),
+        }));
       }
       case 'mail.Unsubscribed':
         return !event.data.accepted

@@ -292,6 +292,9 @@ export type VacationReplied = {
     readonly part: number;
     /** The answer has no sender (RFC 3834 §3.3); absent in earlier logs. */
     readonly nullSender?: true;
+    /** To another system: to one address, by the envelope in this part. Absent in earlier logs: nothing sends it. */
+    readonly outside?: number;
+    readonly envelope?: number;
   };
 };
 

@@ -6,7 +6,7 @@
  *   a command that would change nothing is accepted with no events, so that sending it again is harmless
  *   only what lies in the trash or in spam, or is a draft, is deleted for good, and that can be undone a while
  *
- * Left out: parsing mail (a gateway's work), and the delivery to other systems.
+ * Left out: parsing mail (a gateway’s work), and the delivery to other systems (outbound/).
  */
 import type { DomainArea, EventHandler } from '../decider.ts';
 import { bulkStarted, bulkUndone, carryOutBulk, startBulk, undoBulk, undoBulkStep } from './changes/bulk.ts';

@@ -134,7 +134,7 @@ describe('somebody who is away', () => {
     await arrived(carl, 'Auto: By another server');
     await comesBySmtp('dora@elsewhere.example', 'alma@penncloud.test', letter('From elsewhere'));
     expect(await replyOn(alma, 'From elsewhere')).toBe(
-      'Your out-of-office reply to dora@elsewhere.example waits to be sent to another system.',
+      'Your out-of-office reply to dora@elsewhere.example: waits to be taken to another system.',
     );
   });
 
@@ -247,7 +247,9 @@ describe('the setting', () => {
       'To: ilse@penncloud.test',
       'Subject: Known',
     ]);
-    expect(await replyOn(ilse, 'Known')).toMatch(/^Your out-of-office reply to jan@elsewhere\.example waits/);
+    expect(await replyOn(ilse, 'Known')).toMatch(
+      /^Your out-of-office reply to jan@elsewhere\.example: waits/,
+    );
   });
 
   test('that another tab has changed meanwhile is not overwritten unseen', async () => {

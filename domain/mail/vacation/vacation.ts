@@ -11,12 +11,14 @@ import type { Content, EventHandler, Json, Slices, StateKey, Time } from '../../
 import { addressKey } from '../../contacts/book.ts';
 import { claimKey } from '../../contacts/evolve.ts';
 import { idFrom } from '../../derived-id.ts';
+import { encodeEnvelope } from '../../outbound/envelope.ts';
 import { accountOf, accountStream } from '../../streams.ts';
 import type { Answerable, Answering } from '../message/answerable.ts';
 import { hasPart } from '../arrival.ts';
 import type { VacationReplied } from '../events.ts';
 import type { Folder } from '../folders.ts';
 import { decodeSummary } from '../message/summary.ts';
+import { outgoingOf, queueing } from '../sending/outside.ts';
 import { vacationLetter, type Letter } from './vacation-letter.ts';
 import { EVERY_DAYS_MAX } from './vacation-settings.ts';
 import { decodeWords, NO_WORDS } from '../message/words.ts';
@@ -83,13 +85,21 @@ export function vacationReply(
   // Two dots in a row, which an account's name may have, are none in a Message-ID.
   const name = `${messageId}.${owner.replaceAll('.', '~')}`;
   const { sender, account } = asking;
+  const parts = vacationLetter(letter, answered, name, time);
   return {
     event: {
       type: 'mail.VacationReplied',
       version: 1,
-      data: { messageId, sender, account, named, part: content.count, nullSender: true },
+      data: {
+        ...{ messageId, sender, account, named, part: content.count, nullSender: true },
+        ...(account === null && { outside: 1, envelope: content.count + parts.length }),
+      },
     },
-    parts: vacationLetter(letter, answered, name, time),
+    // To another system nobody is told of a failure (RFC 3834 §3.3).
+    parts:
+      account === null
+        ? [...parts, encodeEnvelope({ from: '', to: [asking.how.address], prepend: '' })]
+        : parts,
   };
 }
 
@@ -122,9 +132,13 @@ export const vacationReplied: EventHandler = {
     );
     return { told: [...others, [sender, time] as const].slice(-TOLD_MAX) } satisfies ToldSlice;
   },
-  /** To an account here; what goes elsewhere waits for whoever takes mail there. */
-  reactions(event, _stream, content) {
-    const { account, part, named, nullSender } = (event as VacationReplied).data;
+  /** To an account here, or to a queue; what earlier releases answered elsewhere has no envelope, and goes nowhere. */
+  reactions(event, stream, content) {
+    const { data } = event as VacationReplied;
+    const { messageId, account, part, named, nullSender } = data;
+    const outgoing = outgoingOf(data);
+    if (outgoing !== undefined)
+      return queueing(stream, { messageId, origin: 'answer', message: part }, outgoing);
     if (account === null) return [];
     return [
       {

@@ -24,6 +24,11 @@ export function forwardLines({ outside = [] }: MessageMeta): DeliveryLine[] {
   return outside.filter(({ origin }) => origin === 'forward').map(outsideLine);
 }
 
+/** Of a message that was answered while its reader was away. */
+export function answerLine({ outside = [] }: MessageMeta): DeliveryLine | undefined {
+  return outside.filter(({ origin }) => origin === 'answer').map(outsideLine)[0];
+}
+
 export const NOT_FORWARDED: Readonly<Record<NonNullable<MessageMeta['notForwarded']>, string>> = {
   limit: `A rule would have forwarded it, but ${COPIES_A_DAY_MAX} copies left your account within a day: it was not forwarded.`,
   loop: 'A rule would have forwarded it, but it came back from where it was forwarded to: it was not forwarded again.',

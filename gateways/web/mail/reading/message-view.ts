@@ -3,7 +3,7 @@ import type { ConversationMessage } from '../../../../projections/mailbox-cells.
 import type { MessageMeta } from '../../../../projections/message.ts';
 import type { ReadMessage } from '../../../message/read-message.ts';
 import { attachmentsView } from './attachments.ts';
-import { forwardLines, NOT_FORWARDED, sentLines } from './delivery-view.ts';
+import { answerLine, forwardLines, NOT_FORWARDED, sentLines } from './delivery-view.ts';
 import { invitationView } from './invitation.ts';
 import { blocks } from './plain-text.ts';
 import { unsubscribeView } from './unsubscribe.ts';
@@ -43,7 +43,7 @@ export function messageView(
       frame: asText ? undefined : frame(message.html ?? '', withImages),
       hasHtml: message.html !== undefined,
       withImages,
-      reply: meta.reply && { ...meta.reply, waits: meta.reply.state === 'queued' },
+      reply: replyView(meta),
       delivery: sentLines(meta),
       forwards: forwardLines(meta),
       notForwarded: meta.notForwarded && NOT_FORWARDED[meta.notForwarded],
@@ -59,4 +59,12 @@ function frame(whole: string, withImages: boolean) {
   const height = lines < 12 ? 'short' : lines < 40 ? 'medium' : lines < 120 ? 'tall' : 'long';
   const remote = /<img\b[^<>]*\bsrc\s*=\s*["']?\s*https?:/i.test(html);
   return { height, offersImages: remote && !withImages };
+}
+
+/** The answer to it, as far as is known: `line` of one to another system, `waits` if an earlier release left it there. */
+function replyView(meta: MessageMeta) {
+  const line = answerLine(meta);
+  return (
+    meta.reply && { to: meta.reply.to, line, waits: line === undefined && meta.reply.state === 'queued' }
+  );
 }

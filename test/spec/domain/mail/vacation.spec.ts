@@ -65,7 +65,10 @@ describe('a message that comes in while its recipient is away', () => {
       { to: 'bob@penncloud.test', state: 'sent' },
       { to: 'stranger2@elsewhere.example', state: 'queued' },
     ]);
-    expect(mailbox.shell.pending().map(({ reaction }) => reaction.stream)).toEqual([BOB]);
+    expect(mailbox.shell.pending().map(({ reaction }) => reaction.stream)).toEqual([
+      BOB,
+      expect.stringMatching(/^~outbound\/[0-9a-f]$/),
+    ]);
   });
 
   it('joins the conversation of what it answers, and is found by its words', () => {
