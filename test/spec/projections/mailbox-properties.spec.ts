@@ -161,7 +161,6 @@ function marksOf(mailbox: Mailbox): unknown {
 
 describe(`for any sequence of actions (seed ${seed})`, () => {
   it('state, conversations, lines and counts agree after each of them', { timeout: 60_000 }, () => {
-    const seen = new Set<string>();
     fc.assert(
       fc.property(sequences, (actions) => {
         const mailbox = new Mailbox();
@@ -172,11 +171,19 @@ describe(`for any sequence of actions (seed ${seed})`, () => {
             expect(mailbox.shell.log).toHaveLength(before);
           check(mailbox);
         }
-        for (const { events } of mailbox.shell.log) for (const { type } of events) seen.add(type);
       }),
       { seed, numRuns: 120 },
     );
-    // A mailbox in which nothing happens would agree with itself as well.
+  });
+
+  // A mailbox in which nothing happens would agree with itself as well.
+  it('the actions lead to every event of a mailbox', () => {
+    const some = fc.sample(sequences, { seed: 1, numRuns: 200 });
+    const seen = new Set(
+      some.flatMap((actions) =>
+        after(actions).shell.log.flatMap(({ events }) => events.map(({ type }) => type)),
+      ),
+    );
     const mail = [...seen].filter((type) => type.startsWith('mail.')).sort();
     expect(mail).toEqual([
       'mail.BulkStarted',
