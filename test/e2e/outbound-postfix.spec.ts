@@ -8,11 +8,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startOutbound, type Outbound } from '../../gateways/smtp/outbound/outbound.ts';
 import { ownCertificate } from '../../gateways/smtp/own-certificate.ts';
 import { keyRecord, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
-import { arrived, openHouse, type House } from '../e2e/pages-house.ts';
-import { until } from '../e2e/cluster.ts';
-import { startNameServer, type NameServer } from './mail-world/name-server.ts';
-import { startPostfix, type Postfix } from './mail-world/postfix.ts';
-import { itemOf, queueMessage } from './mail-world/queued-mail.ts';
+import { arrived, openHouse, type House } from './pages-house.ts';
+import { until } from './cluster.ts';
+import { startNameServer, type NameServer } from '../mail-world/name-server.ts';
+import { startPostfix, type Postfix } from '../mail-world/postfix.ts';
+import { itemOf, queueMessage } from '../mail-world/queued-mail.ts';
 
 const HOUR_MS = 3_600_000;
 const TIMES = { first: 200, most: 1000, giveUp: 120 * HOUR_MS, tellDelay: 4 * HOUR_MS };
