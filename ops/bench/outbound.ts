@@ -17,11 +17,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { pino } from 'pino';
 import { accountStream, OUTBOUND_STREAMS, outboundStream } from '../../domain/streams.ts';
 import { makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
 import { dueRow } from '../../projections/outbound-keys.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
-import { quietLogger } from '../cli/connection.ts';
 import { portObstacle } from '../cluster/free-ports.ts';
 import { readRunningFile } from '../cluster/running-file.ts';
 import { readClusterFile } from '../processes/cluster-file.ts';
@@ -64,7 +64,7 @@ try {
     nodes: addressesOf('storage-node', planCluster({ portOffset, host: '127.0.0.1', gateways: 2 })),
     secret: readClusterFile(folder).secret,
     clientId: 'bench',
-    logger: quietLogger,
+    logger: pino({ level: 'silent' }),
   });
   const worker = readRunningFile(folder)!.processes.find(({ id }) => id === 'smtp-out')!.pid!;
   await run(store, worker, Math.min(500, messages), 'warm-up');

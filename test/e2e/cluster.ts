@@ -31,7 +31,12 @@ export async function startCluster(
   options: { environment?: Record<string, string>; dataFolder?: string } = {},
 ) {
   const dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'penncloud-e2e-'));
-  const environment: Record<string, string> = { PENNCLOUD_DATA: dataFolder, ...options.environment };
+  const environment: Record<string, string> = {
+    PENNCLOUD_DATA: dataFolder,
+    // Nobody answers there: mail to addresses elsewhere waits, and nothing leaves this machine.
+    PENNCLOUD_DNS_RESOLVERS: '127.0.0.1:9',
+    ...options.environment,
+  };
   environment['PENNCLOUD_PORT_OFFSET'] ??= String(await freePortOffset(environment));
   const settings = readSettings(environment);
   const plans = planCluster(settings);

@@ -22,7 +22,7 @@ test('a cluster leaves no process, and keeps its data, whether Ctrl-C stops it o
   onTestFinished(async () => void (await first.stop()));
   expect(await first.cli(['kv', 'put', 'kept', 'over', 'night'])).toMatchObject({ code: 0 });
   const pids = pidsIn(dataFolder);
-  expect(pids).toHaveLength(9);
+  expect(pids).toHaveLength(10);
   expect(await first.stop()).toBe(0);
   expect(pids.filter(isAlive)).toEqual([]);
   expect(existsSync(join(dataFolder, 'running.json'))).toBe(false);
@@ -32,7 +32,7 @@ test('a cluster leaves no process, and keeps its data, whether Ctrl-C stops it o
   expect((await second.cli(['kv', 'get', 'kept', 'over'])).stdout.toString()).toBe('night');
 
   const left = pidsIn(dataFolder);
-  expect(left).toHaveLength(9);
+  expect(left).toHaveLength(10);
   process.kill(second.launcherPid, 'SIGKILL');
   await until('every process has ended', () => left.every((pid) => !isAlive(pid)));
 });

@@ -3,9 +3,9 @@
  * message arrives, and once. What remains is what remains with every mail server: a 250 that was sent and never recorded.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startNameServer, type NameServer } from '../integration/mail-world/name-server.ts';
-import { itemOf, queueMessage } from '../integration/mail-world/queued-mail.ts';
-import { startPeer, type ScriptedPeer } from '../integration/mail-world/scripted-peer.ts';
+import { startNameServer, type NameServer } from '../mail-world/name-server.ts';
+import { itemOf, queueMessage } from '../mail-world/queued-mail.ts';
+import { startPeer, type ScriptedPeer } from '../mail-world/scripted-peer.ts';
 import type { TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { startCluster, until, type Cluster } from './cluster.ts';
 

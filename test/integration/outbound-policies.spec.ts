@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { afterEach, describe, expect, it } from 'vitest';
-import { closeWorld, HOME, peerOf, whileOpen, world } from './mail-world/carrier-world.ts';
-import type { Zone } from './mail-world/name-server.ts';
-import type { PeerOptions } from './mail-world/scripted-peer.ts';
+import { closeWorld, HOME, peerOf, whileOpen, world } from '../mail-world/carrier-world.ts';
+import type { Zone } from '../mail-world/name-server.ts';
+import type { PeerOptions } from '../mail-world/scripted-peer.ts';
 
 afterEach(closeWorld);
 

@@ -1,9 +1,9 @@
 /** Puts messages into the queues as an account's entry does, and sees what became of them. */
 import { randomBytes } from 'node:crypto';
-import { accountStream, outboundStream } from '../../../domain/streams.ts';
-import { readQueuedItem, type QueuedItem } from '../../../projections/outbound.ts';
-import { itemStateCell } from '../../../projections/outbound-keys.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { accountStream, outboundStream } from '../../domain/streams.ts';
+import { readQueuedItem, type QueuedItem } from '../../projections/outbound.ts';
+import { itemStateCell } from '../../projections/outbound-keys.ts';
+import type { StoreClient } from '../../storage-nodes/client/client.ts';
 
 export type ToQueue = {
   readonly account: string;

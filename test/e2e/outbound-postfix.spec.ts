@@ -8,11 +8,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startOutbound, type Outbound } from '../../gateways/smtp/outbound/outbound.ts';
 import { ownCertificate } from '../../gateways/smtp/own-certificate.ts';
 import { keyRecord, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
-import { arrived, openHouse, type House } from '../e2e/pages-house.ts';
-import { until } from '../e2e/cluster.ts';
-import { startNameServer, type NameServer } from './mail-world/name-server.ts';
-import { startPostfix, type Postfix } from './mail-world/postfix.ts';
-import { itemOf, queueMessage } from './mail-world/queued-mail.ts';
+import { arrived, openHouse, type House } from './pages-house.ts';
+import { until } from './cluster.ts';
+import { formAt } from './writing-person.ts';
+import { startNameServer, type NameServer } from '../mail-world/name-server.ts';
+import { startPostfix, type Postfix } from '../mail-world/postfix.ts';
+import { itemOf, queueMessage } from '../mail-world/queued-mail.ts';
 
 const HOUR_MS = 3_600_000;
 const TIMES = { first: 200, most: 1000, giveUp: 120 * HOUR_MS, tellDelay: 4 * HOUR_MS };
@@ -160,6 +161,24 @@ describe('the worker of outbound mail', () => {
     await isDone(id);
     const address = await arrived(eve, 'Not delivered: slow mail');
     expect((await eve.get(address)).body).toContain('Given up after');
+  });
+
+  it('takes what a person writes, and the message in Sent says so', async () => {
+    const may = await house.person('may', 'May');
+    work();
+    const form = await formAt(may, undefined, {
+      to: 'bob@remote.test',
+      subject: 'From the page',
+      text: 'Hello.',
+    });
+    await may.post('/mail/compose', { ...form, action: 'send' });
+    await until('it lies in the mailbox', () => delivered('From the page').length === 1);
+    const url = await arrived(may, 'From the page', 'sent');
+    const page = await until('the page says so', async () => {
+      const { body } = await may.get(url);
+      return body.includes('mx.remote.test') ? body : undefined;
+    });
+    expect(page).toMatch(/<b>bob@remote\.test<\/b>\s+delivered/);
   });
 
   it('works side by side with another worker, and each message is delivered once', async () => {

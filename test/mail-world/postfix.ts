@@ -17,8 +17,6 @@ import {
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../../e2e/cluster.ts';
-import { freePorts } from '../ports.ts';
 
 export type Postfix = {
   readonly port: number;
@@ -51,7 +49,7 @@ export async function startPostfix({
   certificate,
 }: { certificate?: { key: string; cert: string } } = {}): Promise<Postfix> {
   const folder = mkdtempSync(join(tmpdir(), 'penncloud-postfix-'));
-  const [port] = await freePorts(1);
+  const port = await freePort();
   const uid = Number(execFileSync('id', ['-u', 'postfix']).toString());
   const owned = (name: string): string => {
     const path = join(folder, name);
@@ -103,12 +101,12 @@ ${tls}`,
   execFileSync('postfix', ['-c', folder, 'post-install', 'create-missing'], { stdio: 'ignore' });
   const master = spawn('/usr/lib/postfix/sbin/master', ['-c', folder, '-d'], { stdio: 'ignore' });
   const ended = once(master, 'exit');
-  await until('Postfix listens', () => {
+  while (!(await listens(port))) {
     if (master.exitCode !== null) throw new Error(`Postfix ended:\n${log()}`);
-    return listens(port!);
-  });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   return {
-    port: port!,
+    port,
     rule(recipient, action) {
       if (action === '') rules.delete(recipient);
       else rules.set(recipient, action);
@@ -175,4 +173,12 @@ function listens(port: number): Promise<boolean> {
     socket.once('connect', () => (socket.destroy(), resolve(true)));
     socket.once('error', () => resolve(false));
   });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
