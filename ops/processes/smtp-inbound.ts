@@ -1,6 +1,6 @@
 /** The process that takes mail from other servers. It keeps nothing; the store does. */
-import { createSmtpIntake } from '../../gateways/smtp/intake.ts';
-import { ownCertificate } from '../../gateways/smtp/own-certificate.ts';
+import { createSmtpIntake } from '../../gateways/smtp/inbound/intake.ts';
+import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
 import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { runProcess } from './process.ts';
 

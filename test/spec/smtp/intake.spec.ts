@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { createTransport } from 'nodemailer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createSmtpIntake, type SmtpIntake, type SmtpIntakeOptions } from '../../../gateways/smtp/intake.ts';
-import { ownCertificate } from '../../../gateways/smtp/own-certificate.ts';
+import { createSmtpIntake, type SmtpIntake, type SmtpIntakeOptions } from '../../../gateways/smtp/inbound/intake.ts';
+import { ownCertificate } from '../../../gateways/smtp/session/own-certificate.ts';
 import { rejection } from '../../../domain/errors.ts';
 import { Rejected } from '../../../storage-nodes/client/client.ts';
 import { SmtpClient } from '../../e2e/smtp-client.ts';

@@ -89,7 +89,7 @@ function placementTold({ folder, read, starred, rules = [], spam, forward }: Rec
   return `${held.length === 1 ? 'This rule of yours' : 'These rules of yours'} held for it: ${listed(held)}. It ${listed(did)}.`;
 }
 
-/** As smtp/trace.ts writes it. */
+/** As smtp/session/trace.ts writes it. */
 const TRACE =
   /^from (\S+) \((\[[^\]\s]+\])\)\s+by (\S+) with (\S+) id [a-z2-7]{26}(?:\s+for <([^<>\s]*)>)?\s*;/;
 

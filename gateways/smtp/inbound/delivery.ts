@@ -8,16 +8,16 @@
  * command has one id, so that the store's own retries act once.
  */
 import { randomBytes } from 'node:crypto';
-import { encodeSummary } from '../../domain/mail/message/summary.ts';
-import { accountStream } from '../../domain/streams.ts';
-import { Rejected, type StoreClient } from '../../storage-nodes/client/client.ts';
-import { recipientAccount } from '../message/addresses.ts';
-import { accountsAddressed, answerableMessage } from '../message/answerable.ts';
-import { digestOf } from '../message/digest.ts';
-import { readHeaderBlock, type HeaderBlock } from '../message/header-block.ts';
-import { SmtpReply, tooLarge, tryAgain } from './smtp-reply.ts';
-import { checkLines } from './message-data.ts';
-import { HOPS_MAX, traceFields, type Handover } from './trace.ts';
+import { encodeSummary } from '../../../domain/mail/message/summary.ts';
+import { accountStream } from '../../../domain/streams.ts';
+import { Rejected, type StoreClient } from '../../../storage-nodes/client/client.ts';
+import { recipientAccount } from '../../message/addresses.ts';
+import { accountsAddressed, answerableMessage } from '../../message/answerable.ts';
+import { digestOf } from '../../message/digest.ts';
+import { readHeaderBlock, type HeaderBlock } from '../../message/header-block.ts';
+import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
+import { checkLines } from '../session/message-data.ts';
+import { HOPS_MAX, traceFields, type Handover } from '../session/trace.ts';
 
 export type Arrived = {
   readonly pieces: readonly Buffer[];

@@ -20,14 +20,14 @@
  */
 import type { Logger } from 'pino';
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
-import type { StoreClient } from '../../storage-nodes/client/client.ts';
-import { ClientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimitSettings } from './client-limits.ts';
+import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { ClientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimitSettings } from '../session/client-limits.ts';
 import { deliver } from './delivery.ts';
-import { BufferBudget, collect, EndlessData } from './message-data.ts';
-import type { KeyAndCertificate } from './own-certificate.ts';
+import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
+import type { KeyAndCertificate } from '../session/own-certificate.ts';
 import { findRecipient } from './recipients.ts';
-import { SmtpListener } from './smtp-listener.ts';
-import { SmtpReply, tooLarge, tryAgain } from './smtp-reply.ts';
+import { SmtpListener } from '../session/smtp-listener.ts';
+import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 
 export type SmtpIntakeOptions = {
   readonly store: StoreClient;
