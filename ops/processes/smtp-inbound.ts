@@ -1,4 +1,5 @@
 /** The process that takes mail from other servers. It keeps nothing; the store does. */
+import { Authentication } from '../../gateways/smtp/inbound/authentication.ts';
 import { createSmtpIntake } from '../../gateways/smtp/inbound/intake.ts';
 import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
 import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
@@ -16,6 +17,10 @@ runProcess('smtp-in', async ({ plan, settings, cluster, nodes, logger }) => {
     messageBytesMax: settings.messageBytesMax,
     logger,
     hostname: settings.domains[0]!,
+    authentication: new Authentication({
+      dnsServers: settings.dnsServers,
+      hostname: settings.domains[0]!,
+    }),
     tls: await ownCertificate(settings.domains[0]!, Date.now()),
     drainMs: DRAIN_MS,
   });

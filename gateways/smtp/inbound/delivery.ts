@@ -15,6 +15,9 @@ import { recipientAccount } from '../../message/addresses.ts';
 import { accountsAddressed, answerableMessage } from '../../message/answerable.ts';
 import { digestOf } from '../../message/digest.ts';
 import { readHeaderBlock, type HeaderBlock } from '../../message/header-block.ts';
+import { isNamed, verdictField } from '../../message/verdict.ts';
+import { withoutFields } from '../../message/without-fields.ts';
+import type { Authentication, Judged } from './authentication.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 import { checkLines } from '../session/message-data.ts';
 import { HOPS_MAX, traceFields, type Handover } from '../session/trace.ts';
@@ -27,6 +30,8 @@ export type Arrived = {
   readonly sessionId: string;
   readonly domains: readonly string[];
   readonly messageBytesMax: number;
+  /** Asks where it comes from; absent: nobody is asked. */
+  readonly authentication: Authentication | undefined;
 };
 
 /** A failover is over sooner; the client waits ten minutes for this answer (RFC 5321 §4.5.3.2.6). */
@@ -43,11 +48,16 @@ const FORWARDERS_MAX = 50;
 export async function deliver(store: StoreClient, arrived: Arrived): Promise<string> {
   const messageId = randomMessageId();
   const { accounts, handover, sessionId, domains, messageBytesMax } = arrived;
-  const trace = traceFields({ ...handover, messageId });
-  const raw = Buffer.concat([trace, ...arrived.pieces]);
-  checkLines(raw.subarray(trace.length));
+  const received = Buffer.concat(arrived.pieces);
+  checkLines(received);
+  const receivedHeader = readHeaderBlock(received);
+  checkHops(receivedHeader);
+  const judged = await judge(arrived, received, receivedHeader);
+  const { hostname } = handover;
+  const verdict = judged === undefined ? '' : verdictField(hostname, judged.verdict);
+  const trace = traceFields({ ...handover, messageId }, verdict);
+  const raw = Buffer.concat([trace, withoutForgedVerdicts(received, receivedHeader, hostname)]);
   const header = readHeaderBlock(raw);
-  checkHops(header);
   const { summary, words, ids } = await digestOf(raw, header);
   const parts = [raw, encodeSummary(summary), words];
   const answerable = answerableMessage(header, handover.returnPath, domains);
@@ -67,7 +77,10 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
         expiresAt: handover.time + COMMAND_LIFE_MS,
         stream: accountStream(account),
         type: 'mail.ReceiveMessage',
-        data: { messageId, via: 'smtp', ids, ...before, ...(answered && { answer: answered.answer }) },
+        data: {
+          ...{ messageId, via: 'smtp', ids, ...before, ...(answered && { answer: answered.answer }) },
+          ...(judged?.disposition === 'quarantine' && { verdict: 'quarantine' }),
+        },
         parts: answered === undefined ? parts : [...parts, answered.part],
         actor: 'smtp',
         session: sessionId,
@@ -101,8 +114,30 @@ function forwarders(header: HeaderBlock, domains: readonly string[]): string[] {
   return [...new Set(accounts)].slice(0, FORWARDERS_MAX);
 }
 
+/** Throws SmtpReply if the domain that it names as its sender's refuses it (RFC 7489 §6.3). */
+async function judge(
+  { authentication, handover }: Arrived,
+  raw: Buffer,
+  header: HeaderBlock,
+): Promise<Judged | undefined> {
+  const { clientAddress: address, clientName: name, returnPath: sender } = handover;
+  const judged = await authentication?.judge(raw, header, { address, name, sender });
+  if (judged?.disposition !== 'reject') return judged;
+  const { domain } = judged.verdict.dmarc;
+  throw new SmtpReply(550, '5.7.1', `${domain} asks to refuse mail that it did not send (DMARC), as this`);
+}
+
+/** Nobody but us says what we found (RFC 8601 §5). */
+function withoutForgedVerdicts(raw: Buffer, header: HeaderBlock, hostname: string): Buffer {
+  const isForged = (name: string, value: () => string): boolean =>
+    name === 'authentication-results' && isNamed(value(), hostname);
+  // A longer block than that is not read to its end, but taken out of to its end.
+  const suspect = header.first('authentication-results') !== undefined || header.bodyAt === raw.length;
+  return suspect ? withoutFields(raw, isForged) : raw;
+}
+
 function checkHops(header: HeaderBlock): void {
-  const hops = header.all('received').length - 1;
+  const hops = header.all('received').length;
   if (hops <= HOPS_MAX) return;
   throw new SmtpReply(
     554,

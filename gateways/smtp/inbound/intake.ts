@@ -16,12 +16,15 @@
  *          too many connections or refusals         421 4.7.0
  *          the intake is closing                    421 4.3.2
  *
- * Left out: submission by our own users (AUTH), outbound mail, SPF and DKIM checks.
+ *          the sender's domain refuses it (DMARC)  550 5.7.1
+ *
+ * Left out: submission by our own users (AUTH), outbound mail.
  */
 import type { Logger } from 'pino';
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { ClientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimitSettings } from '../session/client-limits.ts';
+import type { Authentication } from './authentication.ts';
 import { deliver } from './delivery.ts';
 import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
@@ -39,6 +42,8 @@ export type SmtpIntakeOptions = {
   readonly hostname: string;
   /** PEM; `ownCertificate` makes one where none is configured. */
   readonly tls: KeyAndCertificate;
+  /** Who asks where messages come from; absent: nobody does. */
+  readonly authentication?: Authentication;
   /** Message bytes held by all sessions together. */
   readonly bufferedBytesMax?: number;
   readonly connectionsMax?: number;
@@ -207,6 +212,7 @@ class Intake implements SmtpIntake {
         sessionId: smtp.id,
         domains,
         messageBytesMax,
+        authentication: this.#options.authentication,
       });
       this.#accepted++;
       logger.debug({ messageId, bytes, recipients: session.accounts.size }, 'message kept');

@@ -23,13 +23,14 @@ export type Handover = {
   readonly time: number;
 };
 
-export function traceFields(handover: Handover): Buffer {
+/** `verdict`: of where the message comes from, a whole field or '' (RFC 8601 §4: above the Received that it belongs to). */
+export function traceFields(handover: Handover, verdict = ''): Buffer {
   const { returnPath, clientName, clientAddress, hostname, protocol, messageId, recipients, time } = handover;
   const literal = isIPv6(clientAddress) ? `[IPv6:${clientAddress}]` : `[${clientAddress}]`;
   const only = recipients.length === 1 ? `\r\n\tfor <${recipients[0] ?? ''}>` : '';
   const date = new Date(time).toUTCString().replace(/GMT$/, '+0000');
   return Buffer.from(
-    `Return-Path: <${returnPath}>\r\n` +
+    `Return-Path: <${returnPath}>\r\n${verdict}` +
       `Received: from ${domainToken(clientName)} (${literal})\r\n` +
       `\tby ${domainToken(hostname)} with ${protocol} id ${messageId}${only};\r\n` +
       `\t${date}\r\n`,

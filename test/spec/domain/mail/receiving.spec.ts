@@ -33,6 +33,15 @@ describe('receiving a message', () => {
     given(domain, [alice]).when(receive()).then([event()]);
   });
 
+  it('sets aside what its sender\u2019s domain disowns, whatever the rules say (RFC 7489 §6.3)', () => {
+    given(domain, [alice])
+      .when(receive({ data: { messageId: id(1), via: 'smtp', verdict: 'quarantine' } }))
+      .then([event({ folder: 'spam', quarantined: true })]);
+    given(domain, [alice])
+      .when(receive({ data: { messageId: id(1), via: 'smtp', verdict: 'reject' } }))
+      .thenRejected('Malformed');
+  });
+
   it('gives it a number for search when its words come with it', () => {
     const parts = [RAW, summary(), 'lunch noon'];
     given(domain, [alice])
