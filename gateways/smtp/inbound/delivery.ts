@@ -3,9 +3,8 @@
  * has resolved every one of them (that is: committed on all in-sync replicas) does the client hear 250.
  *
  * Always holds: 250 means kept, for every recipient. Anything less is no 250. If some recipients'
- * commands succeeded before another failed, the client's next try gives those the message again: SMTP
- * delivers at least once (RFC 5321 §6.1), and a duplicate is better than a loss. Within one try each
- * command has one id, so that the store's own retries act once.
+ * commands succeeded before another failed, the client's next try is known by the message's id and gives it to
+ * the others alone (repeats.ts). Within one try each command has one id, so that the store's own retries act once.
  */
 import { randomBytes } from 'node:crypto';
 import { encodeSummary } from '../../../domain/mail/message/summary.ts';
@@ -26,7 +25,9 @@ export type Arrived = {
   readonly pieces: readonly Buffer[];
   /** Account names, each once. */
   readonly accounts: readonly string[];
-  readonly handover: Omit<Handover, 'messageId'>;
+  readonly handover: Handover;
+  /** The message's id if it came in the hour before (repeats.ts). */
+  readonly earlier: string | undefined;
   readonly sessionId: string;
   readonly domains: readonly string[];
   readonly messageBytesMax: number;
@@ -44,10 +45,10 @@ const COMMANDS_AT_ONCE = 4;
 /** More than there are hops. */
 const FORWARDERS_MAX = 50;
 
-/** Returns the message's id. Throws SmtpReply; any other error is a fault of the store: 451. */
-export async function deliver(store: StoreClient, arrived: Arrived): Promise<string> {
-  const messageId = randomMessageId();
-  const { accounts, handover, sessionId, domains, messageBytesMax } = arrived;
+/** Throws SmtpReply; any other error is a fault of the store: 451. */
+export async function deliver(store: StoreClient, arrived: Arrived): Promise<void> {
+  const { accounts, handover, sessionId, domains, messageBytesMax, earlier } = arrived;
+  const { messageId } = handover;
   const received = Buffer.concat(arrived.pieces);
   checkLines(received);
   const receivedHeader = readHeaderBlock(received);
@@ -55,7 +56,7 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
   const judged = await judge(arrived, received, receivedHeader);
   const { hostname } = handover;
   const verdict = judged === undefined ? '' : verdictField(hostname, judged.verdict);
-  const trace = traceFields({ ...handover, messageId }, verdict);
+  const trace = traceFields(handover, verdict);
   const raw = Buffer.concat([trace, withoutForgedVerdicts(received, receivedHeader, hostname)]);
   const header = readHeaderBlock(raw);
   const { summary, words, ids } = await digestOf(raw, header);
@@ -79,6 +80,7 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
         type: 'mail.ReceiveMessage',
         data: {
           ...{ messageId, via: 'smtp', ids, ...before, ...(answered && { answer: answered.answer }) },
+          ...(earlier !== undefined && { earlier }),
           ...(judged?.disposition === 'quarantine' && { verdict: 'quarantine' }),
         },
         parts: answered === undefined ? parts : [...parts, answered.part],
@@ -96,7 +98,6 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<str
   const fault = failures.find((failure) => !(failure instanceof Rejected));
   if (fault !== undefined) throw fault;
   for (const failure of failures) if (failure instanceof Rejected) throw refusal(failure, messageBytesMax);
-  return messageId;
 }
 
 function refusal(rejected: Rejected, messageBytesMax: number): SmtpReply {
@@ -144,9 +145,4 @@ function checkHops(header: HeaderBlock): void {
     '5.4.6',
     `The message has passed ${hops} servers, the limit is ${HOPS_MAX}: it is in a loop`,
   );
-}
-
-/** 26 characters of base32, 130 random bits. */
-function randomMessageId(): string {
-  return [...randomBytes(26)].map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31)).join('');
 }

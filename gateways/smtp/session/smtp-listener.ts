@@ -4,12 +4,15 @@
  *
  * The certificate is required: the one that smtp-server falls back to has a published key.
  */
+import type { Socket } from 'node:net';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import type { KeyAndCertificate } from './own-certificate.ts';
 
 const OWN_ENHANCED_CODE = /^[245]\.\d{1,3}\.\d{1,3} /;
 
 export class SmtpListener extends SMTPServer {
+  readonly #sockets = new Map<string, Socket>();
+
   constructor(options: SMTPServerOptions & { tls: KeyAndCertificate }) {
     const { tls: certificate, ...rest } = options;
     // WIZ, SHELL and KILL are jokes of the 1980s that the library knows.
@@ -21,9 +24,20 @@ export class SmtpListener extends SMTPServer {
     super.connect(socket, options);
     const connection = [...this.connections].at(-1);
     if (!connection) return;
+    this.#sockets.set(connection.id, socket);
     const send = connection.send.bind(connection);
     connection.send = (code, data, context) =>
       send(code, data, typeof data === 'string' && OWN_ENHANCED_CODE.test(data) ? false : context);
+  }
+
+  /** Bytes that came in over a session's connection so far, those of TLS included. */
+  bytesRead(sessionId: string): number {
+    return this.#sockets.get(sessionId)?.bytesRead ?? 0;
+  }
+
+  /** Once a session is over. */
+  forget(sessionId: string): void {
+    this.#sockets.delete(sessionId);
   }
 
   /** Says why and hangs up; a session that is gone is no error. */
