@@ -84,7 +84,7 @@ const TABLE = {
     schema: z.string(),
     takes: 'a file (PEM, the chain included), or nothing',
     means:
-      'the certificate of the web ports; with one they speak HTTPS. Read anew when it changes, and on SIGHUP',
+      'the certificate of the web and mail ports; with one the web speaks HTTPS, and reads it anew when it changes, and on SIGHUP',
   },
   tlsKeyFile: {
     variable: 'PENNCLOUD_TLS_KEY_FILE',

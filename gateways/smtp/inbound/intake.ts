@@ -29,7 +29,7 @@ import { deliver } from './delivery.ts';
 import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
 import { fingerprintOf, Repeats, type Attempt } from './repeats.ts';
-import { findRecipient } from './recipients.ts';
+import { findRecipient } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 

@@ -37,6 +37,21 @@ export function traceFields(handover: Handover, verdict = ''): Buffer {
   );
 }
 
+/**
+ * For what one of our own users hands in: that is known by the log-in, and where they sit is nobody's business. So the
+ * field, whose grammar wants a name there, says from us, by us.
+ */
+export function submittedField({
+  hostname,
+  protocol,
+  messageId,
+  time,
+}: Pick<Handover, 'hostname' | 'protocol' | 'messageId' | 'time'>): Buffer {
+  const name = domainToken(hostname);
+  const date = new Date(time).toUTCString().replace(/GMT$/, '+0000');
+  return Buffer.from(`Received: from ${name} by ${name} with ${protocol} id ${messageId};\r\n\t${date}\r\n`);
+}
+
 /** What a stranger calls itself must not be able to write the rest of the field. */
 function domainToken(name: string): string {
   return /^[\w.:[\]-]{1,255}$/.test(name) ? name : 'unknown';

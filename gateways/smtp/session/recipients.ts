@@ -6,7 +6,7 @@ import { accountStream } from '../../../domain/streams.ts';
 import { profileCell } from '../../../projections/keys.ts';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { isServed, recipientAccount } from '../../message/addresses.ts';
-import { SmtpReply } from '../session/smtp-reply.ts';
+import { SmtpReply } from './smtp-reply.ts';
 
 /** The client waits five minutes for this answer (RFC 5321 §4.5.3.2.3); a failover takes seconds. */
 const DEADLINE_MS = 30_000;
