@@ -172,6 +172,38 @@ describe('a log-in', () => {
     );
   });
 
+  test('with an app password works until that is removed, or the password is another one', async () => {
+    const carol = await house.person('carol');
+    const page = '/account/app-passwords';
+    const make = async (name: string): Promise<string> => {
+      const answer = await carol.submit(page, page, { name, current: PASSWORD });
+      expect(answer.body).toContain('It is shown only now');
+      expect((await carol.get(page)).body).not.toContain('It is shown only now');
+      return /<p class="mono">([a-z2-7-]{30})<\/p>/.exec(answer.body)![1]!;
+    };
+    const into = (pass: string) =>
+      client(true, { user: 'carol', pass })
+        .verify()
+        .then(
+          () => 'in',
+          (error: { responseCode?: number }) => error.responseCode,
+        );
+    const [phone, desk] = [await make('Phone'), await make('Desk')];
+    expect([await into(phone), await into(desk.replaceAll('-', '').toUpperCase())]).toEqual(['in', 'in']);
+    const [, id] = /<b>Phone<\/b>(?:(?!<\/li>)[^])*?app-passwords\/([a-z2-7]{26})\/remove/.exec(
+      (await carol.get(page)).body,
+    )!;
+    await carol.submit(page, `${page}/${id}/remove`);
+    expect([await into(phone), await into(desk)]).toEqual([535, 'in']);
+    expect((await carol.submit(page, page, { name: 'x', current: 'wrong' })).statusCode).toBe(401);
+    await carol.submit('/account/password', '/account/password', {
+      current: PASSWORD,
+      password: 'another horse battery',
+    });
+    expect(await into(desk)).toBe(535);
+    expect(await into('another horse battery')).toBe('in');
+  });
+
   test('is locked after many wrong passwords, also on the page', async () => {
     await house.person('dora');
     const failed = async (): Promise<string> =>

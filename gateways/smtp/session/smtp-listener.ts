@@ -27,7 +27,11 @@ export class SmtpListener extends SMTPServer {
     this.#sockets.set(connection.id, socket);
     const send = connection.send.bind(connection);
     connection.send = (code, data, context) =>
-      send(code, connection.secure ? data : withoutAuth(data), typeof data === 'string' && OWN_ENHANCED_CODE.test(data) ? false : context);
+      send(
+        code,
+        connection.secure ? data : withoutAuth(data),
+        typeof data === 'string' && OWN_ENHANCED_CODE.test(data) ? false : context,
+      );
   }
 
   /** Bytes that came in over a session's connection so far, those of TLS included. */

@@ -1,16 +1,17 @@
 /**
  * Whether somebody who writes with a mail client is who they say (AUTH PLAIN and LOGIN, RFC 4954): by the account's
- * password. Where two-step log-in is on the password alone is not enough, and a mail client cannot show a code.
+ * password, or by an app password. Where two-step log-in is on, only by an app password: a mail client cannot show a code.
  *
  * Always holds: the lock that the store keeps after many wrong passwords (domain/account/failures.ts) holds here as on
  * the log-in page, and failures here count towards it; a name without an account costs the same work as one with.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import { isAccountName } from '../../../domain/account/names.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import { readAccountCredentials } from '../../../projections/account.ts';
-import { credentialsCell, lockCell, secondFactorCell } from '../../../projections/keys.ts';
+import { readAppPassword } from '../../../projections/app-passwords.ts';
+import { appPasswordsRow, credentialsCell, lockCell, secondFactorCell } from '../../../projections/keys.ts';
 import { readLock, readSecondFactor } from '../../../projections/second-factor.ts';
 import type { ReadCell, StoreClient } from '../../../storage-nodes/client/client.ts';
 import { recipientAccount } from '../../message/addresses.ts';
@@ -21,6 +22,8 @@ const ARGON2ID = { memoryCost: 19 * 1024, timeCost: 2, parallelism: 1 } as const
 const PASSWORD_BYTES_MAX = 256;
 const CHECKS_AT_ONCE = 2;
 const CHECKS_WAITING_MAX = 64;
+/** As many as there can be, and those of an earlier password. */
+const APP_PASSWORDS_READ = 40;
 const DEADLINE_MS = 30_000;
 const COMMAND_LIFE_MS = 60_000;
 /** Wrong passwords from one address, before it has to wait for the window to pass. */
@@ -47,21 +50,31 @@ export class Credentials {
     if (this.#failuresOf(address, now) >= FAILURES_PER_ADDRESS) throw tooMany();
     const name = this.#nameOf(username);
     const owner = name === undefined ? undefined : accountStream(name);
+    const row = owner === undefined ? '' : appPasswordsRow(owner);
     const cells =
       owner === undefined
         ? []
         : (
             await this.#store.read(
               owner,
-              [credentialsCell(owner), lockCell(owner, 'password'), secondFactorCell(owner)].map((get) => ({
-                get,
-              })),
+              [
+                ...[credentialsCell(owner), lockCell(owner, 'password'), secondFactorCell(owner)].map(
+                  (get) => ({ get }),
+                ),
+                { scan: { from: { row, column: '' }, to: null, limit: APP_PASSWORDS_READ } },
+              ],
               { deadlineMs: DEADLINE_MS },
             )
           ).results;
+    const known = cellOf(cells[0], readAccountCredentials);
+    // A secret of 130 bits cannot be guessed: it is let in also while guessers keep the account locked.
+    const isApp = (cells[3] ?? [])
+      .filter((cell) => cell.row === row)
+      .flatMap(({ bytes }) => (bytes === undefined ? [] : [readAppPassword(bytes)]))
+      .some((one) => one.passwordVersion === known?.passwordVersion && isSecret(one.hash, password));
+    if (isApp) return name!;
     const lock = cellOf(cells[1], readLock);
     if (lock !== undefined && lock.until > now) throw tooMany();
-    const known = cellOf(cells[0], readAccountCredentials);
     if (
       Buffer.byteLength(password) > PASSWORD_BYTES_MAX ||
       !(await this.#holds(known?.passwordHash, password))
@@ -74,7 +87,7 @@ export class Credentials {
       throw new SmtpReply(
         535,
         '5.7.8',
-        'Two-step log-in is on for this account: its password alone does not open it to mail clients',
+        'Two-step log-in is on for this account: mail clients need an app password, made on its account page',
       );
     }
     return name!;
@@ -139,6 +152,12 @@ export class Credentials {
 function cellOf<T>(cells: readonly ReadCell[] | undefined, read: (bytes: Uint8Array) => T): T | undefined {
   const bytes = cells?.[0]?.bytes;
   return bytes === undefined ? undefined : read(bytes);
+}
+
+/** Typed with dashes, spaces and capitals, or without. */
+function isSecret(hash: string, typed: string): boolean {
+  const secret = typed.toLowerCase().replace(/[\s-]/g, '');
+  return timingSafeEqual(Buffer.from(hash, 'hex'), createHash('sha256').update(secret).digest());
 }
 
 /** RFC 4954 §6: a failure that passes. */
