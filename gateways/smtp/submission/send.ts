@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { encodeSummary, type Address } from '../../../domain/mail/message/summary.ts';
 import { encodeWrittenTo } from '../../../domain/mail/message/written-to.ts';
+import { encodeEnvelope } from '../../../domain/outbound/envelope.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import { Rejected, type StoreClient } from '../../../storage-nodes/client/client.ts';
 import { accountsAddressed, answerableMessage } from '../../message/answerable.ts';
@@ -54,6 +55,7 @@ export async function send(store: StoreClient, submitted: Submitted): Promise<vo
       messageId,
       recipients: accounts,
       outside: outside.length,
+      ...(outside.length > 0 && { enveloped: true }),
       ids: namedIds(header),
       collects: true,
       ...(answered && { answer: { ...answered.answer, addressed } }),
@@ -64,7 +66,7 @@ export async function send(store: StoreClient, submitted: Submitted): Promise<vo
       encodeSummary(shared),
       words(summary),
       words(shared),
-      ...outsidePart(outside),
+      ...(outside.length > 0 ? [encodeEnvelope({ from, to: outside, prepend: '' })] : []),
       encodeWrittenTo([...summary.to, ...summary.cc, ...bcc]),
       ...(answered ? [answered.part] : []),
     ],
@@ -77,10 +79,6 @@ export async function send(store: StoreClient, submitted: Submitted): Promise<vo
   } catch (error) {
     throw error instanceof Rejected ? refusal(error, messageBytesMax) : error;
   }
-}
-
-function outsidePart(outside: readonly string[]): Uint8Array[] {
-  return outside.length === 0 ? [] : [Buffer.from(JSON.stringify(outside))];
 }
 
 function refusal({ rejection }: Rejected, messageBytesMax: number): SmtpReply {
