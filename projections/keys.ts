@@ -7,6 +7,7 @@
  *                                    lock-password, lock-code, lock-recovery
  *   <owner>/sessions                 <session hash>
  *   <owner>/identities               <identity id>
+ *   <owner>/app-passwords            <app password id>
  *   <owner>/mail/folders             <folder>            counts
  *   <owner>/mail/own-folders         <folder id>
  *   <owner>/mail/folder/<folder>     <order>             one line of a list, newest first
@@ -74,6 +75,11 @@ export const sessionCell = (owner: string, sessionHash: string): CellKey => ({
   column: sessionHash,
 });
 
+export const appPasswordsRow = (owner: string): string => `${owner}/app-passwords`;
+export const appPasswordCell = (owner: string, appPasswordId: string): CellKey => ({
+  row: appPasswordsRow(owner),
+  column: appPasswordId,
+});
 export const identitiesRow = (owner: string): string => `${owner}/identities`;
 export const identityCell = (owner: string, identityId: string): CellKey => ({
   row: identitiesRow(owner),
@@ -268,6 +274,7 @@ export type RowName =
         | 'account'
         | 'sessions'
         | 'identities'
+        | 'app passwords'
         | 'folder counts'
         | 'own folders'
         | 'bulks'
@@ -308,6 +315,8 @@ function parseAccountRow(account: string, row: string): RowName | undefined {
       return { kind: 'account', account };
     case 'sessions':
       return { kind: 'sessions', account };
+    case 'app-passwords':
+      return { kind: 'app passwords', account };
     case 'identities':
       return { kind: 'identities', account };
     case 'mail/folders':

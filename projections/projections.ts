@@ -1,5 +1,6 @@
 /** All read models. Each listens to the events it needs and writes cells that no other one writes. */
 import { accountProjection } from './account.ts';
+import { appPasswordsProjection } from './app-passwords.ts';
 import { bulkProjection } from './bulk.ts';
 import { consoleProjection } from './console.ts';
 import { contactsProjection } from './contacts.ts';
@@ -22,6 +23,7 @@ export function createProjections(): Projection[] {
     accountProjection,
     secondFactorProjection,
     identitiesProjection,
+    appPasswordsProjection,
     consoleProjection,
     kvProjection,
     mailboxProjection,

@@ -9,6 +9,7 @@
 import type { CommandHandler, Decision, DomainArea } from '../decider.ts';
 import { rejection, type Rejection } from '../errors.ts';
 import { accountStream } from '../streams.ts';
+import { appPasswordsArea } from './app-passwords.ts';
 import * as commands from './commands.ts';
 import type { AccountEvent } from './events.ts';
 import {
@@ -41,6 +42,7 @@ export function createAccount(): DomainArea {
       ...profileArea.commands,
       ...identitiesArea.commands,
       ...secondFactorArea.commands,
+      ...appPasswordsArea.commands,
       ...failuresArea.commands,
     },
     events: {
@@ -48,6 +50,7 @@ export function createAccount(): DomainArea {
       ...profileArea.events,
       ...identitiesArea.events,
       ...secondFactorArea.events,
+      ...appPasswordsArea.events,
       ...failuresArea.events,
     },
   };

@@ -135,6 +135,26 @@ export type RecoveryCodeUsed = {
 export type SecondFactorEvent =
   SecondFactorTurnedOn | SecondFactorTurnedOff | OneTimeCodeUsed | RecoveryCodesMade | RecoveryCodeUsed;
 
+/** Part 0: what it is called. `hash`: sha256 of the secret. */
+export type AppPasswordAdded = {
+  readonly type: 'account.AppPasswordAdded';
+  readonly version: 1;
+  readonly data: {
+    readonly appPasswordId: string;
+    readonly hash: string;
+    /** Of the account's password then. */
+    readonly passwordVersion: number;
+  };
+};
+
+export type AppPasswordRemoved = {
+  readonly type: 'account.AppPasswordRemoved';
+  readonly version: 1;
+  readonly data: { readonly appPasswordId: string };
+};
+
+export type AppPasswordEvent = AppPasswordAdded | AppPasswordRemoved;
+
 /** `total`: since the last lock. `lockedUntil`: 0 while it is not locked. `locks`: how often it was. */
 export type LogInsFailed = {
   readonly type: 'account.LogInsFailed';
@@ -156,4 +176,5 @@ export type FailuresForgiven = {
 
 export type FailureEvent = LogInsFailed | FailuresForgiven;
 
-export type AccountEvent = CoreEvent | ProfileEvent | IdentityEvent | SecondFactorEvent | FailureEvent;
+export type AccountEvent =
+  CoreEvent | ProfileEvent | IdentityEvent | SecondFactorEvent | AppPasswordEvent | FailureEvent;

@@ -37,6 +37,8 @@ export type MessageReceived = {
     readonly rules?: readonly string[];
     /** It lies in spam because of what was taught, not by a rule. */
     readonly spam?: true;
+    /** It lies in spam because the domain that it names as its sender's asks for that (RFC 7489); rules were not asked. */
+    readonly quarantined?: true;
     /** What was taught says of it, 0 to 100; absent if it was not asked. */
     readonly score?: number;
     /** The accounts that it goes on to. */

@@ -46,14 +46,27 @@ export type ReceiveMessage = Arriving & {
   readonly nullSender: boolean;
   /** Accounts here that have forwarded it before, as its header says. */
   readonly deliveredTo: readonly string[];
+  /** Whoever it names as its sender asks to set it aside: it did not send this. */
+  readonly isQuarantined: boolean;
+  /** The id under which it may have come before: then this is that message once more. */
+  readonly earlier: string | undefined;
 };
 
 /** Parts: the message, its summary, its words (these may be left out), and with `answer` how it is answered. */
 export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveMessage> => ({
   parse: (data, content) =>
     parsed((): ReceiveMessage => {
-      const fields = fieldsOf(data, ['messageId', 'via', 'ids', 'answer', 'nullSender', 'deliveredTo']);
-      const { messageId, via, ids, answer, nullSender, deliveredTo = [] } = fields;
+      const fields = fieldsOf(data, [
+        'messageId',
+        'via',
+        'ids',
+        'answer',
+        'nullSender',
+        'deliveredTo',
+        'verdict',
+        'earlier',
+      ]);
+      const { messageId, via, ids, answer, nullSender, deliveredTo = [], verdict, earlier } = fields;
       if (answer !== undefined) partsAre(content, 'message', 'summary', 'words', 'answerable');
       else if (content.count !== 3) partsAre(content, 'message', 'summary');
       if (content.count > 2) partAtMost(content, 2, 'words', WORDS_BYTES_MAX);
@@ -65,9 +78,19 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
         asking: answer === undefined ? undefined : asked(answer, content),
         nullSender: nullSender !== undefined && flag(nullSender, 'nullSender'),
         deliveredTo: accountNames(deliveredTo, 0),
+        earlier: earlier === undefined ? undefined : messageIdField(earlier),
+        isQuarantined:
+          verdict !== undefined && matching(verdict, 'verdict', /^quarantine$/, '"quarantine"') !== '',
       };
     }),
-  reads: (data) => [ACCOUNT_KEY, RULES_KEY, SPAM_KEY, ...arrivalReads(data), ...vacationReads(data.asking)],
+  reads: (data) => [
+    ACCOUNT_KEY,
+    RULES_KEY,
+    SPAM_KEY,
+    ...arrivalReads(data),
+    ...vacationReads(data.asking),
+    ...(data.earlier === undefined ? [] : [messageKey(data.earlier)]),
+  ],
   readsNext: (data, slices) => [
     ...arrivalReadsNext(data, slices),
     ...(needsFolders(slices(RULES_KEY)) ? [FOLDERS_KEY] : []),
@@ -78,9 +101,13 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
     const { stream, content, time } = context;
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
-    if (slices(messageKey(data.messageId)) !== undefined) return nothing;
+    const isHere = (messageId: string) => slices(messageKey(messageId)) !== undefined;
+    if (isHere(data.messageId) || (data.earlier !== undefined && isHere(data.earlier))) return nothing;
     const arrival = arrivalOf(data, slices, hasPart(content, 2));
-    const { outside, as, ...ruling } = ruled(arrival.thread, slices, content);
+    // Before all rules: one that trusts a sender would be the first to be fooled by a forged one.
+    const { outside, as, ...ruling } = data.isQuarantined
+      ? QUARANTINED
+      : ruled(arrival.thread, slices, content);
     const { messageId, asking, ids: named, nullSender, deliveredTo } = data;
     const folder = ruling.folder ?? 'inbox';
     const reply = vacationReply({ messageId, asking, named, folder }, slices, context);
@@ -115,6 +142,11 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
     return { events: reply === undefined ? [received] : [received, reply.event], parts };
   },
 });
+
+const QUARANTINED: Ruling & Pick<MessageReceived['data'], 'quarantined'> = {
+  folder: 'spam',
+  quarantined: true,
+};
 
 /** Undefined if how it is answered was erased meanwhile. */
 function asked(answer: unknown, content: Content): Asking | undefined {

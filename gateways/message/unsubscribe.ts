@@ -15,11 +15,15 @@ export type Unsubscribe =
 const FIELD_CHARS_MAX = 8_000;
 const URL_CHARS_MAX = 2_000;
 
-export function readUnsubscribe(header: Pick<HeaderBlock, 'all'>): Unsubscribe | undefined {
+/** `isSigned`: whether a valid signature covers these fields: without one there is no single click (RFC 8058 §4). */
+export function readUnsubscribe(
+  header: Pick<HeaderBlock, 'all'>,
+  isSigned: boolean,
+): Unsubscribe | undefined {
   const fields = header.all('list-unsubscribe');
   const posts = header.all('list-unsubscribe-post');
   // RFC 8058 §3.1: exactly one of each; with more, nobody knows which was meant (or signed).
-  const oneClick = fields.length === 1 && posts.length === 1 && isOneClick(posts[0] ?? '');
+  const oneClick = isSigned && fields.length === 1 && posts.length === 1 && isOneClick(posts[0] ?? '');
   const uris = [...(fields[0] ?? '').slice(0, FIELD_CHARS_MAX).matchAll(/<\s*([^<>]*?)\s*>/g)].map(
     ([, uri]) => (uri ?? '').replace(/\s+/g, ''),
   );

@@ -15,6 +15,7 @@ import { LogIn } from './account/log-in.ts';
 import { registerLostPassword } from './account/lost-password.ts';
 import { registerPassword } from './account/password.ts';
 import { registerProfile } from './account/profile.ts';
+import { registerAppPasswords } from './account/app-passwords.ts';
 import { registerRecoveryCodes } from './account/recovery-codes.ts';
 import { registerSecondStep } from './account/second-step.ts';
 import { registerSessions } from './account/sessions.ts';
@@ -59,6 +60,7 @@ export function registerWeb(app: FastifyInstance, deps: GatewayDeps): void {
   registerDates(app, pages);
   registerPassword(app, pages, passwords, confirmation);
   registerTwoStep(app, pages, codes, confirmation);
+  registerAppPasswords(app, pages, confirmation);
   registerRecoveryCodes(app, pages, codes, confirmation);
   registerSessions(app, pages);
   registerDeleteAccount(app, pages, codes, confirmation);

@@ -1,7 +1,7 @@
 /** What the launcher prints once the cluster is ready: a table of addresses, then the line to wait for. */
 import { join } from 'node:path';
 import type { Settings } from '../processes/settings.ts';
-import { httpUrl, reachable, type ProcessPlan } from '../processes/topology.ts';
+import { httpUrl, reachable, submissionPorts, type ProcessPlan } from '../processes/topology.ts';
 
 export function welcome(plans: readonly ProcessPlan[], settings: Settings, consoleToken: string): string {
   const of = (kind: ProcessPlan['kind']): ProcessPlan[] => plans.filter((plan) => plan.kind === kind);
@@ -12,6 +12,7 @@ export function welcome(plans: readonly ProcessPlan[], settings: Settings, conso
     ['front door', frontDoor],
     ['gateways', of('gateway').map(web).join('  ')],
     ['mail in (SMTP)', of('smtp-in').map(place).join('  ')],
+    ['mail clients', submissionPlaces(settings)],
     ['mail domains', [...settings.domains, 'localhost'].join('  ')],
     ['storage nodes', of('storage-node').map(place).join('  ')],
     ['master', of('master').map(place).join('  ')],
@@ -24,4 +25,9 @@ export function welcome(plans: readonly ProcessPlan[], settings: Settings, conso
   ];
   const table = rows.map(([what, where]) => `  ${what.padEnd(16)}${where}`).join('\n');
   return `\n${table}\n\nPennCloud is ready at ${frontDoor}`;
+}
+
+function submissionPlaces(settings: Settings): string {
+  const { startTls, implicitTls } = submissionPorts(settings);
+  return `${settings.host}:${startTls} (STARTTLS)  ${settings.host}:${implicitTls} (TLS)`;
 }

@@ -1,29 +1,39 @@
-/** The process that takes mail from other servers. It keeps nothing; the store does. */
-import { createSmtpIntake } from '../../gateways/smtp/intake.ts';
-import { ownCertificate } from '../../gateways/smtp/own-certificate.ts';
+/**
+ * The process that takes mail in: from other servers, and from our own users' mail clients. It keeps nothing; the store
+ * does.
+ */
+import { Authentication } from '../../gateways/smtp/inbound/authentication.ts';
+import { createSmtpIntake } from '../../gateways/smtp/inbound/intake.ts';
+import { createSubmission } from '../../gateways/smtp/submission/submission.ts';
 import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
+import { mailCertificate } from './mail-certificate.ts';
 import { runProcess } from './process.ts';
+import { submissionPorts } from './topology.ts';
 
 /** Shorter than the launcher's patience. */
 const DRAIN_MS = 8000;
 
-runProcess('smtp-in', async ({ plan, settings, cluster, nodes, logger }) => {
+runProcess('smtp-in', async ({ plan, settings, cluster, nodes, folder, logger }) => {
   const { id, host, port } = plan;
   const store = createStoreClient({ nodes, secret: cluster.secret, clientId: id, logger });
+  const { domains, messageBytesMax, dnsServers } = settings;
+  const hostname = domains[0]!;
+  const tls = await mailCertificate(settings, folder, Date.now());
+  const shared = { store, domains, messageBytesMax, logger, hostname, tls, drainMs: DRAIN_MS };
   const intake = createSmtpIntake({
-    store,
-    domains: settings.domains,
-    messageBytesMax: settings.messageBytesMax,
-    logger,
-    hostname: settings.domains[0]!,
-    tls: await ownCertificate(settings.domains[0]!, Date.now()),
-    drainMs: DRAIN_MS,
+    ...shared,
+    authentication: new Authentication({ dnsServers, hostname }),
   });
+  const ports = submissionPorts(settings);
+  const submission = createSubmission({ ...shared, isImplicitTls: false });
+  const submissionTls = createSubmission({ ...shared, isImplicitTls: true });
   await intake.listen(port, host);
+  await submission.listen(ports.startTls, host);
+  await submissionTls.listen(ports.implicitTls, host);
   return {
-    load: () => intake.stats().connections,
+    load: () => intake.stats().connections + submission.connections + submissionTls.connections,
     stop: async () => {
-      await intake.close();
+      await Promise.all([intake.close(), submission.close(), submissionTls.close()]);
       await store.close();
     },
   };

@@ -30,6 +30,14 @@ export const ETCD_PEER_PORT_STEP = 10;
 export type PlanSettings = Pick<Settings, 'portOffset' | 'host' | 'gateways'> &
   Partial<Pick<Settings, 'configStore' | 'etcdEndpoints' | 'frontDoor' | 'tlsCertFile'>>;
 
+/** Where our own users' mail clients hand in what they send; the process that takes mail in serves them, too. */
+export function submissionPorts({ portOffset }: Pick<Settings, 'portOffset'>): {
+  readonly startTls: number;
+  readonly implicitTls: number;
+} {
+  return { startTls: 2587 + portOffset, implicitTls: 2465 + portOffset };
+}
+
 /** In start order; they stop in reverse. */
 export function planCluster(settings: PlanSettings): ProcessPlan[] {
   const { host, portOffset, configStore = 'embedded', etcdEndpoints = [] } = settings;

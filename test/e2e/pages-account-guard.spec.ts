@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accountStream } from '../../domain/streams.ts';
 import { lockCell } from '../../projections/keys.ts';
 import { readLock } from '../../projections/second-factor.ts';
-import { findRecipient } from '../../gateways/smtp/recipients.ts';
+import { findRecipient } from '../../gateways/smtp/session/recipients.ts';
 import { Rejected } from '../../storage-nodes/client/client.ts';
 import { until } from './cluster.ts';
 import { openHouse, PASSWORD, type House } from './pages-house.ts';

@@ -35,7 +35,11 @@ afterAll(async () => {
 });
 
 const received = async (raw: string) => `/mail/inbox/${await house.receive('reader', raw)}`;
-const newsletter = (more: string) => `From: news@list.example\r\nSubject: News\r\n${more}\r\n\r\nHello`;
+/** As the intake writes it, for a signature that covers what a click relies on. */
+const SIGNED =
+  'Authentication-Results: penncloud.test;\r\n\tspf=none;\r\n\tdkim=pass header.d=list.example policy.unsubscribe=signed;\r\n\tdmarc=pass header.from=list.example;\r\n\tarc=none\r\nReceived: from x\r\n';
+const newsletter = (more: string) =>
+  `${SIGNED}From: news@list.example\r\nSubject: News\r\n${more}\r\n\r\nHello`;
 const oneClick = (path: string) =>
   newsletter(
     `List-Unsubscribe: <https://list.example:${(list.address() as AddressInfo).port}${path}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click`,

@@ -2,8 +2,8 @@
 import { createTransport } from 'nodemailer';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSmtpIntake, type SmtpIntake } from '../../gateways/smtp/intake.ts';
-import { ownCertificate } from '../../gateways/smtp/own-certificate.ts';
+import { createSmtpIntake, type SmtpIntake } from '../../gateways/smtp/inbound/intake.ts';
+import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
 import { until } from './cluster.ts';
 import { arrived, openHouse, type House } from './pages-house.ts';
 import { alertOn, formOn, type Answer, type Visitor } from './visitor.ts';

@@ -41,6 +41,13 @@ function accountCommands(given: {
       stream,
       parts: [`${name}@penncloud.test`, words, words, ...own],
     },
+    {
+      type: 'account.AddAppPassword',
+      data: { appPasswordId: identityId, hash: hash('9'), passwordVersion: 2 },
+      stream,
+      parts: [words || 'Phone'],
+    },
+    { type: 'account.RemoveAppPassword', data: { appPasswordId: identityId }, stream },
     { type: 'account.RemoveIdentity', data: { identityId, version: 2 }, stream, parts: own },
     {
       type: 'account.TurnOnSecondFactor',

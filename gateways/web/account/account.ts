@@ -59,6 +59,7 @@ function placesOf(visit: Visit) {
       label: 'Recovery codes',
       state: codes === undefined ? 'None made' : `${codes.left} left`,
     },
+    { url: '/account/app-passwords', label: 'App passwords', state: 'For mail programs' },
     { url: '/account/sessions', label: 'Sessions', state: `Logged in at ${counted(sessions, 'place')}` },
     { url: '/account/delete', label: 'Delete account', state: 'And what happens then' },
   ];

@@ -1,6 +1,6 @@
 /**
- * PennCloud's store as `npm start` runs it, with the same commands and flags, without the web and mail in
- * front of it: NATS, the master and three storage nodes. A put is over when all in-sync copies have
+ * PennCloud's store as `npm start` runs it, with the same commands and flags, without the web and (unless asked
+ * for) mail in front of it: NATS, the master and three storage nodes. A put is over when all in-sync copies have
  * synced it. Keys spread over the four tablets that plain rows have by default.
  */
 import { join } from 'node:path';
@@ -23,12 +23,16 @@ export type PennCloudOptions = {
   readonly version: string;
   /** Storage nodes leave their processor profiles there when they stop; undefined: none are made. */
   readonly profileFolder: string | undefined;
+  /** Mail from other servers is taken in as well. */
+  readonly mail?: boolean;
 };
+
+export type RunningPennCloud = RunningSystem & { readonly plans: readonly ProcessPlan[] };
 
 export async function startPennCloud(
   folder: string,
-  { version, profileFolder }: PennCloudOptions,
-): Promise<RunningSystem> {
+  { version, profileFolder, mail = false }: PennCloudOptions,
+): Promise<RunningPennCloud> {
   const environment = {
     PENNCLOUD_DATA: join(folder, 'data'),
     PENNCLOUD_PORT_OFFSET: String(await freePortOffset()),
@@ -37,7 +41,9 @@ export async function startPennCloud(
   };
   const settings = readSettings(environment);
   const cluster = readOrCreateClusterFile(settings.dataFolder);
-  const plans = planCluster(settings).filter(({ kind }) => KINDS.includes(kind));
+  const plans = planCluster(settings).filter(
+    ({ kind }) => KINDS.includes(kind) || (mail && kind === 'smtp-in'),
+  );
   const logFile = (id: string): string => join(settings.dataFolder, 'logs', `${id}.log`);
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileFolder];
   let broken: string | undefined;
@@ -53,7 +59,10 @@ export async function startPennCloud(
       plan.id,
       {
         ...command,
-        args: [...(plan.kind === 'storage-node' ? profiling : []), ...command.args],
+        args: [
+          ...(plan.kind === 'storage-node' || plan.kind === 'smtp-in' ? profiling : []),
+          ...command.args,
+        ],
         env: { ...command.env, ...environment },
       },
       logFile(plan.id),
@@ -76,6 +85,7 @@ export async function startPennCloud(
     return {
       access: { system: 'penncloud', servers: addressesOf('storage-node', plans), secret: cluster.secret },
       version,
+      plans,
       pids: supervisors.map(({ pid }) => pid ?? 0),
       guarantees: () => guarantees(store, broken),
       stop,

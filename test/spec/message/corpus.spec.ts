@@ -93,7 +93,7 @@ describe('6,046 real messages', () => {
   );
 });
 
-const PAGE = { url: '/mail/inbox/m', query: {}, isOnly: true };
+const PAGE = { url: '/mail/inbox/m', query: {}, hostname: 'penncloud.test', isOnly: true };
 const PLAINLY = { inlineImages: new Map<string, string>(), remoteImages: false };
 
 /** As the cells of a mailbox describe a message that has just come. */

@@ -3,7 +3,7 @@ import { readHeaderBlock } from '../../../gateways/message/header-block.ts';
 import { readUnsubscribe } from '../../../gateways/message/unsubscribe.ts';
 
 const read = (...lines: string[]) =>
-  readUnsubscribe(readHeaderBlock(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)));
+  readUnsubscribe(readHeaderBlock(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)), true);
 const POST = 'List-Unsubscribe-Post: List-Unsubscribe=One-Click';
 
 describe('a way off a mailing list', () => {
@@ -13,6 +13,13 @@ describe('a way off a mailing list', () => {
       url: 'https://list.example/u?a=1',
       host: 'list.example',
     });
+  });
+
+  test('is no single click where nobody has signed for it (RFC 8058 §4)', () => {
+    const header = readHeaderBlock(
+      Buffer.from(`List-Unsubscribe: <https://list.example/u>\r\n${POST}\r\n\r\n`),
+    );
+    expect(readUnsubscribe(header, false)?.way).toBe('page');
   });
 
   test('may be folded over lines, in any case', () => {

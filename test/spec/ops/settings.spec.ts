@@ -19,6 +19,7 @@ describe('settings', () => {
     expect(readSettings({})).toEqual({
       dataFolder: resolve('data'),
       portOffset: 0,
+      dnsServers: [],
       frontDoor: 'redirect',
       tlsCertFile: '',
       tlsKeyFile: '',

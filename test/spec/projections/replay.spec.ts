@@ -39,6 +39,8 @@ describe('for any account', () => {
       }),
     );
     expect([...types].sort()).toEqual([
+      'account.AppPasswordAdded',
+      'account.AppPasswordRemoved',
       'account.DatesChanged',
       'account.Deleted',
       'account.FailuresForgiven',

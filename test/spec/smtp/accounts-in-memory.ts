@@ -43,9 +43,13 @@ export class AccountsInMemory implements StoreClient {
       throw new Rejected(rejection('NoSuchAccount', 'There is no such account.'));
     }
     const [raw, summary] = command.parts.map((part) => Buffer.from(part));
-    const { messageId } = command.data as { messageId: string };
+    const { messageId, earlier } = command.data as { messageId: string; earlier?: string };
+    const isHere = this.kept.some(
+      (one) => one.account === account && (one.messageId === messageId || one.messageId === earlier),
+    );
     if (!raw || !summary) throw new Error('a message has two parts');
-    this.kept.push({ account, messageId, raw, summary: JSON.parse(summary.toString('utf8')), command });
+    if (!isHere)
+      this.kept.push({ account, messageId, raw, summary: JSON.parse(summary.toString('utf8')), command });
     return { tablet: 't', seq: this.kept.length, time: 0, reply: undefined };
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ClientLimits } from '../../../gateways/smtp/client-limits.ts';
-import { SmtpReply } from '../../../gateways/smtp/smtp-reply.ts';
+import { ClientLimits } from '../../../gateways/smtp/session/client-limits.ts';
+import { SmtpReply } from '../../../gateways/smtp/session/smtp-reply.ts';
 
 const settings = { connectionsPerAddressMax: 2, connectionsPerMinuteMax: 3, refusalsPerSessionMax: 1 };
 

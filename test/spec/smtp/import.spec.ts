@@ -1,6 +1,6 @@
 import { afterEach, expect, describe, it } from 'vitest';
-import { ownCertificate } from '../../../gateways/smtp/own-certificate.ts';
-import { createSmtpIntake, type SmtpIntake } from '../../../gateways/smtp/intake.ts';
+import { ownCertificate } from '../../../gateways/smtp/session/own-certificate.ts';
+import { createSmtpIntake, type SmtpIntake } from '../../../gateways/smtp/inbound/intake.ts';
 import { corpusFiles, corpusMessage } from '../../integration/corpus.ts';
 import { importCorpus } from '../../e2e/smtp-import.ts';
 import { AccountsInMemory } from './accounts-in-memory.ts';

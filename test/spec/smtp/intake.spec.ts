@@ -1,13 +1,19 @@
 import { X509Certificate } from 'node:crypto';
 import { createTransport } from 'nodemailer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createSmtpIntake, type SmtpIntake, type SmtpIntakeOptions } from '../../../gateways/smtp/intake.ts';
-import { ownCertificate } from '../../../gateways/smtp/own-certificate.ts';
+import {
+  createSmtpIntake,
+  type SmtpIntake,
+  type SmtpIntakeOptions,
+} from '../../../gateways/smtp/inbound/intake.ts';
+import { Authentication } from '../../../gateways/smtp/inbound/authentication.ts';
+import { ownCertificate } from '../../../gateways/smtp/session/own-certificate.ts';
 import { rejection } from '../../../domain/errors.ts';
 import { Rejected } from '../../../storage-nodes/client/client.ts';
 import { SmtpClient } from '../../e2e/smtp-client.ts';
 import { AccountsInMemory } from './accounts-in-memory.ts';
 import { play, readDialogues } from './dialogue.ts';
+import { serveNames } from './names-served.ts';
 
 const HOSTNAME = 'mx.penncloud.test';
 const tls = await ownCertificate(HOSTNAME, Date.now());
@@ -71,6 +77,51 @@ describe('SMTP intake: dialogues', () => {
       expect(new Set(store.kept.map(({ messageId }) => messageId)).size).toBeGreaterThanOrEqual(promised);
     });
   }
+});
+
+describe('SMTP intake: where a message comes from', () => {
+  it('is said by us alone (RFC 8601 §5)', async () => {
+    await start();
+    const forged = ['penncloud.test', 'mx.penncloud.test', '"MX.penncloud.test"', '(a) mx.penncloud.test 1'];
+    const lines = forged.map(
+      (name) => `Authentication-Results: ${name};\r\n dkim=pass header.d=bank.example`,
+    );
+    const raw = Buffer.from(
+      `${lines.join('\r\n')}\r\nSubject: x\r\n\r\nAuthentication-Results: mx.penncloud.test\r\n`,
+    );
+    expect((await (await connected()).send('a@b.example', ['alice@penncloud.test'], raw)).code).toBe(250);
+    const kept = store.kept[0]!.raw.toString();
+    expect(kept.match(/Authentication-Results: .*/g)).toEqual([
+      'Authentication-Results: penncloud.test;',
+      'Authentication-Results: mx.penncloud.test',
+    ]);
+  });
+
+  it('refuses what the sender\u2019s domain refuses, and marks what it distrusts (RFC 7489 §6.3)', async () => {
+    const dns = await serveNames({
+      'TXT _dmarc.strict.example': ['v=DMARC1; p=reject'],
+      'TXT _dmarc.aside.example': ['v=DMARC1; p=quarantine'],
+    });
+    const authentication = new Authentication({
+      ...{ dnsServers: [dns.address], hostname: HOSTNAME, isLocal: () => false },
+    });
+    await start({ authentication });
+    const client = await connected();
+    const sent = (domain: string) =>
+      client.send(`a@${domain}`, ['alice@penncloud.test'], Buffer.from(`From: a@${domain}\r\n\r\nx\r\n`));
+    try {
+      expect((await sent('strict.example')).text).toMatch(/^550 5\.7\.1 strict\.example asks to refuse/);
+      expect((await sent('aside.example')).code).toBe(250);
+      expect(store.kept.map(({ command }) => (command.data as { verdict?: string }).verdict)).toEqual([
+        'quarantine',
+      ]);
+      expect(store.kept[0]!.raw.toString()).toMatch(
+        /^Return-Path: .*\r\nAuthentication-Results: mx\.penncloud\.test;/,
+      );
+    } finally {
+      await dns.close();
+    }
+  });
 });
 
 describe('SMTP intake: what is kept', () => {

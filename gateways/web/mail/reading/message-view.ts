@@ -1,11 +1,13 @@
 /** One message of a conversation, as its partial shows it whole: headings, text or frame, deliveries. */
 import type { ConversationMessage } from '../../../../projections/mailbox-cells.ts';
 import type { MessageMeta } from '../../../../projections/message.ts';
+import { readHeaderBlock } from '../../../message/header-block.ts';
 import type { ReadMessage } from '../../../message/read-message.ts';
 import { attachmentsView } from './attachments.ts';
 import { answerLine, forwardLines, NOT_FORWARDED, sentLines } from './delivery-view.ts';
 import { invitationView } from './invitation.ts';
 import { blocks } from './plain-text.ts';
+import { readVerdict, verdictWords } from '../../../message/verdict.ts';
 import { unsubscribeView } from './unsubscribe.ts';
 
 /** `raw`: the message's bytes, of which `message` was read, with the calendars in it. */
@@ -14,9 +16,16 @@ export function messageView(
   place: ConversationMessage,
   raw: Buffer,
   message: ReadMessage,
-  page: { readonly url: string; readonly query: Readonly<Record<string, unknown>>; readonly isOnly: boolean },
+  page: {
+    readonly url: string;
+    readonly query: Readonly<Record<string, unknown>>;
+    readonly isOnly: boolean;
+    /** What this system calls itself to mail servers. */
+    readonly hostname: string;
+  },
 ) {
   const { from, to, cc } = message.headers;
+  const verdict = readVerdict(readHeaderBlock(raw), page.hostname);
   const sender = from.name || from.address || 'Unknown sender';
   const asText = page.query['view'] === 'text' || message.html === undefined;
   const withImages = page.query['images'] === '1';
@@ -37,7 +46,8 @@ export function messageView(
       problem: message.problem ?? meta.problem,
       attachments: attachmentsView(page.url, message, asText),
       invitation: invitationView(message),
-      unsubscribe: unsubscribeView(meta, raw, page.url, place.folder),
+      unsubscribe: unsubscribeView(meta, raw, page.url, place.folder, verdict),
+      verdict: verdict && verdictWords(verdict, place.folder),
       asText,
       blocks: asText ? blocks(message.text ?? '') : [],
       frame: asText ? undefined : frame(message.html ?? '', withImages),

@@ -63,7 +63,10 @@ async function showMessage(
       const raw = await rawBytes(pages, own.raw);
       const read = await readMessage(raw, isCalendar);
       const chosen = message.id === meta.id ? request.query : {};
-      return messageView(own.meta, message, raw, read, { url, query: chosen, isOnly: shown.length === 1 });
+      return messageView(own.meta, message, raw, read, {
+        ...{ url, query: chosen, isOnly: shown.length === 1 },
+        hostname: pages.deps.domains[0]!,
+      });
     }),
   );
   const unread = whole.filter(({ read }) => !read).map(({ id }) => id);

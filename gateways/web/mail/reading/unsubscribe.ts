@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { MessageMeta } from '../../../../projections/message.ts';
 import { readHeaderBlock } from '../../../message/header-block.ts';
 import { readUnsubscribe, type Unsubscribe } from '../../../message/unsubscribe.ts';
+import { isUnsubscribeSigned, readVerdict, type Verdict } from '../../../message/verdict.ts';
 import { postForm } from '../../../pages/outgoing.ts';
 import type { Pages } from '../../../pages/pages.ts';
 import { badField } from '../../../pages/refusals.ts';
@@ -48,9 +49,12 @@ export function unsubscribeView(
   raw: Buffer,
   url: string,
   folder: string,
+  verdict: Verdict | undefined,
 ): UnsubscribeView | undefined {
   if (unsubscribedAt !== undefined) return { doneAt: unsubscribedAt };
-  return folder === 'spam' ? undefined : viewOf(readUnsubscribe(readHeaderBlock(raw)), url);
+  return folder === 'spam'
+    ? undefined
+    : viewOf(readUnsubscribe(readHeaderBlock(raw), isUnsubscribeSigned(verdict)), url);
 }
 
 function viewOf(found: Unsubscribe | undefined, url: string): UnsubscribeView | undefined {
@@ -89,7 +93,8 @@ async function unsubscribe(
   const { folder } = (await placeOf(pages, opened)).place;
   const done = `/mail/${folder}/${opened.meta.id}/unsubscribe?done=1`;
   if (opened.meta.unsubscribedAt !== undefined) return reply.redirect(done, 303);
-  const found = readUnsubscribe(readHeaderBlock(await rawBytes(pages, opened.raw)));
+  const header = readHeaderBlock(await rawBytes(pages, opened.raw));
+  const found = readUnsubscribe(header, isUnsubscribeSigned(readVerdict(header, pages.deps.domains[0]!)));
   if (found?.way !== 'one-click') throw badField('This message offers no way to unsubscribe with one click.');
   const outcome = await postForm(found.url, BODY, pages.deps.reach);
   await record(pages, opened, commandId, {
@@ -131,6 +136,8 @@ async function show(
   const { meta, raw } = opened;
   const { folder } = (await placeOf(pages, opened)).place;
   const url = `/mail/${folder}/${meta.id}`;
+  const bytes = await rawBytes(pages, raw);
+  const verdict = readVerdict(readHeaderBlock(bytes), pages.deps.domains[0]!);
   return pages.show(request, reply, {
     title: 'Unsubscribe',
     template: 'web/mail/reading/unsubscribe-page.hbs',
@@ -139,7 +146,7 @@ async function show(
     data: {
       url,
       subject: meta.subject,
-      unsubscribe: told.done ? undefined : unsubscribeView(meta, await rawBytes(pages, raw), url, folder),
+      unsubscribe: told.done ? undefined : unsubscribeView(meta, bytes, url, folder, verdict),
     },
   });
 }

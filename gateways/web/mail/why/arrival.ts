@@ -49,11 +49,11 @@ export function arrivalTold(
   origin: LoggedEntry | undefined,
   names: Names,
 ): Told {
-  const { rules = [], spam } = data;
+  const { rules = [], spam, quarantined } = data;
   const forwarder = forwarderIn(origin, data);
   const how = HOW[data.via];
   return {
-    icon: spam === true ? 'spam' : rules.length > 0 ? 'rule' : 'inbox',
+    icon: spam === true || quarantined === true ? 'spam' : rules.length > 0 ? 'rule' : 'inbox',
     words: forwarder === undefined ? how : `Forwarded to you by a rule of ${forwarder}`,
     by: spam === true ? 'by your spam filter' : rules.length > 0 ? 'by your rules' : '',
     notes: [
@@ -72,9 +72,13 @@ function forwarderIn(origin: LoggedEntry | undefined, { messageId }: Received): 
 }
 
 /** What the rules, the filter, or neither made of it. */
-function placementTold({ folder, read, starred, rules = [], spam, forward }: Received, names: Names): string {
+function placementTold(received: Received, names: Names): string {
+  const { folder, read, starred, rules = [], spam, quarantined, forward } = received;
   const place = `came to ${names.folder(folder)}`;
   if (spam === true) return `It ${place}, because it is like what you have reported as spam.`;
+  if (quarantined === true) {
+    return `It ${place}, because whoever it names as its sender asks for that: they did not send it.`;
+  }
   if (rules.length === 0) return `No rule of yours held for it: it ${place}.`;
   const did = [
     place,
@@ -89,7 +93,7 @@ function placementTold({ folder, read, starred, rules = [], spam, forward }: Rec
   return `${held.length === 1 ? 'This rule of yours' : 'These rules of yours'} held for it: ${listed(held)}. It ${listed(did)}.`;
 }
 
-/** As smtp/trace.ts writes it. */
+/** As smtp/session/trace.ts writes it. */
 const TRACE =
   /^from (\S+) \((\[[^\]\s]+\])\)\s+by (\S+) with (\S+) id [a-z2-7]{26}(?:\s+for <([^<>\s]*)>)?\s*;/;
 

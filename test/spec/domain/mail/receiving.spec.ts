@@ -33,6 +33,25 @@ describe('receiving a message', () => {
     given(domain, [alice]).when(receive()).then([event()]);
   });
 
+  it('takes a message once, also where its second try has another id (decision 0030)', () => {
+    const again = { messageId: id(2), via: 'smtp', earlier: id(1) };
+    given(domain, [alice, received(id(1))])
+      .when(receive({ data: again }))
+      .then([]);
+    given(domain, [alice])
+      .when(receive({ data: { ...again, messageId: id(1), earlier: id(2) } }))
+      .then([event()]);
+  });
+
+  it('sets aside what its sender\u2019s domain disowns, whatever the rules say (RFC 7489 §6.3)', () => {
+    given(domain, [alice])
+      .when(receive({ data: { messageId: id(1), via: 'smtp', verdict: 'quarantine' } }))
+      .then([event({ folder: 'spam', quarantined: true })]);
+    given(domain, [alice])
+      .when(receive({ data: { messageId: id(1), via: 'smtp', verdict: 'reject' } }))
+      .thenRejected('Malformed');
+  });
+
   it('gives it a number for search when its words come with it', () => {
     const parts = [RAW, summary(), 'lunch noon'];
     given(domain, [alice])

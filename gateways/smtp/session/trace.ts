@@ -23,17 +23,33 @@ export type Handover = {
   readonly time: number;
 };
 
-export function traceFields(handover: Handover): Buffer {
+/** `verdict`: of where the message comes from, a whole field or '' (RFC 8601 §4: above the Received that it belongs to). */
+export function traceFields(handover: Handover, verdict = ''): Buffer {
   const { returnPath, clientName, clientAddress, hostname, protocol, messageId, recipients, time } = handover;
   const literal = isIPv6(clientAddress) ? `[IPv6:${clientAddress}]` : `[${clientAddress}]`;
   const only = recipients.length === 1 ? `\r\n\tfor <${recipients[0] ?? ''}>` : '';
   const date = new Date(time).toUTCString().replace(/GMT$/, '+0000');
   return Buffer.from(
-    `Return-Path: <${returnPath}>\r\n` +
+    `Return-Path: <${returnPath}>\r\n${verdict}` +
       `Received: from ${domainToken(clientName)} (${literal})\r\n` +
       `\tby ${domainToken(hostname)} with ${protocol} id ${messageId}${only};\r\n` +
       `\t${date}\r\n`,
   );
+}
+
+/**
+ * For what one of our own users hands in: that is known by the log-in, and where they sit is nobody's business. So the
+ * field, whose grammar wants a name there, says from us, by us.
+ */
+export function submittedField({
+  hostname,
+  protocol,
+  messageId,
+  time,
+}: Pick<Handover, 'hostname' | 'protocol' | 'messageId' | 'time'>): Buffer {
+  const name = domainToken(hostname);
+  const date = new Date(time).toUTCString().replace(/GMT$/, '+0000');
+  return Buffer.from(`Received: from ${name} by ${name} with ${protocol} id ${messageId};\r\n\t${date}\r\n`);
 }
 
 /** What a stranger calls itself must not be able to write the rest of the field. */

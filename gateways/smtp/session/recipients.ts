@@ -2,10 +2,10 @@
  * Whether a recipient is ours, asked of the store at RCPT, so that a message to nobody is refused
  * before its bytes are sent. The command decides again later.
  */
-import { accountStream } from '../../domain/streams.ts';
-import { profileCell } from '../../projections/keys.ts';
-import type { StoreClient } from '../../storage-nodes/client/client.ts';
-import { isServed, recipientAccount } from '../message/addresses.ts';
+import { accountStream } from '../../../domain/streams.ts';
+import { profileCell } from '../../../projections/keys.ts';
+import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { isServed, recipientAccount } from '../../message/addresses.ts';
 import { SmtpReply } from './smtp-reply.ts';
 
 /** The client waits five minutes for this answer (RFC 5321 §4.5.3.2.3); a failover takes seconds. */

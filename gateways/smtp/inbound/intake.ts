@@ -16,18 +16,22 @@
  *          too many connections or refusals         421 4.7.0
  *          the intake is closing                    421 4.3.2
  *
- * Left out: submission by our own users (AUTH), outbound mail, SPF and DKIM checks.
+ *          the sender's domain refuses it (DMARC)  550 5.7.1
+ *
+ * Left out: submission by our own users (AUTH), outbound mail.
  */
 import type { Logger } from 'pino';
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
-import type { StoreClient } from '../../storage-nodes/client/client.ts';
-import { ClientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimitSettings } from './client-limits.ts';
+import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { ClientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimitSettings } from '../session/client-limits.ts';
+import type { Authentication } from './authentication.ts';
 import { deliver } from './delivery.ts';
-import { BufferBudget, collect, EndlessData } from './message-data.ts';
-import type { KeyAndCertificate } from './own-certificate.ts';
-import { findRecipient } from './recipients.ts';
-import { SmtpListener } from './smtp-listener.ts';
-import { SmtpReply, tooLarge, tryAgain } from './smtp-reply.ts';
+import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
+import type { KeyAndCertificate } from '../session/own-certificate.ts';
+import { fingerprintOf, Repeats, type Attempt } from './repeats.ts';
+import { findRecipient } from '../session/recipients.ts';
+import { SmtpListener } from '../session/smtp-listener.ts';
+import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 
 export type SmtpIntakeOptions = {
   readonly store: StoreClient;
@@ -39,6 +43,8 @@ export type SmtpIntakeOptions = {
   readonly hostname: string;
   /** PEM; `ownCertificate` makes one where none is configured. */
   readonly tls: KeyAndCertificate;
+  /** Who asks where messages come from; absent: nobody does. */
+  readonly authentication?: Authentication;
   /** Message bytes held by all sessions together. */
   readonly bufferedBytesMax?: number;
   readonly connectionsMax?: number;
@@ -80,6 +86,8 @@ type Session = {
   refusals: number;
   /** Between DATA and its reply. */
   receiving: boolean;
+  /** Messages answered with 250, and how much the client had sent by then: more proves that it read that. */
+  unread: { readonly attempt: Attempt; readonly at: number }[];
 };
 
 class Intake implements SmtpIntake {
@@ -88,6 +96,7 @@ class Intake implements SmtpIntake {
   readonly #budget: BufferBudget;
   readonly #limits: ClientLimits;
   readonly #sessions = new Map<string, Session>();
+  readonly #repeats = new Repeats(Date.now());
   #accepted = 0;
   #refused = 0;
   #closing = false;
@@ -113,13 +122,20 @@ class Intake implements SmtpIntake {
       onClose: (session) => this.#disconnected(session),
       onMailFrom: (_sender, session, done) => {
         this.#session(session).accounts.clear();
+        this.#settle(session);
         done();
       },
       onRcptTo: (recipient, session, done) =>
         void this.#recipient(recipient, session).then(() => done(), done),
       onData: (stream, session, done) =>
         void this.#message(stream, session).then(
-          (messageId) => this.#answered(session, () => done(null, `2.0.0 Kept as ${messageId}`)),
+          (attempt) => {
+            this.#answered(session, () => done(null, `2.0.0 Kept as ${attempt.messageId}`));
+            const { unread } = this.#session(session);
+            if (this.#sessions.has(session.id))
+              unread.push({ attempt, at: this.#listener.bytesRead(session.id) });
+            else attempt.broke();
+          },
           (reply: SmtpReply) => this.#answered(session, () => done(reply)),
         ),
     });
@@ -166,13 +182,23 @@ class Intake implements SmtpIntake {
       return this.#toReply(error);
     }
     const { remoteAddress: address } = session;
-    this.#sessions.set(session.id, { accounts: new Map(), address, refusals: 0, receiving: false });
+    this.#sessions.set(session.id, {
+      accounts: new Map(),
+      address,
+      refusals: 0,
+      receiving: false,
+      unread: [],
+    });
     return null;
   }
 
-  #disconnected({ id }: SMTPServerSession): void {
+  #disconnected(smtp: SMTPServerSession): void {
+    const { id } = smtp;
     const session = this.#sessions.get(id);
+    this.#settle(smtp);
+    this.#listener.forget(id);
     if (!session) return;
+    for (const { attempt } of session.unread) attempt.broke();
     this.#limits.disconnected(session.address);
     this.#sessions.delete(id);
   }
@@ -192,26 +218,34 @@ class Intake implements SmtpIntake {
   }
 
   /** The id of the message kept. Rejects with SmtpReply. */
-  async #message(stream: SMTPServerDataStream, smtp: SMTPServerSession): Promise<string> {
+  async #message(stream: SMTPServerDataStream, smtp: SMTPServerSession): Promise<Attempt> {
     const session = this.#session(smtp);
     const { messageBytesMax, store, domains, logger } = this.#options;
     session.receiving = true;
     let held = 0;
+    let attempt: Attempt | undefined;
     try {
       const { pieces, bytes } = await collect(stream, messageBytesMax, this.#budget);
       held = bytes;
-      const messageId = await deliver(store, {
+      const handover = this.#handover(smtp);
+      const { clientAddress, returnPath, recipients, time } = handover;
+      attempt = this.#repeats.begin(fingerprintOf(clientAddress, returnPath, recipients, pieces), time);
+      const { messageId, earlier } = attempt;
+      await deliver(store, {
         pieces,
         accounts: [...new Set(session.accounts.values())],
-        handover: this.#handover(smtp),
+        handover: { ...handover, messageId },
+        earlier,
         sessionId: smtp.id,
         domains,
         messageBytesMax,
+        authentication: this.#options.authentication,
       });
       this.#accepted++;
       logger.debug({ messageId, bytes, recipients: session.accounts.size }, 'message kept');
-      return messageId;
+      return attempt;
     } catch (error) {
+      attempt?.broke();
       if (error instanceof EndlessData)
         this.#listener.endSession(smtp.id, 552, tooLarge(messageBytesMax).message);
       // The client went away in the middle of its message: nobody is left to be told.
@@ -236,6 +270,15 @@ class Intake implements SmtpIntake {
     };
   }
 
+  /** What the client has gone on from. */
+  #settle({ id }: SMTPServerSession): void {
+    const session = this.#sessions.get(id);
+    if (!session) return;
+    const read = this.#listener.bytesRead(id);
+    for (const { attempt, at } of session.unread) if (read > at) attempt.read();
+    session.unread = session.unread.filter(({ at }) => read <= at);
+  }
+
   #answered(smtp: SMTPServerSession, answer: () => void): void {
     this.#session(smtp).receiving = false;
     answer();
@@ -249,7 +292,13 @@ class Intake implements SmtpIntake {
   /** A session outlives its connection while its message is being kept. */
   #session({ id, remoteAddress }: SMTPServerSession): Session {
     return (
-      this.#sessions.get(id) ?? { accounts: new Map(), address: remoteAddress, refusals: 0, receiving: false }
+      this.#sessions.get(id) ?? {
+        accounts: new Map(),
+        address: remoteAddress,
+        refusals: 0,
+        receiving: false,
+        unread: [],
+      }
     );
   }
 

@@ -1,0 +1,166 @@
+/**
+ * Whether somebody who writes with a mail client is who they say (AUTH PLAIN and LOGIN, RFC 4954): by the account's
+ * password, or by an app password. Where two-step log-in is on, only by an app password: a mail client cannot show a code.
+ *
+ * Always holds: the lock that the store keeps after many wrong passwords (domain/account/failures.ts) holds here as on
+ * the log-in page, and failures here count towards it; a name without an account costs the same work as one with.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, verify } from '@node-rs/argon2';
+import { isAccountName } from '../../../domain/account/names.ts';
+import { accountStream } from '../../../domain/streams.ts';
+import { readAccountCredentials } from '../../../projections/account.ts';
+import { readAppPassword } from '../../../projections/app-passwords.ts';
+import { appPasswordsRow, credentialsCell, lockCell, secondFactorCell } from '../../../projections/keys.ts';
+import { readLock, readSecondFactor } from '../../../projections/second-factor.ts';
+import type { ReadCell, StoreClient } from '../../../storage-nodes/client/client.ts';
+import { recipientAccount } from '../../message/addresses.ts';
+import { SmtpReply } from '../session/smtp-reply.ts';
+
+/** As the log-in page takes them (OWASP). */
+const ARGON2ID = { memoryCost: 19 * 1024, timeCost: 2, parallelism: 1 } as const;
+const PASSWORD_BYTES_MAX = 256;
+const CHECKS_AT_ONCE = 2;
+const CHECKS_WAITING_MAX = 64;
+/** As many as there can be, and those of an earlier password. */
+const APP_PASSWORDS_READ = 40;
+const DEADLINE_MS = 30_000;
+const COMMAND_LIFE_MS = 60_000;
+/** Wrong passwords from one address, before it has to wait for the window to pass. */
+const FAILURES_PER_ADDRESS = 100;
+const WINDOW_MS = 5 * 60_000;
+const ADDRESSES_MAX = 10_000;
+
+export class Credentials {
+  readonly #store: StoreClient;
+  readonly #domains: readonly string[];
+  readonly #failures = new Map<string, { count: number; since: number }>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+  #decoy: Promise<string> | undefined;
+
+  constructor(store: StoreClient, domains: readonly string[]) {
+    this.#store = store;
+    this.#domains = domains;
+  }
+
+  /** `username`: an account's name or its address; the account's name. Throws SmtpReply. */
+  async check(username: string, password: string, address: string): Promise<string> {
+    const now = Date.now();
+    if (this.#failuresOf(address, now) >= FAILURES_PER_ADDRESS) throw tooMany();
+    const name = this.#nameOf(username);
+    const owner = name === undefined ? undefined : accountStream(name);
+    const row = owner === undefined ? '' : appPasswordsRow(owner);
+    const cells =
+      owner === undefined
+        ? []
+        : (
+            await this.#store.read(
+              owner,
+              [
+                ...[credentialsCell(owner), lockCell(owner, 'password'), secondFactorCell(owner)].map(
+                  (get) => ({ get }),
+                ),
+                { scan: { from: { row, column: '' }, to: null, limit: APP_PASSWORDS_READ } },
+              ],
+              { deadlineMs: DEADLINE_MS },
+            )
+          ).results;
+    const known = cellOf(cells[0], readAccountCredentials);
+    // A secret of 130 bits cannot be guessed: it is let in also while guessers keep the account locked.
+    const isApp = (cells[3] ?? [])
+      .filter((cell) => cell.row === row)
+      .flatMap(({ bytes }) => (bytes === undefined ? [] : [readAppPassword(bytes)]))
+      .some((one) => one.passwordVersion === known?.passwordVersion && isSecret(one.hash, password));
+    if (isApp) return name!;
+    const lock = cellOf(cells[1], readLock);
+    if (lock !== undefined && lock.until > now) throw tooMany();
+    if (
+      Buffer.byteLength(password) > PASSWORD_BYTES_MAX ||
+      !(await this.#holds(known?.passwordHash, password))
+    ) {
+      this.#failed(address, now);
+      if (known !== undefined && owner !== undefined) await this.#tell(owner);
+      throw new SmtpReply(535, '5.7.8', 'The username or the password is wrong');
+    }
+    if (cellOf(cells[2], readSecondFactor)?.on === true) {
+      throw new SmtpReply(
+        535,
+        '5.7.8',
+        'Two-step log-in is on for this account: mail clients need an app password, made on its account page',
+      );
+    }
+    return name!;
+  }
+
+  /** Its address may be at any domain served; a tag is no part of a username. */
+  #nameOf(username: string): string | undefined {
+    const typed = username.trim().toLowerCase();
+    const name = typed.includes('@') ? recipientAccount(typed, this.#domains) : typed;
+    return name !== undefined && isAccountName(name) ? name : undefined;
+  }
+
+  async #holds(passwordHash: string | undefined, password: string): Promise<boolean> {
+    this.#decoy ??= hash(randomBytes(32), ARGON2ID);
+    const compared = passwordHash ?? (await this.#decoy);
+    if (this.#running >= CHECKS_AT_ONCE) {
+      if (this.#waiting.length >= CHECKS_WAITING_MAX) throw tooMany();
+      await new Promise<void>((go) => this.#waiting.push(go));
+    }
+    this.#running++;
+    try {
+      return (await verify(compared, password)) && passwordHash !== undefined;
+    } finally {
+      this.#running--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  /** Told one by one: a session ends after a few of them. */
+  async #tell(owner: string): Promise<void> {
+    await this.#store.execute(
+      {
+        id: randomBytes(16).toString('hex'),
+        expiresAt: Date.now() + COMMAND_LIFE_MS,
+        stream: owner,
+        type: 'account.CountFailures',
+        data: { kind: 'password', failures: 1 },
+        parts: [],
+        actor: 'anonymous',
+        session: '',
+        action: 'Log-ins failed',
+      },
+      { deadlineMs: DEADLINE_MS },
+    );
+  }
+
+  #failuresOf(address: string, now: number): number {
+    const seen = this.#failures.get(address);
+    return seen === undefined || now >= seen.since + WINDOW_MS ? 0 : seen.count;
+  }
+
+  #failed(address: string, now: number): void {
+    const count = this.#failuresOf(address, now);
+    const since = count === 0 ? now : this.#failures.get(address)!.since;
+    this.#failures.delete(address);
+    this.#failures.set(address, { count: count + 1, since });
+    const [oldest] = this.#failures.keys();
+    if (this.#failures.size > ADDRESSES_MAX && oldest !== undefined) this.#failures.delete(oldest);
+  }
+}
+
+function cellOf<T>(cells: readonly ReadCell[] | undefined, read: (bytes: Uint8Array) => T): T | undefined {
+  const bytes = cells?.[0]?.bytes;
+  return bytes === undefined ? undefined : read(bytes);
+}
+
+/** Typed with dashes, spaces and capitals, or without. */
+function isSecret(hash: string, typed: string): boolean {
+  const secret = typed.toLowerCase().replace(/[\s-]/g, '');
+  return timingSafeEqual(Buffer.from(hash, 'hex'), createHash('sha256').update(secret).digest());
+}
+
+/** RFC 4954 §6: a failure that passes. */
+function tooMany(): SmtpReply {
+  return new SmtpReply(454, '4.7.0', 'Too many wrong passwords, try again later');
+}

@@ -1,0 +1,246 @@
+/**
+ * Mail from our own users' mail clients (RFC 6409): who logs in may send, as themselves, to anybody.
+ *
+ *   MAIL   not logged in                            530 5.7.0
+ *          not an own address                       550 5.7.1
+ *   AUTH   without TLS                              538 5.7.0
+ *          wrong                                    535 5.7.8, the third time 421 4.7.0
+ *          too many wrong ones                      454 4.7.0
+ *   RCPT   no such account here                     550 5.1.1
+ *          not an address                           553 5.1.3
+ *   DATA   From or Sender is somebody else's        550 5.7.1
+ *          no From, or several                      554 5.6.0
+ *          kept, with its copy in Sent              250 2.0.0
+ *
+ * and otherwise as mail from other servers is answered (inbound/intake.ts). A log-in holds for its connection alone.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
+import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { isServed, isValidAddress, recipientAccount } from '../../message/addresses.ts';
+import { readHeaderBlock } from '../../message/header-block.ts';
+import { BufferBudget, checkLines, collect, EndlessData } from '../session/message-data.ts';
+import { ClientLimits, DEFAULT_CLIENT_LIMITS } from '../session/client-limits.ts';
+import type { KeyAndCertificate } from '../session/own-certificate.ts';
+import { findRecipient } from '../session/recipients.ts';
+import { SmtpListener } from '../session/smtp-listener.ts';
+import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
+import { HOPS_MAX, submittedField } from '../session/trace.ts';
+import { Credentials } from './credentials.ts';
+import { outgoing } from './outgoing.ts';
+import { send } from './send.ts';
+
+export type SubmissionOptions = {
+  readonly store: StoreClient;
+  readonly domains: readonly string[];
+  readonly messageBytesMax: number;
+  readonly logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+  readonly hostname: string;
+  readonly tls: KeyAndCertificate;
+  /** TLS from the first byte on (RFC 8314 §3.3), else by STARTTLS. */
+  readonly isImplicitTls: boolean;
+  readonly drainMs?: number;
+};
+
+export interface Submission {
+  /** Rejects with a sentence that says what to do. */
+  listen(port: number, host: string): Promise<void>;
+  readonly port: number;
+  readonly connections: number;
+  close(): Promise<void>;
+}
+
+const MIB = 1024 * 1024;
+const RECIPIENTS_MAX = 100;
+const CONNECTIONS_MAX = 200;
+const WRONG_LOG_INS_MAX = 3;
+const IDLE_MS = 5 * 60_000;
+
+export function createSubmission(options: SubmissionOptions): Submission {
+  return new SubmissionServer(options);
+}
+
+type Session = {
+  readonly address: string;
+  wrong: number;
+  refusals: number;
+  readonly accounts: Set<string>;
+  readonly outside: Map<string, string>;
+};
+
+class SubmissionServer implements Submission {
+  readonly #options: SubmissionOptions;
+  readonly #listener: SmtpListener;
+  readonly #credentials: Credentials;
+  readonly #budget = new BufferBudget(256 * MIB);
+  readonly #limits = new ClientLimits(DEFAULT_CLIENT_LIMITS, () => performance.now());
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(options: SubmissionOptions) {
+    this.#options = options;
+    this.#credentials = new Credentials(options.store, options.domains);
+    const settle = (work: Promise<unknown>, done: (error?: Error | null) => void): void =>
+      void work.then(
+        () => done(),
+        (error: unknown) => done(this.#toReply(error)),
+      );
+    this.#listener = new SmtpListener({
+      tls: options.tls,
+      authenticates: true,
+      secure: options.isImplicitTls,
+      name: options.hostname,
+      banner: 'PennCloud',
+      size: options.messageBytesMax,
+      authMethods: ['PLAIN', 'LOGIN'],
+      maxRecipients: RECIPIENTS_MAX,
+      maxClients: CONNECTIONS_MAX,
+      maxCommandLength: 4096,
+      socketTimeout: IDLE_MS,
+      closeTimeout: options.drainMs ?? 30_000,
+      disableReverseLookup: true,
+      logger: false,
+      onConnect: (session, done) => {
+        try {
+          this.#limits.connected(session.remoteAddress);
+        } catch (error) {
+          return done(this.#toReply(error));
+        }
+        const { remoteAddress: address } = session;
+        const fresh = { address, wrong: 0, refusals: 0, accounts: new Set<string>(), outside: new Map() };
+        this.#sessions.set(session.id, fresh);
+        done();
+      },
+      onClose: ({ id }) => {
+        const session = this.#sessions.get(id);
+        this.#listener.forget(id);
+        if (session && this.#sessions.delete(id)) this.#limits.disconnected(session.address);
+      },
+      onAuth: ({ username, password }, session, done) =>
+        void this.#logIn(username ?? '', password ?? '', session).then(
+          (user) => done(null, { user }),
+          (error: unknown) => done(this.#toReply(error)),
+        ),
+      onMailFrom: (sender, session, done) => settle(this.#from(sender, session), done),
+      onRcptTo: (recipient, session, done) => settle(this.#recipient(recipient, session), done),
+      onData: (stream, session, done) =>
+        void this.#message(stream, session).then(
+          (messageId) => done(null, `2.0.0 Sent as ${messageId}`),
+          (error: unknown) => done(this.#toReply(error)),
+        ),
+    });
+    this.#listener.on('error', (error) => options.logger.debug({ err: error }, 'SMTP connection failed'));
+  }
+
+  async listen(port: number, host: string): Promise<void> {
+    await this.#listener.listenOn(port, host);
+    this.#options.logger.info({ host, port: this.port }, 'SMTP submission listens');
+  }
+
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => this.#listener.close(resolve));
+  }
+
+  async #logIn(
+    username: string,
+    password: string,
+    { id, remoteAddress }: SMTPServerSession,
+  ): Promise<string> {
+    try {
+      return await this.#credentials.check(username, password, remoteAddress);
+    } catch (error) {
+      const session = this.#sessions.get(id);
+      if (error instanceof SmtpReply && session && ++session.wrong >= WRONG_LOG_INS_MAX) {
+        throw new SmtpReply(421, '4.7.0', 'Too many wrong log-ins, try again later');
+      }
+      throw error;
+    }
+  }
+
+  async #from({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
+    const session = this.#session(smtp);
+    session.accounts.clear();
+    session.outside.clear();
+    const by = userOf(smtp);
+    if (recipientAccount(address, this.#options.domains) === by) return;
+    throw new SmtpReply(550, '5.7.1', `You have logged in as ${by}: send from an address of that account`);
+  }
+
+  async #recipient({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
+    const session = this.#session(smtp);
+    const { store, domains } = this.#options;
+    try {
+      if (isServed(address, domains)) session.accounts.add(await findRecipient(store, address, domains));
+      else if (isValidAddress(address)) session.outside.set(address.toLowerCase(), address);
+      else throw new SmtpReply(553, '5.1.3', `<${address}> is no address that mail can be sent to`);
+    } catch (error) {
+      throw this.#limits.refused(this.#toReply(error), ++session.refusals);
+    }
+  }
+
+  /** The message's id. */
+  async #message(stream: SMTPServerDataStream, smtp: SMTPServerSession): Promise<string> {
+    const { messageBytesMax, store, domains, hostname } = this.#options;
+    const { accounts, outside } = this.#session(smtp);
+    let held = 0;
+    try {
+      const { pieces, bytes } = await collect(stream, messageBytesMax, this.#budget);
+      held = bytes;
+      const received = Buffer.concat(pieces);
+      checkLines(received);
+      if (readHeaderBlock(received).all('received').length > HOPS_MAX) {
+        throw new SmtpReply(554, '5.4.6', 'The message has passed too many servers: it is in a loop');
+      }
+      const messageId = randomId();
+      const by = userOf(smtp);
+      const from = smtp.envelope.mailFrom ? smtp.envelope.mailFrom.address : '';
+      const time = Date.now();
+      const { raw, bcc } = outgoing(received, {
+        ...{ by, domains, messageId, time },
+        trace: submittedField({ hostname, messageId, time, protocol: smtp.transmissionType }),
+      });
+      await send(store, {
+        ...{ messageId, by, from, raw, bcc, domains, messageBytesMax },
+        accounts: [...accounts],
+        outside: [...outside.values()],
+        sessionId: smtp.id,
+      });
+      return messageId;
+    } catch (error) {
+      if (error instanceof EndlessData) {
+        this.#listener.endSession(smtp.id, 552, tooLarge(messageBytesMax).message);
+      }
+      throw stream.readableEnded ? error : tryAgain();
+    } finally {
+      this.#budget.give(held);
+    }
+  }
+
+  #session({ id, remoteAddress }: SMTPServerSession): Session {
+    const gone = { address: remoteAddress, wrong: 0, refusals: 0, accounts: new Set<string>() };
+    return this.#sessions.get(id) ?? { ...gone, outside: new Map() };
+  }
+
+  #toReply(error: unknown): SmtpReply {
+    if (error instanceof SmtpReply) return error;
+    this.#options.logger.error({ err: error }, 'a message could not be sent');
+    return tryAgain();
+  }
+}
+
+function userOf({ user }: SMTPServerSession): string {
+  return String(user ?? '');
+}
+
+/** 26 characters of base32, 130 random bits. */
+function randomId(): string {
+  return [...randomBytes(26)].map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31)).join('');
+}

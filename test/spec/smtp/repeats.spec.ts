@@ -1,0 +1,119 @@
+/** A message that comes again after a connection that broke is kept once; one that is sent twice is kept twice (decision 0030). */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createSmtpIntake, type SmtpIntake } from '../../../gateways/smtp/inbound/intake.ts';
+import { Repeats } from '../../../gateways/smtp/inbound/repeats.ts';
+import { ownCertificate } from '../../../gateways/smtp/session/own-certificate.ts';
+import { SmtpClient, stuffed } from '../../e2e/smtp-client.ts';
+import { until } from '../../e2e/cluster.ts';
+import { AccountsInMemory } from './accounts-in-memory.ts';
+
+const MESSAGE = Buffer.from('From: a@b.example\r\nSubject: Once\r\n\r\nOnce.\r\n');
+const TO = ['alice@penncloud.test'];
+const HOUR_MS = 3_600_000;
+const tls = await ownCertificate('mx.penncloud.test', Date.now());
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+let store: AccountsInMemory;
+let intakes: SmtpIntake[];
+let clients: SmtpClient[];
+const start = async (): Promise<SmtpIntake> => {
+  const intake = createSmtpIntake({
+    ...{ store, domains: ['penncloud.test'], messageBytesMax: 200_000, logger: silent, tls },
+    ...{ hostname: 'mx.penncloud.test', drainMs: 5_000 },
+  });
+  intakes.push(intake);
+  await intake.listen(0, '127.0.0.1');
+  return intake;
+};
+const connected = async (intake: SmtpIntake): Promise<SmtpClient> => {
+  const client = await SmtpClient.connect(intake.port);
+  clients.push(client);
+  return client;
+};
+/** Sends it and is gone, before or after the 250 has come; resolves when the intake has seen that. */
+const sendAndBreak = async (intake: SmtpIntake): Promise<void> => {
+  const client = await connected(intake);
+  const accepted = intake.stats().accepted;
+  client.write(`MAIL FROM:<a@b.example>\r\nRCPT TO:<${TO[0]}>\r\nDATA\r\n`);
+  for (const _ of [1, 2, 3]) await client.answer();
+  client.write(stuffed(MESSAGE));
+  await until('it is kept', async () => intake.stats().accepted > accepted);
+  client.destroy();
+  await until('the connection is over', async () => intake.stats().connections === 0);
+};
+
+beforeEach(() => {
+  store = new AccountsInMemory('alice', 'carol');
+  [intakes, clients] = [[], []];
+});
+afterEach(async () => {
+  for (const client of clients) client.destroy();
+  for (const intake of intakes) await intake.close();
+});
+
+describe('the same bytes, from the same peer, in the same envelope', () => {
+  it('are kept once where each connection broke before the 250 was read (RFC 1047)', async () => {
+    const intake = await start();
+    await sendAndBreak(intake);
+    await sendAndBreak(intake);
+    const client = await connected(intake);
+    expect((await client.send('a@b.example', TO, MESSAGE)).code).toBe(250);
+    expect(store.kept.length).toBe(1);
+  });
+
+  it('are kept once over a restart of the intake, too', async () => {
+    await sendAndBreak(await start());
+    const client = await connected(await start());
+    expect((await client.send('a@b.example', TO, MESSAGE)).code).toBe(250);
+    expect(store.kept.length).toBe(1);
+  });
+
+  it('are kept each time on a connection that goes on, and on one that ends with QUIT', async () => {
+    const intake = await start();
+    const client = await connected(intake);
+    for (const _ of [1, 2, 3]) expect((await client.send('a@b.example', TO, MESSAGE)).code).toBe(250);
+    await client.quit();
+    await until('it is over', async () => intake.stats().connections === 0);
+    await (await connected(intake)).send('a@b.example', TO, MESSAGE);
+    expect(store.kept.length).toBe(4);
+  });
+
+  it('are another message with one byte changed, another sender or another recipient', async () => {
+    const intake = await start();
+    await sendAndBreak(intake);
+    const client = await connected(intake);
+    await client.send('a@b.example', TO, Buffer.from(MESSAGE.toString().replace('Once.', 'Once!')));
+    await client.send('other@b.example', TO, MESSAGE);
+    await client.send('a@b.example', ['carol@penncloud.test'], MESSAGE);
+    expect(store.kept.length).toBe(4);
+  });
+
+  it('reach only those who lacked them, after a refusal for now', async () => {
+    const intake = await start();
+    const client = await connected(intake);
+    const both = [...TO, 'carol@penncloud.test'];
+    store.failing.set('carol', new Error('no primary'));
+    expect((await client.send('a@b.example', both, MESSAGE)).code).toBe(451);
+    store.failing.clear();
+    expect((await client.send('a@b.example', both, MESSAGE)).code).toBe(250);
+    expect(store.kept.map(({ account }) => account).sort()).toEqual(['alice', 'carol']);
+  });
+});
+
+describe('the ids of tries', () => {
+  it('name the hour before as long as the process cannot know it', () => {
+    const first = new Repeats(0).begin('x', HOUR_MS - 1);
+    const restarted = new Repeats(HOUR_MS).begin('x', HOUR_MS + 1);
+    expect(restarted.messageId).not.toBe(first.messageId);
+    expect(restarted.earlier).toBe(first.messageId);
+    expect(new Repeats(0).begin('x', HOUR_MS).earlier).toBeUndefined();
+  });
+
+  it('are the same over the turn of the hour in one process', () => {
+    const repeats = new Repeats(0);
+    const first = repeats.begin('x', HOUR_MS - 1);
+    first.broke();
+    expect(repeats.begin('x', HOUR_MS + 1).messageId).toBe(first.messageId);
+    expect(repeats.begin('x', HOUR_MS + 2).messageId).not.toBe(first.messageId);
+  });
+});
