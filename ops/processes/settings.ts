@@ -186,21 +186,6 @@ const TABLE = {
     takes: `a number of bytes from 1024 to ${64 * MIB}`,
     means: 'the longest mail message taken in',
   },
-  dnsServers: {
-    variable: 'PENNCLOUD_DNS_SERVERS',
-    fallback: '',
-    schema: z
-      .string()
-      .transform((list) =>
-        list
-          .split(',')
-          .map((server) => server.trim())
-          .filter((server) => server !== ''),
-      )
-      .pipe(z.array(z.string().regex(/^([0-9.]+|\[[0-9a-f:]+\])(:\d{1,5})?$|^[0-9a-f:]+$/i)).max(10)),
-    takes: "IP addresses, each with :PORT if it is not 53, with commas between them; none: the system's own",
-    means: 'the DNS servers asked about mail: where it goes, and who signed it',
-  },
   scrubSeconds: {
     variable: 'PENNCLOUD_SCRUB_SECONDS',
     fallback: 600,

@@ -16,13 +16,13 @@ const DRAIN_MS = 8000;
 runProcess('smtp-in', async ({ plan, settings, cluster, nodes, folder, logger }) => {
   const { id, host, port } = plan;
   const store = createStoreClient({ nodes, secret: cluster.secret, clientId: id, logger });
-  const { domains, messageBytesMax, dnsServers } = settings;
+  const { domains, messageBytesMax, dnsResolvers } = settings;
   const hostname = domains[0]!;
   const tls = await mailCertificate(settings, folder, Date.now());
   const shared = { store, domains, messageBytesMax, logger, hostname, tls, drainMs: DRAIN_MS };
   const intake = createSmtpIntake({
     ...shared,
-    authentication: new Authentication({ dnsServers, hostname }),
+    authentication: new Authentication({ resolvers: dnsResolvers, hostname }),
   });
   const ports = submissionPorts(settings);
   const submission = createSubmission({ ...shared, isImplicitTls: false });

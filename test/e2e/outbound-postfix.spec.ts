@@ -6,7 +6,7 @@ import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startOutbound, type Outbound } from '../../gateways/smtp/outbound/outbound.ts';
-import { ownCertificate } from '../../gateways/smtp/own-certificate.ts';
+import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
 import { keyRecord, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
 import { arrived, openHouse, type House } from './pages-house.ts';
 import { until } from './cluster.ts';

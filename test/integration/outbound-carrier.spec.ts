@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { NotOurs } from '../../gateways/smtp/outbound/session.ts';
 import type { Verdict } from '../../gateways/smtp/outbound/verdict.ts';
-import { ownCertificate } from '../../gateways/smtp/own-certificate.ts';
+import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
 import { closeWorld, HASTY, MESSAGE, peerOf, world } from '../mail-world/carrier-world.ts';
 import type { Zone } from '../mail-world/name-server.ts';
 import { SILENCE, type Script } from '../mail-world/scripted-peer.ts';

@@ -32,7 +32,7 @@ export type Peer = {
 
 export type AuthenticationOptions = {
   /** `ip` or `ip:port`; none: the system's own. */
-  readonly dnsServers: readonly string[];
+  readonly resolvers: readonly string[];
   /** What this system calls itself. */
   readonly hostname: string;
   readonly isLocal?: (address: string) => boolean;
@@ -64,7 +64,7 @@ export class Authentication {
   constructor(options: AuthenticationOptions) {
     this.#options = options;
     this.#dns = new Resolver({ timeout: LOOKUP_MS, tries: 2 });
-    if (options.dnsServers.length > 0) this.#dns.setServers(options.dnsServers);
+    if (options.resolvers.length > 0) this.#dns.setServers(options.resolvers);
   }
 
   /** `raw`: as it came, with its `header`. Undefined: there is nothing to look at. Never rejects. */

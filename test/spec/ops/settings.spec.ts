@@ -19,7 +19,6 @@ describe('settings', () => {
     expect(readSettings({})).toEqual({
       dataFolder: resolve('data'),
       portOffset: 0,
-      dnsServers: [],
       frontDoor: 'redirect',
       tlsCertFile: '',
       tlsKeyFile: '',

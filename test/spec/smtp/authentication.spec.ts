@@ -58,7 +58,7 @@ async function signed(raw: Buffer, domain: string): Promise<Buffer> {
 }
 function judge(raw: Buffer, peer: Peer = PEER, draw = 0) {
   const asking = new Authentication({
-    dnsServers: [dns.address],
+    resolvers: [dns.address],
     hostname: HOSTNAME,
     draw: () => draw,
     timeMs: 2_000,

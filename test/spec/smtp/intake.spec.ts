@@ -103,7 +103,7 @@ describe('SMTP intake: where a message comes from', () => {
       'TXT _dmarc.aside.example': ['v=DMARC1; p=quarantine'],
     });
     const authentication = new Authentication({
-      ...{ dnsServers: [dns.address], hostname: HOSTNAME, isLocal: () => false },
+      ...{ resolvers: [dns.address], hostname: HOSTNAME, isLocal: () => false },
     });
     await start({ authentication });
     const client = await connected();
