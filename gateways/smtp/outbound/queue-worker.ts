@@ -236,7 +236,7 @@ export class QueueWorker {
     const now = readQueuedItem(await store.bytes(state));
     if (recipients.some((to) => now.recipients[to]?.state !== 'waiting'))
       throw new NotOurs('the message is held or cancelled');
-    const message = Buffer.concat([Buffer.from(item.prepend), await store.bytes(raw)]);
+    const message = Buffer.concat([Buffer.from(item.prepend), withoutReturnPath(await store.bytes(raw))]);
     return {
       from: onWire(item.from),
       to: recipients.map((to) => onWire(item.recipients[to]!.to)),
@@ -292,6 +292,12 @@ export class QueueWorker {
       pieces.push(piece);
     return Buffer.concat(pieces);
   }
+}
+
+/** What was forwarded begins with the field that its final delivery here has added: it is taken off again (RFC 5321 §4.4). */
+function withoutReturnPath(bytes: Buffer): Buffer {
+  const field = /^Return-Path:[^\r\n]*\r\n/i.exec(bytes.toString('latin1', 0, 1000));
+  return field === null ? bytes : bytes.subarray(field[0].length);
 }
 
 /** With its domain as A-labels, which every server understands (RFC 5891); the local part stays. */
