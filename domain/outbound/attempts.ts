@@ -30,6 +30,8 @@ export const TRIES_MAX = 100;
 export const NOTICES_MAX = 100;
 const TRIED_MAX = 1_000_000;
 const TIME_MAX = 99_999_999_999_999;
+/** As many as a message's header names of others (mail/fields.ts). */
+const NAMED_IDS_MAX = 12;
 const NOTICE_PARTS = ['message', 'summary', 'words'] as const;
 const NOTICE_BESIDE_BYTES_MAX = 256 * 1024;
 
@@ -44,7 +46,8 @@ export type Try = {
   readonly retryAt: number | null;
   readonly isDelayTold: boolean;
 };
-type Notice = { readonly id: string; readonly part: number };
+/** `ids`: hashes of the Message-IDs that it names, by which it joins the conversation of what it tells of. */
+type Notice = { readonly id: string; readonly part: number; readonly ids: readonly string[] };
 export type RecordAttempts = Holder & {
   readonly tries: readonly Try[];
   readonly notices: readonly Notice[];
@@ -88,9 +91,9 @@ export const recordAttempts = (messageBytesMax: number): CommandHandler<RecordAt
       parts.push(encodeSaid(made.said));
     }
     if (items.length === 0) return nothing;
-    const told = notices.flatMap(({ id, part }) => {
+    const told = notices.flatMap(({ id, part, ids }) => {
       const account = items.some((item) => item.id === id) ? bounceTo(slices, id) : undefined;
-      return account === undefined ? [] : [{ account, part }];
+      return account === undefined ? [] : [{ account, part, ...(ids.length > 0 && { ids }) }];
     });
     const event: AttemptsRecorded = {
       type: 'outbound.AttemptsRecorded',
@@ -109,12 +112,12 @@ export const attemptsRecorded: EventHandler = {
   },
   reactions(event, _stream, content) {
     const { items, notices } = (event as AttemptsRecorded).data;
-    const bounces = notices.map(({ account, part }): Reaction => {
+    const bounces = notices.map(({ account, part, ids = [] }): Reaction => {
       const messageId = idFrom(content.digest(part));
       return {
         stream: accountStream(account),
         command: 'mail.ReceiveMessage',
-        data: { messageId, via: 'local', ids: [], nullSender: true },
+        data: { messageId, via: 'local', ids, nullSender: true },
         parts: [part, part + 1, part + 2],
       };
     });
@@ -181,8 +184,13 @@ function tryField(value: unknown): Try {
 }
 
 function noticeField(value: unknown): Notice {
-  const { id, part } = fieldsOf(value, ['id', 'part']);
-  return { id: itemIdField(id), part: whole(part, 'part', 1, TRIED_MAX) };
+  const { id, part, ids = [] } = fieldsOf(value, ['id', 'part', 'ids']);
+  const rule = '22 characters of base64url (a hash)';
+  return {
+    id: itemIdField(id),
+    part: whole(part, 'part', 1, TRIED_MAX),
+    ids: list(ids, 'ids', 0, NAMED_IDS_MAX).map((one) => matching(one, 'ids', /^[A-Za-z0-9_-]{22}$/, rule)),
+  };
 }
 
 function checkNotice(content: Content, part: number, expected: number, messageBytesMax: number): void {

@@ -49,7 +49,12 @@ export type AttemptsRecorded = {
     readonly token: number;
     readonly items: readonly ItemAttempts[];
     /** Messages to senders: a failure or a delay. `part`: the first of three. */
-    readonly notices: readonly { readonly account: string; readonly part: number }[];
+    readonly notices: readonly {
+      readonly account: string;
+      readonly part: number;
+      /** Hashes of the Message-IDs that it names; absent: none. */
+      readonly ids?: readonly string[];
+    }[];
   };
 };
 

@@ -20,6 +20,8 @@ type Tried = {
   readonly retryAt?: number | null;
   readonly text?: string;
   readonly notice?: string;
+  /** Hashes of Message-IDs that the notice names. */
+  readonly names?: readonly string[];
 };
 
 export class Queue {
@@ -63,7 +65,7 @@ export class Queue {
         code,
         retryAt,
       })),
-      notices: told.map((_, i) => ({ id: this.itemId, part: 1 + 3 * i })),
+      notices: told.map(({ names = [] }, i) => ({ id: this.itemId, part: 1 + 3 * i, ids: names })),
     };
     const said = encodeSaid(tries.map(({ text = '' }) => ({ host: 'mx1.far.example', text })));
     const parts = [said, ...told.flatMap(({ notice = '' }) => [notice, summary(), ''])];

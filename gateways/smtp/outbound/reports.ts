@@ -120,7 +120,12 @@ export class Reports {
       expiresAt: Date.now() + PATIENCE_MS,
       stream: queue,
       type: 'outbound.RecordAttempts',
-      data: { worker, token, tries, notices: written.map(({ id }, i) => ({ id, part: 1 + 3 * i })) },
+      data: {
+        worker,
+        token,
+        tries,
+        notices: written.map(({ id }, i) => ({ id, part: 1 + 3 * i, ids: digests[i]!.ids })),
+      },
       parts: [encodeSaid(said), ...beside],
       actor: 'smtp',
       session: '',

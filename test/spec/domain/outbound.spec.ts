@@ -193,6 +193,13 @@ describe('a worker’s report', () => {
     expect(queue.mailbox.lines('inbox')).toHaveLength(1);
   });
 
+  it('tells which messages a notice names, so that it joins their conversation', () => {
+    const queue = working();
+    const names = ['n'.repeat(22)];
+    queue.report([{ outcome: 'failed', code: 550, notice: 'From: x\r\n\r\nNo.\r\n', names }]);
+    expect(queue.told()[1]).toMatchObject({ command: 'mail.ReceiveMessage', data: { ids: names } });
+  });
+
   it('bounces nothing to nobody', () => {
     const queue = new Queue();
     queue.queue({ ...ENVELOPE, from: '' });
