@@ -6,7 +6,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { AddressInfo } from 'node:net';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { queueMessage, reportTries } from '../integration/mail-world/queued-mail.ts';
+import { queueMessage, reportTries } from '../mail-world/queued-mail.ts';
 import { arrived, openHouse, PASSWORD, type House } from './pages-house.ts';
 import type { Visitor } from './visitor.ts';
 

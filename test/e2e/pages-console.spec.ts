@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CONSOLE_STREAM } from '../../domain/streams.ts';
 import { dueOrderOf, parseDueOrder } from '../../projections/outbound-keys.ts';
-import { itemOf, queueMessage, reportTries } from '../integration/mail-world/queued-mail.ts';
+import { itemOf, queueMessage, reportTries } from '../mail-world/queued-mail.ts';
 import { until } from './cluster.ts';
 import { PASSWORD, arrived, openHouse, type House } from './pages-house.ts';
 import { alertOn, formOn, linksOn, type Visitor } from './visitor.ts';

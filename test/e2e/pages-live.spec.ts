@@ -7,7 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { itemOf, reportTries } from '../integration/mail-world/queued-mail.ts';
+import { itemOf, reportTries } from '../mail-world/queued-mail.ts';
 import { until } from './cluster.ts';
 import { arrived, openHouse, PASSWORD, type House } from './pages-house.ts';
 import type { Visitor } from './visitor.ts';
