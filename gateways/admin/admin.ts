@@ -1,6 +1,6 @@
 /**
- * The console, for those who run the system: who is alive, what the tablets do, what happened, and what
- * the cells hold. Open to administrators' accounts, and to the holder of a one-time link.
+ * The console, for those who run the system: who is alive, what the tablets do, what happened, what the cells
+ * hold, and what waits for other mail servers. Open to administrators' accounts, and to the holder of a one-time link.
  */
 import type { FastifyInstance } from 'fastify';
 import { Liveness } from '../liveness/liveness.ts';
@@ -12,6 +12,7 @@ import type { Console } from './console.ts';
 import { registerEnter } from './enter.ts';
 import { registerEvents } from './events.ts';
 import { registerNodes } from './nodes.ts';
+import { registerQueue } from './queue.ts';
 
 export function registerAdmin(app: FastifyInstance, deps: GatewayDeps): void {
   const pages = new Pages(deps);
@@ -32,5 +33,6 @@ export function registerAdmin(app: FastifyInstance, deps: GatewayDeps): void {
   registerNodes(app, consoles);
   registerEvents(app, consoles);
   registerCells(app, consoles);
+  registerQueue(app, consoles);
   registerAdminAccounts(app, consoles);
 }

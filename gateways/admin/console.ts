@@ -4,7 +4,9 @@ import type { Liveness } from '../liveness/liveness.ts';
 import type { Pages, PageView } from '../pages/pages.ts';
 import type { ConsoleVisit } from '../pages/visit.ts';
 
-export type ConsoleView = PageView & { readonly tab: 'nodes' | 'tablets' | 'events' | 'cells' | 'accounts' };
+export type ConsoleView = PageView & {
+  readonly tab: 'nodes' | 'tablets' | 'events' | 'cells' | 'queue' | 'accounts';
+};
 
 export type Console = {
   readonly pages: Pages;

@@ -24,6 +24,7 @@ const PARTIALS: Readonly<Record<string, string>> = {
   'read-toggle': 'web/mail/read-toggle.hbs',
   'search-box': 'web/mail/search/search-box.hbs',
   'one-message': 'web/mail/reading/one-message.hbs',
+  deliveries: 'web/mail/reading/deliveries.hbs',
   away: 'web/mail/vacation/away.hbs',
   'away-words': 'web/mail/vacation/away-words.hbs',
   attachments: 'web/mail/reading/attachments.hbs',
@@ -39,6 +40,8 @@ const PARTIALS: Readonly<Record<string, string>> = {
   'admin-tabs': 'admin/tabs.hbs',
   'admin-counts': 'admin/counts.hbs',
   'admin-nodes': 'admin/node-table.hbs',
+  'admin-queue': 'admin/queue-list.hbs',
+  'admin-queue-recipients': 'admin/queue-recipients.hbs',
 };
 
 export async function registerTemplates(

@@ -6,7 +6,8 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { AddressInfo } from 'node:net';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { arrived, openHouse, type House } from './pages-house.ts';
+import { queueMessage, reportTries } from '../mail-world/queued-mail.ts';
+import { arrived, openHouse, PASSWORD, type House } from './pages-house.ts';
 import type { Visitor } from './visitor.ts';
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
@@ -19,6 +20,7 @@ let house: House;
 let browser: Browser;
 let base: string;
 let iris: Visitor;
+let admin: Visitor;
 let message: string;
 /** Pages that there are only once something is there. */
 const made = new Map<string, string>();
@@ -60,6 +62,21 @@ beforeAll(async () => {
   const saved = await iris.submit('/mail/compose', '/mail/compose', letter);
   made.set('a draft', String(saved.headers.location).split('&')[0]!);
   made.set('the headers of a message', `${message.split('?')[0]!}/headers`);
+  await house.makeAdmin('keeper');
+  admin = house.visitor();
+  await admin.logIn('keeper', PASSWORD);
+  const queued = {
+    account: 'iris',
+    to: ['ann@far.example', 'ben@far.example'],
+    raw: 'Subject: Out\r\n\r\nx\r\n',
+  };
+  const item = await queueMessage(house.store, queued);
+  const retryAt = Date.now() + 3_600_000;
+  await reportTries(house.store, item, [
+    { to: 0, outcome: 'deferred', code: 451, host: 'mx.far.example', text: 'Try later', retryAt },
+    { to: 1, outcome: 'failed', code: 550, host: 'mx.far.example', text: 'No such user' },
+  ]);
+  made.set('a message in the queue', `/admin/queue/${item}`);
   made.set('a contact to change', `${made.get('a contact')!}/edit`);
 });
 afterAll(async () => {
@@ -110,15 +127,23 @@ const MADE = [
   ...['a contact', 'a contact to change', 'a group', 'the rules', 'a draft', 'the headers of a message'],
 ];
 
+const CONSOLE = ['/admin', '/admin/tablets', '/admin/queue', '/admin/queue?part=held', '/admin/accounts'];
+
 describe.each(LOOKS)('at $width px, $colorScheme', (look) => {
   let strangers: Page;
   let own: Page;
+  let console: Page;
   beforeAll(async () => {
-    [strangers, own] = await Promise.all([openWindow(look, undefined), openWindow(look, iris)]);
+    [strangers, own, console] = await Promise.all([
+      openWindow(look, undefined),
+      openWindow(look, iris),
+      openWindow(look, admin),
+    ]);
   });
   afterAll(async () => {
     await strangers?.context().close();
     await own?.context().close();
+    await console?.context().close();
   });
 
   async function expectAccessible(path: string, page: Page): Promise<void> {
@@ -141,6 +166,9 @@ describe.each(LOOKS)('at $width px, $colorScheme', (look) => {
   test.each(OWN)('%s has nothing that axe objects to', (path) => expectAccessible(path, own));
   test('an open conversation has nothing that axe objects to', () => expectAccessible(message, own));
   test.each(MADE)('%s has nothing that axe objects to', (what) => expectAccessible(made.get(what)!, own));
+  test.each(CONSOLE)('%s has nothing that axe objects to', (path) => expectAccessible(path, console));
+  test('a message in the queue has nothing that axe objects to', () =>
+    expectAccessible(made.get('a message in the queue')!, console));
   test('the story of a message has nothing that axe objects to', () =>
     expectAccessible(`${message}/why`, own));
 });

@@ -2,8 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CONSOLE_STREAM } from '../../domain/streams.ts';
-import { PASSWORD, openHouse, type House } from './pages-house.ts';
-import { alertOn, linksOn, type Visitor } from './visitor.ts';
+import { dueOrderOf, parseDueOrder } from '../../projections/outbound-keys.ts';
+import { itemOf, queueMessage, reportTries } from '../mail-world/queued-mail.ts';
+import { until } from './cluster.ts';
+import { PASSWORD, arrived, openHouse, type House } from './pages-house.ts';
+import { alertOn, formOn, linksOn, type Visitor } from './visitor.ts';
 
 let house: House;
 
@@ -47,7 +50,14 @@ describe('the console (AD-1, AD-2)', () => {
   test('is closed to visitors and to accounts without the right', async () => {
     expect((await house.visitor().get('/admin')).headers.location).toBe('/?next=%2Fadmin');
     const user = await house.person('ordinary');
-    for (const path of ['/admin', '/admin/events', '/admin/cells', '/admin/tablets', '/admin/accounts']) {
+    for (const path of [
+      '/admin',
+      '/admin/events',
+      '/admin/cells',
+      '/admin/tablets',
+      '/admin/queue',
+      '/admin/accounts',
+    ]) {
       const answer = await user.get(path);
       expect([answer.statusCode, alertOn(answer)]).toEqual([
         403,
@@ -129,5 +139,148 @@ describe('the console (AD-1, AD-2)', () => {
     expect((await operator.submit('/admin', '/admin/leave')).headers.location).toBe('/?left=1');
     operator.cookies.set('pc_console', kept);
     expect((await operator.get('/admin')).statusCode).toBe(303);
+  });
+});
+
+describe('the queue of mail to other systems', () => {
+  let admin: Visitor;
+  let sender: Visitor;
+  let item: string;
+  const raw = 'Subject: Plans\r\n\r\nWhat do you think?\r\n';
+  const statusOn = (page: { body: string }) => /role="status">([^<]*)</.exec(page.body)?.[1];
+  const itemsOn = (page: { body: string }) => [
+    ...page.body.matchAll(/<th scope="row">[^<]*<a href="\/admin\/queue\/([^"?]+)/g),
+  ];
+  const act = async (action: string, id = item, back = '') => {
+    const page = await admin.get(`/admin/queue${back}`);
+    return admin.post(`/admin/queue/${id}`, { ...formOn(page, `/admin/queue/${id}`), action });
+  };
+  const senderSees = async (words: string) => {
+    const url = await arrived(sender, 'Plans', 'sent');
+    await until(`the sender sees "${words}"`, async () => (await sender.get(url)).body.includes(words));
+  };
+
+  beforeAll(async () => {
+    await house.makeAdmin('keeper');
+    admin = house.visitor();
+    await admin.logIn('keeper', PASSWORD);
+    sender = await house.person('writer');
+  });
+
+  test('is empty at first, and says so', async () => {
+    const page = await admin.get('/admin/queue');
+    expect(page.body).toContain('No message waits for another system.');
+    expect(page.body).toContain('No worker holds a lease');
+    expect((await admin.get('/admin/queue?part=held')).body).toContain('No message is held.');
+  });
+
+  test('shows who sent what to whom, and since when', async () => {
+    const letter = { to: 'ann@far.example, ben@far.example', cc: '', bcc: '', subject: 'Plans', text: 'Hm?' };
+    await sender.submit('/mail/compose', '/mail/compose', { ...letter, action: 'send' });
+    item = await until('it waits', async () => itemsOn(await admin.get('/admin/queue'))[0]?.[1]);
+    const { body } = await admin.get('/admin/queue');
+    expect(body).toContain('<b>1</b> waiting');
+    expect(body).toContain('Sent by <a');
+    for (const words of ['writer</a>', 'ann@far.example', 'ben@far.example', 'not tried yet'])
+      expect(body).toContain(words);
+  });
+
+  test('shows the last answer of a server, as text, and who works on the queue', async () => {
+    await reportTries(house.store, item, [
+      {
+        to: 0,
+        outcome: 'deferred',
+        code: 451,
+        host: 'mx.far.example',
+        text: '451 4.7.1 <b>later</b>',
+        retryAt: Date.now() + 3_600_000,
+      },
+    ]);
+    const { body } = await admin.get('/admin/queue');
+    expect(body).toContain('mx.far.example: 451 4.7.1 &lt;b&gt;later&lt;/b&gt;');
+    expect(body).toMatch(/will retry<\/span> <span class="soft">1 try, next <time/);
+    expect(body).toContain(`test-${process.pid}</b> works on 1 queue`);
+    const { body: part } = await admin.get('/admin/queue?fragment=list');
+    expect(part).toContain('ann@far.example');
+    expect(part).not.toContain('<html');
+  });
+
+  test('holds a message, which its sender sees, and releases it', async () => {
+    const held = await act('hold');
+    expect([held.statusCode, held.headers.location]).toEqual([303, '/admin/queue?done=hold']);
+    const page = await admin.get(String(held.headers.location));
+    expect(statusOn(page)).toContain('The message is held');
+    expect(page.body).toContain('<b>1</b> held');
+    expect(itemsOn(page)).toEqual([]);
+    await senderSees('is held back by the operator of this system');
+    const released = await act('release', item, '?part=held');
+    expect(released.headers.location).toBe('/admin/queue?part=held&done=release');
+    expect((await admin.get('/admin/queue')).body).toContain('<b>1</b> waiting');
+  });
+
+  test('tries a message at once; what is held must be released first', async () => {
+    await reportTries(house.store, item, [
+      { to: 1, outcome: 'deferred', code: 450, host: 'mx', text: 'busy', retryAt: Date.now() + 3_600_000 },
+    ]);
+    const before = Date.now() + 1_800_000;
+    expect((await act('retry')).headers.location).toBe('/admin/queue?done=retry');
+    const now = await itemOf(house.store, item);
+    expect(now!.recipients.every(({ retryAt }) => retryAt !== null && retryAt < before)).toBe(true);
+    const fields = formOn(await admin.get('/admin/queue'), `/admin/queue/${item}`);
+    await admin.post(`/admin/queue/${item}`, { ...fields, action: 'hold' });
+    // The same form, another button: a command of its own.
+    const retried = await admin.post(`/admin/queue/${item}`, { ...fields, action: 'retry' });
+    expect(statusOn(await admin.get(String(retried.headers.location)))).toContain('release it first');
+    await act('release', item, '?part=held');
+  });
+
+  test('cancels after saying what that means; once it is done nothing is left to act on', async () => {
+    const listed = await admin.get('/admin/queue');
+    const whole = await admin.get(linksOn(listed, new RegExp(`/admin/queue/${item}`))[0]!);
+    expect(whole.body).toContain('It is given up for 2 recipients, for good.');
+    const fields = formOn(whole, `/admin/queue/${item}`);
+    const cancelled = await admin.post(`/admin/queue/${item}`, { ...fields, action: 'cancel' });
+    expect(statusOn(await admin.get(String(cancelled.headers.location)))).toContain('is cancelled');
+    await senderSees('cancelled by the operator of this system');
+    expect((await admin.get(`/admin/queue/${item}`)).statusCode).toBe(404);
+    const again = await admin.post(`/admin/queue/${item}`, { ...fields, action: 'hold' });
+    expect([again.statusCode, alertOn(again)]).toEqual([
+      404,
+      expect.stringContaining('does not wait any more'),
+    ]);
+  });
+
+  test('shows all queues in one order, a page at a time, forward and back', async () => {
+    const made: string[] = [];
+    for (let n = 0; n < 30; n++)
+      made.push(await queueMessage(house.store, { account: 'writer', to: [`p${n}@far.example`], raw }));
+    const items = await Promise.all(made.map((id) => itemOf(house.store, id)));
+    const orders = items.map((one) => dueOrderOf(one!.queuedAt, one!.id)).sort();
+    const inOrder = orders.map((order) => parseDueOrder(order)!.itemId);
+    const first = await admin.get('/admin/queue');
+    expect(first.body).toContain('1–25 of 30');
+    const second = await admin.get(linksOn(first, /after=/)[0]!.replaceAll('&amp;', '&'));
+    expect(second.body).toContain('26–30 of 30');
+    expect([...itemsOn(first), ...itemsOn(second)].map(([, id]) => id)).toEqual(inOrder);
+    const back = await admin.get(linksOn(second, /before=/)[0]!.replaceAll('&amp;', '&'));
+    expect(itemsOn(back).map(([, id]) => id)).toEqual(inOrder.slice(0, 25));
+  });
+
+  test('refuses what is no button, no message and no place', async () => {
+    const [, id] = itemsOn(await admin.get('/admin/queue'))[0]!;
+    expect((await act('destroy', id)).statusCode).toBe(400);
+    const fields = formOn(await admin.get('/admin/queue'), `/admin/queue/${id!}`);
+    expect((await admin.post(`/admin/queue/${id!}`, { action: 'hold' })).statusCode).toBe(403);
+    expect((await admin.post('/admin/queue/%00', { ...fields, action: 'hold' })).statusCode).toBe(404);
+    expect((await admin.get('/admin/queue?after=elsewhere')).statusCode).toBe(400);
+    const toAnother = { ...fields, action: 'hold', back: '?after=https://far.example&part=held' };
+    const { location } = (await admin.post(`/admin/queue/${id!}`, toAnother)).headers;
+    expect(location).toMatch(/^\/admin\/queue\?/);
+    const asUser = await sender.post(`/admin/queue/${id!}`, {
+      ...formOn(await sender.get('/account/profile'), '/account/profile'),
+      action: 'hold',
+    });
+    expect(asUser.statusCode).toBe(403);
+    expect((await itemOf(house.store, id!))!.recipients[0]!.state).toBe('held');
   });
 });

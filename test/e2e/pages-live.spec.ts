@@ -7,6 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { itemOf, reportTries } from '../mail-world/queued-mail.ts';
 import { until } from './cluster.ts';
 import { arrived, openHouse, PASSWORD, type House } from './pages-house.ts';
 import type { Visitor } from './visitor.ts';
@@ -278,6 +279,37 @@ describe('pages beside the mail', () => {
     await sessions.getByRole('button', { name: /End session/ }).waitFor();
     expect([await isTheSamePage(rules), await isTheSamePage(sessions)]).toEqual([true, true]);
     await closeAll([rules, sessions]);
+  });
+});
+
+describe('deliveries to other systems', () => {
+  test('change on the open message as its servers answer', async () => {
+    const owner = await house.person('courier');
+    const to = 'ann@far.example, ben@far.example';
+    const letter = { to, cc: '', bcc: '', subject: 'Letter out', text: 'x', action: 'send' };
+    await owner.submit('/mail/compose', '/mail/compose', letter);
+    const url = await arrived(owner, 'Letter out', 'sent');
+    const id = url.split('/').at(-1)!;
+    await until('it waits for its servers', () => itemOf(house.store, id));
+    const page = await tab(owner, 1, url);
+    const delivery = page.getByRole('region', { name: 'Delivery' }).getByRole('listitem');
+    await delivery.filter({ hasText: 'ben@far.example waits to be taken to another system' }).waitFor();
+    const host = 'mx.far.example';
+    const retryAt = Date.now() + 3_600_000;
+    await reportTries(house.store, id, [
+      { to: 0, outcome: 'deferred', code: 451, host, text: '451 4.7.1 Try later', retryAt },
+      { to: 1, outcome: 'delivered', code: 250, host, text: '250 OK' },
+    ]);
+    await delivery
+      .filter({ hasText: /^ann@far.example will be tried again .* 451 4.7.1 Try later/ })
+      .waitFor();
+    await delivery.filter({ hasText: 'ben@far.example delivered to mx.far.example' }).waitFor();
+    await reportTries(house.store, id, [
+      { to: 0, outcome: 'failed', code: 550, host, text: '550 5.1.1 No such user' },
+    ]);
+    await delivery.filter({ hasText: /^ann@far.example not delivered .* 550 5.1.1 No such user/ }).waitFor();
+    expect(await isTheSamePage(page)).toBe(true);
+    await closeAll([page]);
   });
 });
 

@@ -42,3 +42,31 @@ export async function itemOf(store: StoreClient, id: string): Promise<QueuedItem
   const cell = results[0]?.[0];
   return cell === undefined ? undefined : readQueuedItem(await store.bytes(cell));
 }
+
+export type Tried = {
+  readonly to: number;
+  readonly outcome: 'delivered' | 'deferred' | 'failed';
+  readonly code: number;
+  readonly host: string;
+  readonly text: string;
+  readonly retryAt?: number;
+};
+
+/** Reports tries as a worker does that has claimed the item's queue. */
+export async function reportTries(store: StoreClient, id: string, tried: readonly Tried[]): Promise<void> {
+  const stream = outboundStream(id);
+  const worker = `test-${process.pid}`;
+  const command = { expiresAt: Date.now() + 60_000, stream, actor: 'smtp', session: '', action: 'report' };
+  const claim = { type: 'outbound.ClaimQueue', data: { worker, ms: 600_000 }, parts: [] };
+  const { reply } = await store.execute({ ...command, ...claim, id: `claim-${id}-${++asked}` });
+  const { token } = reply as { token: number };
+  const tries = tried.map(({ to, outcome, code, retryAt = null }) => ({ id, to, outcome, code, retryAt }));
+  const said = JSON.stringify(tried.map(({ host, text }) => ({ host, text })));
+  await store.execute({
+    ...command,
+    id: `tries-${id}-${++asked}`,
+    type: 'outbound.RecordAttempts',
+    data: { worker, token, tries, notices: [] },
+    parts: [Buffer.from(said)],
+  });
+}

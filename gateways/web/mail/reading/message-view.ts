@@ -53,11 +53,18 @@ export function messageView(
       frame: asText ? undefined : frame(message.html ?? '', withImages),
       hasHtml: message.html !== undefined,
       withImages,
-      reply: replyView(meta),
-      delivery: sentLines(meta),
-      forwards: forwardLines(meta),
-      notForwarded: meta.notForwarded && NOT_FORWARDED[meta.notForwarded],
+      ...deliveriesView(meta),
     },
+  };
+}
+
+/** What became of it on its way to others: the part that changes while the page is open. */
+export function deliveriesView(meta: MessageMeta) {
+  return {
+    reply: replyView(meta),
+    delivery: sentLines(meta),
+    forwards: forwardLines(meta),
+    notForwarded: meta.notForwarded && NOT_FORWARDED[meta.notForwarded],
   };
 }
 

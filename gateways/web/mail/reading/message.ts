@@ -21,7 +21,7 @@ import { doneWords } from '../done-words.ts';
 import { listData } from '../list/folder.ts';
 import { isCalendar } from './invitation.ts';
 import { folderQuery, LINES_PER_PAGE, linesFrom, lineView } from '../folders/folder-list.ts';
-import { messageView } from './message-view.ts';
+import { deliveriesView, messageView } from './message-view.ts';
 import {
   openMessage,
   placeOf,
@@ -103,7 +103,10 @@ async function showMessage(
   });
 }
 
-/** What changes of the page while it is open: counts, the list beside, and word of what is new in the conversation. */
+/**
+ * What changes of the page while it is open: counts, the list beside, deliveries, and word of what is new in the
+ * conversation.
+ */
 async function showBeside(
   pages: Pages,
   request: FastifyRequest<MessageRoute>,
@@ -113,8 +116,11 @@ async function showBeside(
 ): Promise<FastifyReply> {
   const { meta, mailbox } = opened;
   const { folder } = placed.place;
-  const { lines } = await readRest(pages, opened, placed, []);
   const shown = shownIn(placed.conversation.messages, folder);
+  const [{ lines }, metas] = await Promise.all([
+    readRest(pages, opened, placed, []),
+    readMetas(pages, opened, shown),
+  ]);
   const { seen } = request.query;
   const newer = typeof seen === 'string' && shown.length > Number(seen) ? shown.at(-1) : undefined;
   return pages.showFragment(request, reply, {
@@ -126,6 +132,7 @@ async function showBeside(
       folders: sidebar(mailbox, folder),
       list: { rows: lines.map((line) => lineView(line, folder, meta.thread)) },
       newer: newer && { url: `/mail/${newer.folder}/${newer.id}` },
+      messages: metas.map((one) => ({ id: one.id, ...deliveriesView(one) })),
       id: meta.id,
       url: `/mail/${folder}/${meta.id}`,
       starred: placed.place.starred,
@@ -179,6 +186,22 @@ async function readRest(
     contact,
     lines: [...linesFrom(results[0] ?? []).reverse(), ...linesFrom(results[1] ?? [])],
   };
+}
+
+/**
+ * The opened one and the newest of the others: which of them the page shows whole, it knows by itself, for what was
+ * unread when it was opened is read by now.
+ */
+async function readMetas(
+  pages: Pages,
+  { visit, meta }: OpenedMessage,
+  shown: readonly ConversationMessage[],
+): Promise<MessageMeta[]> {
+  const others = shown.filter(({ id }) => id !== meta.id).slice(1 - WHOLE_MAX);
+  if (others.length === 0) return [meta];
+  const gets = others.map(({ id }) => ({ get: metaCell(visit.stream, id) }));
+  const { results } = await pages.deps.store.read(visit.stream, gets);
+  return [meta, ...results.flatMap((cells) => cellOf(cells, readMessageMeta) ?? [])];
 }
 
 function canAdd({ via, from }: MessageMeta): boolean {
