@@ -35,6 +35,7 @@ describe('the account’s page', () => {
       '/account/password',
       '/account/two-step',
       '/account/recovery-codes',
+      '/account/app-passwords',
       '/account/sessions',
       '/account/delete',
     ]);

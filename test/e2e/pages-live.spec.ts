@@ -301,13 +301,13 @@ describe('deliveries to other systems', () => {
       { to: 1, outcome: 'delivered', code: 250, host, text: '250 OK' },
     ]);
     await delivery
-      .filter({ hasText: /^ann@far.example will be tried again .* 451 4.7.1 Try later/ })
+      .filter({ hasText: /^ann@far.example will be tried again, .* 451 4.7.1 Try later/ })
       .waitFor();
     await delivery.filter({ hasText: 'ben@far.example delivered to mx.far.example' }).waitFor();
     await reportTries(house.store, id, [
       { to: 0, outcome: 'failed', code: 550, host, text: '550 5.1.1 No such user' },
     ]);
-    await delivery.filter({ hasText: /^ann@far.example not delivered .* 550 5.1.1 No such user/ }).waitFor();
+    await delivery.filter({ hasText: /^ann@far.example not delivered, .* 550 5.1.1 No such user/ }).waitFor();
     expect(await isTheSamePage(page)).toBe(true);
     await closeAll([page]);
   });

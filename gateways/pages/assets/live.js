@@ -11,6 +11,9 @@ let held = false;
 /* Counts answers to actions: a list that was asked for before one is older than what the page shows. */
 let changes = 0;
 const countChange = () => changes++;
+/* After a fetch that failed: the stream may have outlived what broke it, and then says nothing more of this change. */
+const AGAIN_MS = 2000;
+let later;
 
 /** This page's address for its parts alone. */
 function partsUrl() {
@@ -36,7 +39,8 @@ async function refresh() {
     if (held || before !== changes) again = true;
     else swap(parsed(html));
   } catch {
-    // The next event, or the next connection, brings it.
+    clearTimeout(later);
+    later = setTimeout(() => document.hidden || refresh(), AGAIN_MS);
   } finally {
     fetching = false;
     catchUp();
