@@ -1,8 +1,9 @@
 /** `penncloud user …`: accounts, made and mended by the operator. */
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
-import { accountOf, accountStream } from '../../domain/streams.ts';
+import { accountStream } from '../../domain/streams.ts';
 import { PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, Passwords } from '../../gateways/pages/passwords.ts';
+import { accountStreams } from '../../gateways/smtp/session/account-streams.ts';
 import {
   readAccountCredentials,
   readAccountProfile,
@@ -120,19 +121,6 @@ async function turnOffSecondFactor(store: StoreClient, stream: string, name: str
   };
   await store.execute(operatorCommand(command));
   console.log(`Two-step log-in of ${name} is off.`);
-}
-
-/** From account to account, past each one's rows: those of `S` all sort before `S0`. */
-async function* accountStreams(store: StoreClient): AsyncIterable<string> {
-  const to = '~user0';
-  for (let from = '~user/'; ;) {
-    const [cell] = await store.scanTable({ from, to, limit: 1 });
-    if (!cell) return;
-    const name = accountOf(cell.row);
-    if (name === undefined) throw new Error(`Defect: row ${JSON.stringify(cell.row)} belongs to no account`);
-    yield accountStream(name);
-    from = `${accountStream(name)}0`;
-  }
 }
 
 async function readCell(store: StoreClient, stream: string, cell: CellKey): Promise<Buffer | undefined> {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accountStream } from '../../domain/streams.ts';
 import { lockCell } from '../../projections/keys.ts';
 import { readLock } from '../../projections/second-factor.ts';
+import { Postmaster } from '../../gateways/smtp/session/postmaster.ts';
 import { findRecipient } from '../../gateways/smtp/session/recipients.ts';
 import { Rejected } from '../../storage-nodes/client/client.ts';
 import { until } from './cluster.ts';
@@ -197,8 +198,9 @@ describe('deleting the account', () => {
     await expect(received).rejects.toSatisfy(
       (error) => error instanceof Rejected && error.rejection.code === 'NoSuchAccount',
     );
+    const postmaster = new Postmaster({ store: house.store, logger: { error() {} } });
     await expect(
-      findRecipient(house.store, 'leaving@penncloud.test', ['penncloud.test']),
+      findRecipient(house.store, 'leaving@penncloud.test', ['penncloud.test'], postmaster),
     ).rejects.toMatchObject({
       responseCode: 550,
     });

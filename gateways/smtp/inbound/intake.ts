@@ -5,6 +5,7 @@
  *   MAIL   size over the limit                      552 5.3.4
  *   RCPT   domain not served                        550 5.7.1
  *          no such account                          550 5.1.1
+ *          postmaster, and nobody reads it          451 4.3.5
  *          more than 100                            452 4.5.3
  *   DATA   size over the limit                      552 5.3.4
  *          bare CR or LF                            550 5.5.2
@@ -29,6 +30,7 @@ import { deliver } from './delivery.ts';
 import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
 import { fingerprintOf, Repeats, type Attempt } from './repeats.ts';
+import { Postmaster } from '../session/postmaster.ts';
 import { findRecipient } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
@@ -96,6 +98,7 @@ class Intake implements SmtpIntake {
   readonly #budget: BufferBudget;
   readonly #limits: ClientLimits;
   readonly #sessions = new Map<string, Session>();
+  readonly #postmaster: Postmaster;
   readonly #repeats = new Repeats(Date.now());
   #accepted = 0;
   #refused = 0;
@@ -103,6 +106,7 @@ class Intake implements SmtpIntake {
 
   constructor(options: SmtpIntakeOptions) {
     this.#options = options;
+    this.#postmaster = new Postmaster(options);
     this.#budget = new BufferBudget(options.bufferedBytesMax ?? 256 * MIB);
     const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.clientLimits };
     this.#limits = new ClientLimits(limits, () => performance.now());
@@ -209,7 +213,7 @@ class Intake implements SmtpIntake {
     try {
       session.accounts.set(
         address.toLowerCase(),
-        await findRecipient(this.#options.store, address, this.#options.domains),
+        await findRecipient(this.#options.store, address, this.#options.domains, this.#postmaster),
       );
     } catch (error) {
       this.#refused++;

@@ -6,6 +6,7 @@ import { accountStream } from '../../../domain/streams.ts';
 import { profileCell } from '../../../projections/keys.ts';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { isServed, recipientAccount } from '../../message/addresses.ts';
+import { POSTMASTER, type Postmaster } from './postmaster.ts';
 import { SmtpReply } from './smtp-reply.ts';
 
 /** The client waits five minutes for this answer (RFC 5321 §4.5.3.2.3); a failover takes seconds. */
@@ -16,11 +17,13 @@ export async function findRecipient(
   store: StoreClient,
   address: string,
   domains: readonly string[],
+  postmaster: Postmaster,
 ): Promise<string> {
   if (!isServed(address, domains)) {
     throw new SmtpReply(550, '5.7.1', `<${address}>: relaying denied; served here: ${domains.join(', ')}`);
   }
   const account = recipientAccount(address, domains);
+  if (account === POSTMASTER) return postmaster.account();
   if (account === undefined || !(await exists(store, account))) {
     throw new SmtpReply(550, '5.1.1', `<${address}>: no such user here`);
   }

@@ -23,6 +23,7 @@ import { readHeaderBlock } from '../../message/header-block.ts';
 import { BufferBudget, checkLines, collect, EndlessData } from '../session/message-data.ts';
 import { ClientLimits, DEFAULT_CLIENT_LIMITS } from '../session/client-limits.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
+import { Postmaster } from '../session/postmaster.ts';
 import { findRecipient } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
@@ -76,9 +77,11 @@ class SubmissionServer implements Submission {
   readonly #budget = new BufferBudget(256 * MIB);
   readonly #limits = new ClientLimits(DEFAULT_CLIENT_LIMITS, () => performance.now());
   readonly #sessions = new Map<string, Session>();
+  readonly #postmaster: Postmaster;
 
   constructor(options: SubmissionOptions) {
     this.#options = options;
+    this.#postmaster = new Postmaster(options);
     this.#credentials = new Credentials(options.store, options.domains);
     const settle = (work: Promise<unknown>, done: (error?: Error | null) => void): void =>
       void work.then(
@@ -178,7 +181,8 @@ class SubmissionServer implements Submission {
     const session = this.#session(smtp);
     const { store, domains } = this.#options;
     try {
-      if (isServed(address, domains)) session.accounts.add(await findRecipient(store, address, domains));
+      if (isServed(address, domains))
+        session.accounts.add(await findRecipient(store, address, domains, this.#postmaster));
       else if (isValidAddress(address)) session.outside.set(address.toLowerCase(), address);
       else throw new SmtpReply(553, '5.1.3', `<${address}> is no address that mail can be sent to`);
     } catch (error) {

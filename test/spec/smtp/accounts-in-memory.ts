@@ -9,6 +9,7 @@ import {
   type Accepted,
   type CommandRequest,
   type ReadAnswer,
+  type ReadCell,
   type StoreClient,
 } from '../../../storage-nodes/client/client.ts';
 
@@ -27,10 +28,22 @@ export class AccountsInMemory implements StoreClient {
   reachable = true;
   /** Awaited before a command is carried out. */
   gate: Promise<void> = Promise.resolve();
-  readonly #profiles: ReadonlySet<string>;
+  /** Administrators among the accounts. */
+  readonly administrators = new Set<string>();
+  /** How often the table was looked through for the next account. */
+  scans = 0;
+  readonly #profiles: Set<string>;
 
   constructor(...accounts: string[]) {
     this.#profiles = new Set(accounts.map((name) => `${accountStream(name)}/account`));
+  }
+
+  add(account: string): void {
+    this.#profiles.add(`${accountStream(account)}/account`);
+  }
+
+  remove(account: string): void {
+    this.#profiles.delete(`${accountStream(account)}/account`);
   }
 
   async execute(command: CommandRequest): Promise<Accepted> {
@@ -55,18 +68,20 @@ export class AccountsInMemory implements StoreClient {
 
   async read(row: string): Promise<ReadAnswer> {
     if (!this.reachable) throw new Error('no node answers');
-    const cell = { row, column: 'profile', seq: 1, bytes: Buffer.from('{}'), part: undefined };
-    return { tablet: 't', applied: 1, results: [this.#profiles.has(row) ? [cell] : []] };
+    return { tablet: 't', applied: 1, results: [this.#profiles.has(row) ? [this.#cell(row)] : []] };
   }
 
-  scanTable(): never {
-    return unasked();
+  async scanTable({ from = '', to = '\uffff', limit }: Parameters<StoreClient['scanTable']>[0]) {
+    if (!this.reachable) throw new Error('no node answers');
+    this.scans++;
+    const rows = [...this.#profiles].filter((row) => row >= from && row < to).sort();
+    return rows.slice(0, limit).map((row) => this.#cell(row));
   }
   readPart(): never {
     return unasked();
   }
-  bytes(): never {
-    return unasked();
+  async bytes({ bytes }: ReadCell): Promise<Buffer> {
+    return Buffer.from(bytes ?? []);
   }
   readLog(): never {
     return unasked();
@@ -78,6 +93,12 @@ export class AccountsInMemory implements StoreClient {
     return unasked();
   }
   async close(): Promise<void> {}
+
+  #cell(row: string): ReadCell {
+    const name = accountOf(row) ?? '';
+    const profile = { name, displayName: name, admin: this.administrators.has(name), createdAt: 1 };
+    return { row, column: 'profile', seq: 1, bytes: Buffer.from(JSON.stringify(profile)), part: undefined };
+  }
 }
 
 function unasked(): never {
