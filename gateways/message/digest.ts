@@ -16,7 +16,7 @@ export type MessageDigest = {
 
 /** Resolves for any bytes at all. `header`: of the same message, where it is read already. */
 export async function digestOf(raw: Buffer, header = readHeaderBlock(raw)): Promise<MessageDigest> {
-  const walk = await walkMessage(raw);
+  const walk = await walkMessage(raw, { header });
   const summary = summaryOf(raw, header, walk);
   const words = encodedWords({ ...summary, text: walk.text, html: walk.html });
   return { summary, words, ids: namedIds(header) };

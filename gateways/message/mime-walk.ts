@@ -1,7 +1,7 @@
 /**
- * One walk through a message's MIME structure with mailparser, bounded. It is the only place that
- * knows mailparser; summary, message page and attachment download all number attachments by it, so
- * an index means the same part everywhere.
+ * One walk through a message's MIME structure with mailparser, bounded; a message that has none is read without
+ * (plain-text.ts). It is the only place that knows mailparser; summary, message page and attachment download all
+ * number attachments by it, so an index means the same part everywhere.
  *
  * Always holds: it resolves, never rejects; a message that breaks a bound or the parser gives what
  * was read up to there and `problem`, a sentence for the reader. Attachments' bytes pass through and
@@ -13,7 +13,8 @@
 import { Readable } from 'node:stream';
 import { MailParser, type AttachmentStream, type MailParserOptions, type MessageText } from 'mailparser';
 import { safeFileName, safeMediaType } from './file-names.ts';
-import { readHeaderBlock } from './header-block.ts';
+import { readHeaderBlock, type HeaderBlock } from './header-block.ts';
+import { plainTextOf } from './plain-text.ts';
 import { oneLine } from './readable-text.ts';
 
 export type WalkedAttachment = {
@@ -52,11 +53,35 @@ const SLICE_BYTES = 64 * 1024;
 
 /**
  * `convert`: also make text of HTML-only messages, and HTML of plain parts that stand beside HTML.
- * `keep`: whether the bytes of an attachment are wanted.
+ * `keep`: whether the bytes of an attachment are wanted. `header`: of the same message, where it is read already.
  */
 export async function walkMessage(
   raw: Buffer,
-  { convert = false, keep = none }: { convert?: boolean; keep?: (found: WalkedAttachment) => boolean } = {},
+  {
+    convert = false,
+    keep = none,
+    header = readHeaderBlock(raw),
+  }: { convert?: boolean; keep?: (found: WalkedAttachment) => boolean; header?: HeaderBlock } = {},
+): Promise<Walk> {
+  const plain = plainTextOf(raw, header);
+  if (plain !== undefined) {
+    return {
+      text: plain || undefined,
+      html: undefined,
+      attachments: [],
+      contents: new Map(),
+      problem: undefined,
+    };
+  }
+  return parsedWalk(raw, header, convert, keep);
+}
+
+/** By the parser, whatever the message. */
+export async function parsedWalk(
+  raw: Buffer,
+  header: HeaderBlock,
+  convert = false,
+  keep: (found: WalkedAttachment) => boolean = none,
 ): Promise<Walk> {
   const attachments: WalkedAttachment[] = [];
   const kept = new Map<number, Buffer[]>();
@@ -83,7 +108,7 @@ export async function walkMessage(
   }
   const text = body?.text || undefined;
   const html = body?.html || undefined;
-  if (text === undefined && html === undefined && attachments.length === 0 && hasBody(raw)) {
+  if (text === undefined && html === undefined && attachments.length === 0 && hasBody(raw, header)) {
     problem ??= 'None of its parts can be found where its header says they are.';
   }
   return {
@@ -174,8 +199,7 @@ function explain(error: Error): string {
 }
 
 /** Whether there are words behind the header. */
-function hasBody(raw: Buffer): boolean {
-  const { bodyAt } = readHeaderBlock(raw);
+function hasBody(raw: Buffer, { bodyAt }: HeaderBlock): boolean {
   return /\S/.test(raw.toString('latin1', bodyAt, bodyAt + SLICE_BYTES));
 }
 

@@ -28,7 +28,8 @@ const SNIPPET_CHARS_MAX = 200;
 const SNIPPET_SOURCE_CHARS = 16 * 1024;
 
 export async function summarise(raw: Buffer): Promise<Summary> {
-  return summaryOf(raw, readHeaderBlock(raw), await walkMessage(raw));
+  const header = readHeaderBlock(raw);
+  return summaryOf(raw, header, await walkMessage(raw, { header }));
 }
 
 /** `header` and `walk`: of the same message. */

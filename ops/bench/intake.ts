@@ -20,6 +20,7 @@ import { Passwords } from '../../gateways/pages/passwords.ts';
 import { folderCountsCell } from '../../projections/keys.ts';
 import { readFolderCounts } from '../../projections/mailbox-cells.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
+import type { ProcessPlan } from '../processes/topology.ts';
 import { processorSeconds } from './machine/processor-time.ts';
 import { startPennCloud } from './systems/penncloud.ts';
 import { startPostfix } from './systems/postfix.ts';
@@ -28,6 +29,8 @@ import { freePorts } from './systems/program.ts';
 const DOMAIN = 'penncloud.test';
 const ACCOUNTS = ['anna', 'bert', 'cleo', 'dora'];
 const NOBODY = 65_534;
+/** Before code and caches are warm a message costs twice as much: the first figures say how much. */
+const WARM_UP = 5_000;
 
 const { values: options } = parseArgs({
   options: {
@@ -40,7 +43,12 @@ const { values: options } = parseArgs({
 const messages = Number(options.messages);
 let sentToPennCloud = 0;
 
-type Contestant = { readonly name: string; readonly port: number; readonly pids: () => readonly number[] };
+/** `parts`: processes that do the same work, by its name. */
+type Contestant = {
+  readonly name: string;
+  readonly port: number;
+  readonly parts: () => Readonly<Record<string, readonly number[]>>;
+};
 type Manner = { readonly name: string; readonly flags: readonly string[]; readonly share: number };
 
 const MANNERS: readonly Manner[] = [
@@ -80,15 +88,19 @@ try {
     {
       name: 'PennCloud',
       port: system.plans.find(({ kind }) => kind === 'smtp-in')!.port,
-      pids: () => system.pids,
+      parts: () => ({
+        intake: pidsOf((kind) => kind === 'smtp-in'),
+        nodes: pidsOf((kind) => kind === 'storage-node'),
+        others: pidsOf((kind) => kind !== 'smtp-in' && kind !== 'storage-node'),
+      }),
     },
-    { name: 'Postfix', port: postfixPort!, pids: postfix.pids },
+    { name: 'Postfix', port: postfixPort!, parts: () => ({ Postfix: postfix.pids() }) },
   ];
   console.log(
     `Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, ${options.bytes} bytes, ${messages} messages`,
   );
   // The first ones warm caches and code.
-  for (const contestant of contestants) await send(contestant, MANNERS[0]!, 1000);
+  for (const contestant of contestants) await send(contestant, MANNERS[0]!, WARM_UP);
   for (let round = 0; round < Number(options.rounds); round++) {
     for (const manner of MANNERS) {
       for (const contestant of contestants)
@@ -103,9 +115,13 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function send({ name, port, pids }: Contestant, manner: Manner, count: number): Promise<void> {
+function pidsOf(isWanted: (kind: ProcessPlan['kind']) => boolean): number[] {
+  return system.plans.flatMap(({ kind }, index) => (isWanted(kind) ? [system.pids[index] ?? 0] : []));
+}
+
+async function send({ name, port, parts }: Contestant, manner: Manner, count: number): Promise<void> {
   const each = Math.ceil(count / ACCOUNTS.length);
-  const before = processorSeconds(pids());
+  const before = processorOf(parts());
   const began = performance.now();
   for (const account of ACCOUNTS) {
     const envelope = ['-f', `sender@bench.example`, '-t', `${account}@${DOMAIN}`];
@@ -113,13 +129,21 @@ async function send({ name, port, pids }: Contestant, manner: Manner, count: num
     await promisify(execFile)('smtp-source', [...manner.flags, ...size, ...envelope, `127.0.0.1:${port}`]);
   }
   const seconds = (performance.now() - began) / 1000;
-  const processor = processorSeconds(pids()) - before;
+  const after = processorOf(parts());
   const sent = each * ACCOUNTS.length;
+  const cost = Object.keys(after).map((part) => {
+    const spent = (after[part] ?? 0) - (before[part] ?? 0);
+    return `${part} ${((spent / sent) * 1000).toFixed(2)}`;
+  });
   console.log(
     `${name}, ${manner.name}: ${(sent / seconds).toFixed(0)} a second, ` +
-      `${((processor / sent) * 1000).toFixed(2)} ms of processor each, load ${loadavg()[0]!.toFixed(1)}`,
+      `ms of processor each: ${cost.join(', ')}; load ${loadavg()[0]!.toFixed(1)}`,
   );
   if (name === 'PennCloud') sentToPennCloud += sent;
+}
+
+function processorOf(parts: Readonly<Record<string, readonly number[]>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(parts).map(([part, pids]) => [part, processorSeconds(pids)]));
 }
 
 async function signUp(client: TcpStoreClient, name: string): Promise<void> {

@@ -33,6 +33,13 @@ const STORE_FLAGS = [
   ...(availableParallelism() < 8 ? ['--single-threaded-gc'] : []),
 ];
 
+/** Mail in transit lives as a write does: until three copies have it. */
+const FLAGS: Readonly<Partial<Record<ProcessPlan['kind'], readonly string[]>>> = {
+  'storage-node': STORE_FLAGS,
+  'smtp-in': STORE_FLAGS,
+  'smtp-out': STORE_FLAGS,
+};
+
 /** What is large goes back to the system when it is freed (M_MMAP_THRESHOLD; fixed, it does not grow). */
 const SMALL_MALLOC = { MALLOC_MMAP_THRESHOLD_: '131072' };
 /**
@@ -54,7 +61,7 @@ function nodeCommand(plan: ProcessPlan, main: string, settings: Settings): Comma
   return {
     program: process.execPath,
     args: [
-      ...(plan.kind === 'storage-node' ? STORE_FLAGS : MEMORY_FLAGS),
+      ...(FLAGS[plan.kind] ?? MEMORY_FLAGS),
       '--enable-source-maps',
       fileURLToPath(new URL(`../processes/${main}.js`, import.meta.url)),
     ],

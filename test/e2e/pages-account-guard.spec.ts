@@ -4,7 +4,7 @@ import { accountStream } from '../../domain/streams.ts';
 import { lockCell } from '../../projections/keys.ts';
 import { readLock } from '../../projections/second-factor.ts';
 import { Postmaster } from '../../gateways/smtp/session/postmaster.ts';
-import { findRecipient } from '../../gateways/smtp/session/recipients.ts';
+import { Recipients } from '../../gateways/smtp/session/recipients.ts';
 import { Rejected } from '../../storage-nodes/client/client.ts';
 import { until } from './cluster.ts';
 import { openHouse, PASSWORD, type House } from './pages-house.ts';
@@ -199,9 +199,8 @@ describe('deleting the account', () => {
       (error) => error instanceof Rejected && error.rejection.code === 'NoSuchAccount',
     );
     const postmaster = new Postmaster({ store: house.store, logger: { error() {} } });
-    await expect(
-      findRecipient(house.store, 'leaving@penncloud.test', ['penncloud.test'], postmaster),
-    ).rejects.toMatchObject({
+    const recipients = new Recipients({ store: house.store, domains: ['penncloud.test'], postmaster });
+    await expect(recipients.find('leaving@penncloud.test')).rejects.toMatchObject({
       responseCode: 550,
     });
     const sender = await house.person('still-here');

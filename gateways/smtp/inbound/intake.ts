@@ -31,7 +31,7 @@ import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
 import { fingerprintOf, Repeats, type Attempt } from './repeats.ts';
 import { Postmaster } from '../session/postmaster.ts';
-import { findRecipient } from '../session/recipients.ts';
+import { Recipients } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 
@@ -98,7 +98,7 @@ class Intake implements SmtpIntake {
   readonly #budget: BufferBudget;
   readonly #limits: ClientLimits;
   readonly #sessions = new Map<string, Session>();
-  readonly #postmaster: Postmaster;
+  readonly #recipients: Recipients;
   readonly #repeats = new Repeats(Date.now());
   #accepted = 0;
   #refused = 0;
@@ -106,7 +106,7 @@ class Intake implements SmtpIntake {
 
   constructor(options: SmtpIntakeOptions) {
     this.#options = options;
-    this.#postmaster = new Postmaster(options);
+    this.#recipients = new Recipients({ ...options, postmaster: new Postmaster(options) });
     this.#budget = new BufferBudget(options.bufferedBytesMax ?? 256 * MIB);
     const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.clientLimits };
     this.#limits = new ClientLimits(limits, () => performance.now());
@@ -211,10 +211,7 @@ class Intake implements SmtpIntake {
   async #recipient({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
     const session = this.#session(smtp);
     try {
-      session.accounts.set(
-        address.toLowerCase(),
-        await findRecipient(this.#options.store, address, this.#options.domains, this.#postmaster),
-      );
+      session.accounts.set(address.toLowerCase(), await this.#recipients.find(address));
     } catch (error) {
       this.#refused++;
       throw this.#limits.refused(this.#toReply(error), ++session.refusals);

@@ -24,7 +24,7 @@ import { BufferBudget, checkLines, collect, EndlessData } from '../session/messa
 import { ClientLimits, DEFAULT_CLIENT_LIMITS } from '../session/client-limits.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
 import { Postmaster } from '../session/postmaster.ts';
-import { findRecipient } from '../session/recipients.ts';
+import { Recipients } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 import { HOPS_MAX, submittedField } from '../session/trace.ts';
@@ -77,11 +77,11 @@ class SubmissionServer implements Submission {
   readonly #budget = new BufferBudget(256 * MIB);
   readonly #limits = new ClientLimits(DEFAULT_CLIENT_LIMITS, () => performance.now());
   readonly #sessions = new Map<string, Session>();
-  readonly #postmaster: Postmaster;
+  readonly #recipients: Recipients;
 
   constructor(options: SubmissionOptions) {
     this.#options = options;
-    this.#postmaster = new Postmaster(options);
+    this.#recipients = new Recipients({ ...options, postmaster: new Postmaster(options) });
     this.#credentials = new Credentials(options.store, options.domains);
     const settle = (work: Promise<unknown>, done: (error?: Error | null) => void): void =>
       void work.then(
@@ -179,10 +179,9 @@ class SubmissionServer implements Submission {
 
   async #recipient({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
     const session = this.#session(smtp);
-    const { store, domains } = this.#options;
     try {
-      if (isServed(address, domains))
-        session.accounts.add(await findRecipient(store, address, domains, this.#postmaster));
+      if (isServed(address, this.#options.domains))
+        session.accounts.add(await this.#recipients.find(address));
       else if (isValidAddress(address)) session.outside.set(address.toLowerCase(), address);
       else throw new SmtpReply(553, '5.1.3', `<${address}> is no address that mail can be sent to`);
     } catch (error) {
