@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { dkimSign } from 'mailauth';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readHeaderBlock } from '../../../gateways/message/header-block.ts';
+import { isNamed } from '../../../gateways/message/verdict.ts';
 import { Authentication, type Peer } from '../../../gateways/smtp/inbound/authentication.ts';
 import { isWorthChecking } from '../../../gateways/smtp/inbound/examined.ts';
 import { serveNames, type NamesServed } from './names-served.ts';
@@ -141,5 +142,24 @@ describe('a message that costs much', () => {
     await judge(raw);
     clearInterval(timer);
     expect(turns).toBeGreaterThan(5);
+  });
+});
+
+describe('a verdict in our name that a stranger wrote is taken out (RFC 8601 §5)', () => {
+  it.each([
+    'mx.penncloud.test; dmarc=pass',
+    ' MX.PennCloud.Test 1; dmarc=pass',
+    '(a comment) mx.penncloud.test; dmarc=pass',
+    '(one (in another)) mx.penncloud.test ; dmarc=pass',
+    '(with; a semicolon) mx.penncloud.test; dmarc=pass',
+    '(and \\) a bracket) mx.penncloud.test; dmarc=pass',
+    '"mx.penncloud.test"; dmarc=pass',
+    '\r\n\tmx.penncloud.test;\r\n dmarc=pass',
+  ])('%j', (value) => {
+    expect(isNamed(value, 'mx.penncloud.test')).toBe(true);
+  });
+  it('and somebody else\u2019s is left', () => {
+    expect(isNamed('mx.other.test; mx.penncloud.test', 'mx.penncloud.test')).toBe(false);
+    expect(isNamed(`${'('.repeat(100_000)}x`, 'mx.penncloud.test')).toBe(false);
   });
 });
