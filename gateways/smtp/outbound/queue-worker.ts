@@ -93,6 +93,7 @@ export class QueueWorker {
     clearTimeout(late);
     this.#isLate = true;
     await this.#running;
+    this.#reports.end();
     await this.#lease.release().catch(() => undefined);
   }
 
