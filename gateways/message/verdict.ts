@@ -31,6 +31,9 @@ export type Verdict = {
 };
 
 const SIGNATURES_MAX = 10;
+/** Of a field's value, for the name that it begins with. */
+const NAMED_WITHIN = 4_000;
+const COMMENTS_DEEP_MAX = 20;
 
 /** Lines with CRLF. `name`: what this system calls itself in such fields (RFC 8601 §2.5). */
 export function verdictField(name: string, { spf, signatures, dmarc, arc }: Verdict): string {
@@ -83,9 +86,12 @@ export function readVerdict(header: Pick<HeaderBlock, 'list'>, name: string): Ve
 
 /** Whether an Authentication-Results field's value says that it was written under this name (RFC 8601 §5). */
 export function isNamed(value: string, name: string): boolean {
-  // Comments and quotes may stand around it (§2.2); what remains is compared without case.
-  const written = (value.split(';')[0] ?? '').replace(/\([^()]*\)/g, ' ').replace(/"/g, '');
-  return written.trim().split(/\s+/)[0]?.toLowerCase() === name.toLowerCase();
+  // Comments, in one another too, and quotes may stand around it (§2.2); what remains is compared without case.
+  let written = value.slice(0, NAMED_WITHIN).replace(/\\./gs, ' ');
+  for (let depth = 0; depth < COMMENTS_DEEP_MAX && written.includes('('); depth++)
+    written = written.replace(/\([^()]*\)/g, ' ');
+  const [first = ''] = written.split(';');
+  return first.replace(/"/g, '').trim().split(/\s+/)[0]?.toLowerCase() === name.toLowerCase();
 }
 
 /** In a sentence for the reader, and whether it is a warning. Undefined: there is nothing to say. */

@@ -1,5 +1,6 @@
 /** Settings of mail to other systems; settings.ts reads them with the rest. */
 import { z } from 'zod';
+import { commaList } from './setting-lists.ts';
 
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
@@ -9,15 +10,7 @@ export const MAIL_TABLE = {
   dnsResolvers: {
     variable: 'PENNCLOUD_DNS_RESOLVERS',
     fallback: '',
-    schema: z
-      .string()
-      .transform((list) =>
-        list
-          .split(',')
-          .map((one) => one.trim())
-          .filter((one) => one !== ''),
-      )
-      .pipe(z.array(resolver).max(10)),
+    schema: commaList.pipe(z.array(resolver).max(10)),
     takes:
       'IP addresses, with a port where it is not 53, with commas between them; none: those of the system',
     means: 'the name servers that mail asks',

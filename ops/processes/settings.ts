@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { MAIL_TABLE } from './mail-settings.ts';
+import { commaList } from './setting-lists.ts';
 
 const MIB = 1024 * 1024;
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -52,15 +53,7 @@ const TABLE = {
   domains: {
     variable: 'PENNCLOUD_DOMAIN',
     fallback: 'penncloud.test',
-    schema: z
-      .string()
-      .transform((list) =>
-        list
-          .toLowerCase()
-          .split(',')
-          .map((name) => name.trim()),
-      )
-      .pipe(z.array(domain).min(1).max(100)),
+    schema: commaList.pipe(z.array(z.string().toLowerCase().pipe(domain)).min(1).max(100)),
     takes: 'domain names, with commas between them',
     means: 'the mail domains served; localhost always is',
   },
@@ -111,15 +104,7 @@ const TABLE = {
   etcdEndpoints: {
     variable: 'PENNCLOUD_ETCD_ENDPOINTS',
     fallback: '',
-    schema: z
-      .string()
-      .transform((list) =>
-        list
-          .split(',')
-          .map((url) => url.trim())
-          .filter((url) => url !== ''),
-      )
-      .pipe(z.array(z.url({ protocol: /^https?$/ })).max(20)),
+    schema: commaList.pipe(z.array(z.url({ protocol: /^https?$/ })).max(20)),
     takes: 'URLs (http:// or https://), with commas between them; none: three local members are started',
     means: 'the client URLs of an etcd cluster that runs already',
   },

@@ -1,5 +1,5 @@
 /** The whole worker over a real store, with Postfix as the remote mail server and a real name server. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
@@ -103,6 +103,31 @@ describe('the worker of outbound mail', () => {
     expect(results.map(({ status, signingDomain }) => [status.result, signingDomain])).toEqual([
       ['pass', 'penncloud.test'],
     ]);
+  });
+
+  it('signs nothing that a rule forwards: a stranger may have written our name into its From', async () => {
+    work();
+    const forged = { account: 'ann', to: ['bob@remote.test'], raw: raw('forged mail') };
+    await isDone(await queueMessage(house.store, { ...forged, origin: 'forward' }));
+    const [message] = await until('it lies in the mailbox', () => {
+      const found = delivered('forged mail');
+      return found.length > 0 ? found : undefined;
+    });
+    expect(message).not.toContain('DKIM-Signature');
+  });
+
+  it('puts off what it cannot sign', async () => {
+    const broken = join(keyFolder, 'penncloud.test', 'zzz.pem');
+    writeFileSync(broken, 'no key');
+    work();
+    const id = await send(['bob@remote.test'], 'unsigned mail');
+    const waiting = await until('it was put off', async () => {
+      const item = await itemOf(house.store, id);
+      return item !== undefined && item.recipients[0]!.tries > 0 ? item : undefined;
+    });
+    expect(waiting.recipients[0]).toMatchObject({ state: 'waiting', code: null });
+    expect(waiting.recipients[0]!.text).toContain('could not read or sign');
+    rmSync(broken);
   });
 
   it('tries again after a 4xx, and tells the sender’s message how it stands', async () => {

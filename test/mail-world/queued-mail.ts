@@ -1,5 +1,6 @@
 /** Puts messages into the queues as an account's entry does, and sees what became of them. */
 import { randomBytes } from 'node:crypto';
+import { itemIdOf } from '../../domain/outbound/item.ts';
 import { accountStream, outboundStream } from '../../domain/streams.ts';
 import { readQueuedItem, type QueuedItem } from '../../projections/outbound.ts';
 import { itemStateCell } from '../../projections/outbound-keys.ts';
@@ -10,22 +11,28 @@ export type ToQueue = {
   readonly to: readonly string[];
   readonly raw: string | Buffer;
   readonly from?: string;
+  /** Default: somebody here wrote it. */
+  readonly origin?: 'sent' | 'forward';
 };
 
 let asked = 0;
 
 /** The item's id. */
-export async function queueMessage(store: StoreClient, { account, to, raw, from }: ToQueue): Promise<string> {
-  const id = [...randomBytes(26)]
+export async function queueMessage(
+  store: StoreClient,
+  { account, to, raw, from, origin = 'sent' }: ToQueue,
+): Promise<string> {
+  const messageId = [...randomBytes(26)]
     .map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31))
     .join('');
+  const id = itemIdOf({ account, origin, messageId });
   const envelope = JSON.stringify({ from: from ?? `${account}@penncloud.test`, to, prepend: '' });
   await store.execute({
     id: `queue-${id}`,
     expiresAt: Date.now() + 60_000,
     stream: outboundStream(id),
     type: 'outbound.QueueMessage',
-    data: { id, account, origin: 'sent', messageId: id, recipients: to.length },
+    data: { id, account, origin, messageId, recipients: to.length },
     parts: [Buffer.from(raw), Buffer.from(envelope)],
     actor: accountStream(account),
     session: '',

@@ -4,8 +4,9 @@
  *
  * Always holds:
  *
- *   a look-up that fails or takes too long refuses nothing: the outcome is `temperror`, the message is taken
- *   one message costs LOOKUPS_MAX look-ups and TIME_MS at most, and SIGNATURES_MAX signatures
+ *   a look-up that fails or takes too long refuses nothing: the outcome is `temperror`, the message is taken. That is
+ *     said of look-ups in the domain in From; of a stranger's names nothing hangs on them (alignment.ts)
+ *   one message costs a bounded number of look-ups (look-ups.ts), and bounded work (examined.ts), within TIME_MS
  *   `pct` of a policy is honoured: what it leaves out is treated one step milder (RFC 7489 §6.6.4)
  *
  * What comes from this machine itself has no SPF, and a DMARC policy says nothing of it: local programs and relays
@@ -15,9 +16,11 @@
 import { Resolver } from 'node:dns/promises';
 import { authenticate, type AuthenticateResult } from 'mailauth';
 import type { HeaderBlock } from '../../message/header-block.ts';
-import { outcomeOf, type Verdict } from '../../message/verdict.ts';
-import { withoutFields } from '../../message/without-fields.ts';
+import { outcomeOf, type Outcome, type Verdict } from '../../message/verdict.ts';
 import { isLoopback } from '../session/client-limits.ts';
+import { authorDomain, dmarcOf, isAmbiguous, type Policy } from './alignment.ts';
+import { fromFieldsOf, inPieces, isWorthChecking } from './examined.ts';
+import { boundedLookUps } from './look-ups.ts';
 
 export type Disposition = 'take' | 'quarantine' | 'reject';
 export type Judged = { readonly verdict: Verdict; readonly disposition: Disposition };
@@ -41,12 +44,6 @@ export type AuthenticationOptions = {
   readonly timeMs?: number;
 };
 
-const LOOKUPS_MAX = 60;
-const SIGNATURES_MAX = 10;
-const FIELDS_MAX = 2_000;
-const SIGNING: ReadonlySet<string> = new Set([
-  ...['dkim-signature', 'arc-seal', 'arc-message-signature', 'arc-authentication-results'],
-]);
 const TIME_MS = 15_000;
 const LOOKUP_MS = 4_000;
 
@@ -71,39 +68,43 @@ export class Authentication {
   async judge(raw: Buffer, header: HeaderBlock, peer: Peer): Promise<Judged | undefined> {
     const { isLocal = isLoopback, hostname, timeMs = TIME_MS } = this.#options;
     const local = isLocal(peer.address);
-    const signatures = header.all('dkim-signature').length;
-    if (local && signatures === 0) return undefined;
-    // RFC 6376 §6.1 leaves it to us how many are looked at. Where there are more, or a header so long that they
-    // cannot be counted, it is as if there were none: the policy still holds.
-    const isCountable = header.bodyAt < raw.length && header.list().length < FIELDS_MAX;
-    const looked =
-      isCountable && signatures <= SIGNATURES_MAX ? raw : withoutFields(raw, (name) => SIGNING.has(name));
+    if (local && header.first('dkim-signature') === undefined) return undefined;
+    const domain = authorDomain(header);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, timeMs, undefined);
     });
-    const asked = authenticate(looked, {
-      // Of a local peer nothing is asked: this address has no records to be found.
-      ip: peer.address,
-      helo: peer.name,
-      sender: peer.sender,
-      mta: hostname,
-      resolver: this.#limited(local),
-      disableBimi: true,
-    }).catch(() => undefined);
+    const resolver = boundedLookUps(async (name, type) => (await this.#dns.resolve(name, type)) as string[], {
+      ...{ from: domain ?? '', timeMs, isLocal: local },
+    });
+    const look = (looked: ReturnType<typeof inPieces>) =>
+      authenticate(looked, {
+        // Of a local peer nothing is asked: this address has no records to be found.
+        ip: peer.address,
+        helo: peer.name,
+        sender: peer.sender,
+        mta: hostname,
+        resolver,
+        disableBimi: true,
+      });
+    const unsigned = fromFieldsOf(header);
+    const asked = look(isWorthChecking(raw, header) ? inPieces(raw) : unsigned)
+      // What the checks stumble over is not checked: the policy still holds.
+      .catch(() => look(unsigned))
+      .catch(() => undefined);
     try {
       const found = await Promise.race([asked, late]);
-      return found === undefined ? unknown(peer) : this.#judged(found, local);
+      return found === undefined ? unknown(peer) : this.#judged(found, domain, local);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #judged(found: AuthenticateResult, local: boolean): Judged {
+  #judged(found: AuthenticateResult, domain: string | undefined, local: boolean): Judged {
     const signatures = (found.dkim?.results ?? [])
       .filter(({ status }) => status.result !== 'none')
       .map((signature) => ({
-        outcome: outcomeOf(signature.status.result === 'temperr' ? 'temperror' : signature.status.result),
+        outcome: outcomeOfSignature(signature.status),
         domain: signature.signingDomain ?? '',
         coversUnsubscribe: coversUnsubscribe(signature),
       }));
@@ -114,45 +115,32 @@ export class Authentication {
           domain: found.spf === false ? '' : (found.spf?.domain ?? ''),
         };
     const arc = outcomeOf(found.arc === false ? undefined : found.arc?.status?.result);
-    const dmarc = found.dmarc === false || local ? undefined : found.dmarc;
-    const said = outcomeOf(dmarc?.status.result);
-    // A signature or an address that could not be looked up might have been the one that passes (RFC 7489 §6.6.2).
-    const waits = [spf, ...signatures].some(({ outcome }) => outcome === 'temperror');
-    const outcome = said === 'fail' && waits ? 'temperror' : said;
-    const policy = dmarc?.policy || 'none';
-    // Readers are shown one From; several would be a way around the policy of each (RFC 7489 §6.6.1).
-    const isAmbiguous = !local && [found.dkim?.headerFrom ?? []].flat().length > 1;
+    const dmarc = dmarcOf(local ? false : found.dmarc, domain ?? '', { spf, signatures });
+    const isOpen = !local && isAmbiguous(domain, [found.dkim?.headerFrom ?? []].flat());
     return {
       verdict: {
-        spf,
-        signatures,
-        dmarc: { outcome, domain: fromDomain(found), policy: dmarc?.policy ? policy : '' },
-        arc,
+        ...{ spf, signatures, arc },
+        dmarc: { outcome: dmarc.outcome, domain: domain ?? '', policy: dmarc.policy ?? '' },
       },
-      disposition: isAmbiguous
+      disposition: isOpen
         ? 'quarantine'
-        : outcome === 'fail'
-          ? this.#disposition(policy, Number(dmarc?.pct ?? 100))
+        : dmarc.outcome === 'fail'
+          ? this.#disposition(dmarc.policy ?? 'none', dmarc.percent)
           : 'take',
     };
   }
 
-  #disposition(policy: string, percent: number): Disposition {
-    const isMeant = (this.#options.draw ?? Math.random)() * 100 < (Number.isFinite(percent) ? percent : 100);
+  #disposition(policy: Policy, percent: number): Disposition {
+    const isMeant = (this.#options.draw ?? Math.random)() * 100 < percent;
     if (policy === 'reject') return isMeant ? 'reject' : 'quarantine';
     return policy === 'quarantine' && isMeant ? 'quarantine' : 'take';
   }
+}
 
-  /** For one message. What is asked beyond the limit has no answer, as from a server that is away. */
-  #limited(local: boolean) {
-    let left = LOOKUPS_MAX;
-    return async (name: string, type: string): Promise<string[]> => {
-      const isKey = name.includes('._domainkey.');
-      if (local && !isKey) throw Object.assign(new Error('not asked'), { code: 'ENOTFOUND' });
-      if (left-- <= 0) throw Object.assign(new Error('too many look-ups'), { code: 'ETIMEOUT' });
-      return (await this.#dns.resolve(name, type)) as string[];
-    };
-  }
+/** RFC 8601 §2.7.1: `policy` is what we do not accept, here a signature that leaves a part of the body open. */
+function outcomeOfSignature(status: { readonly result: string; readonly underSized?: unknown }): Outcome {
+  if (status.result === 'pass' && Number(status.underSized ?? 0) > 0) return 'policy';
+  return outcomeOf(status.result === 'temperr' ? 'temperror' : status.result);
 }
 
 function unknown({ sender }: Peer): Judged {
@@ -165,11 +153,6 @@ function unknown({ sender }: Peer): Judged {
     },
     disposition: 'take',
   };
-}
-
-function fromDomain(found: AuthenticateResult): string {
-  const [from = ''] = [found.dkim?.headerFrom ?? []].flat();
-  return from.slice(from.lastIndexOf('@') + 1).toLowerCase();
 }
 
 /** mailauth names the fields that a signature covers, but not in its types. */

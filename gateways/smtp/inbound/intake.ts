@@ -98,6 +98,8 @@ class Intake implements SmtpIntake {
   readonly #budget: BufferBudget;
   readonly #limits: ClientLimits;
   readonly #sessions = new Map<string, Session>();
+  /** Messages that the store is asked to keep, by their session. */
+  readonly #underWay = new Map<string, Attempt>();
   readonly #recipients: Recipients;
   readonly #repeats = new Repeats(Date.now());
   #accepted = 0;
@@ -135,6 +137,7 @@ class Intake implements SmtpIntake {
         void this.#message(stream, session).then(
           (attempt) => {
             this.#answered(session, () => done(null, `2.0.0 Kept as ${attempt.messageId}`));
+            attempt.answered(Date.now());
             const { unread } = this.#session(session);
             if (this.#sessions.has(session.id))
               unread.push({ attempt, at: this.#listener.bytesRead(session.id) });
@@ -203,6 +206,7 @@ class Intake implements SmtpIntake {
     this.#listener.forget(id);
     if (!session) return;
     for (const { attempt } of session.unread) attempt.broke();
+    this.#underWay.get(id)?.broke();
     this.#limits.disconnected(session.address);
     this.#sessions.delete(id);
   }
@@ -231,6 +235,7 @@ class Intake implements SmtpIntake {
       const handover = this.#handover(smtp);
       const { clientAddress, returnPath, recipients, time } = handover;
       attempt = this.#repeats.begin(fingerprintOf(clientAddress, returnPath, recipients, pieces), time);
+      this.#underWay.set(smtp.id, attempt);
       const { messageId, earlier } = attempt;
       await deliver(store, {
         pieces,
@@ -254,6 +259,7 @@ class Intake implements SmtpIntake {
       this.#refused++;
       throw this.#toReply(error);
     } finally {
+      this.#underWay.delete(smtp.id);
       this.#budget.give(held);
     }
   }

@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import { readQueuedItem, type QueuedItem } from '../../../projections/outbound.ts';
 import { dueRow, itemRawCell, itemStateCell, parseDueOrder } from '../../../projections/outbound-keys.ts';
 import type { ReadCell, StoreClient } from '../../../storage-nodes/client/client.ts';
+import { Fault } from '../../../storage-nodes/faults.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Carrier } from './carrier.ts';
 import { deliveryNotice } from './delivery-notice.ts';
@@ -20,6 +21,7 @@ import { Reports, type Report } from './reports.ts';
 import { afterTry, type RetryTimes } from './retry-times.ts';
 import { NotOurs, type Letter } from './session.ts';
 import type { Signer } from './signer.ts';
+import { unanswered } from './verdict.ts';
 
 export type QueueWorkerOptions = {
   readonly store: StoreClient;
@@ -46,6 +48,11 @@ const LOOK_MS = 10;
 const BUSY_LOOK_MS = 50;
 const MUCH_WORK_LOOK_MS = 250;
 const FAULT_MS = 1000;
+const UNREADABLE = unanswered(
+  '',
+  'This system could not read or sign the message: its log says why.',
+  '4.3.0',
+);
 
 export class QueueWorker {
   readonly #options: QueueWorkerOptions;
@@ -93,6 +100,7 @@ export class QueueWorker {
     clearTimeout(late);
     this.#isLate = true;
     await this.#running;
+    this.#reports.end();
     await this.#lease.release().catch(() => undefined);
   }
 
@@ -198,23 +206,24 @@ export class QueueWorker {
     const mayEnd = () => this.#lease.token === token && this.#lease.holds && !this.#isLate;
     try {
       const letter = () => this.#letter(item, recipients, mayEnd, given);
-      const verdicts = await carrier.carry(domain, recipients.length, letter);
+      const carried = await carrier.carry(domain, recipients.length, letter).catch(async (error: unknown) => {
+        if (error instanceof NotOurs) return undefined;
+        logger.error({ err: error, queue, item: item.id }, 'a message could not be brought on its way');
+        // Not at once again, for it may be this process that cannot.
+        await pause(this.#isStopping ? 0 : FAULT_MS);
+        // While the store is away it just stays due. Anything else is told as any other failure is, and ends.
+        const isAway = error instanceof Fault && Date.now() < item.queuedAt + times.giveUp;
+        return isAway ? undefined : recipients.map(() => UNREADABLE);
+      });
+      given.back();
+      if (carried === undefined) return;
       const now = Date.now();
       const { id, queuedAt } = item;
       const tried = recipients.map((to, i) => ({
         to,
-        ...afterTry(verdicts[i]!, item.recipients[to]!, { queuedAt, now, times, random: Math.random() }),
+        ...afterTry(carried[i]!, item.recipients[to]!, { queuedAt, now, times, random: Math.random() }),
       }));
-      given.back();
       await this.#reports.add({ id, tried });
-    } catch (error) {
-      if (error instanceof NotOurs) return;
-      logger.error(
-        { err: error, queue, item: item.id },
-        'a message could not be brought on its way; it stays due',
-      );
-      // Not at once again, for it may be this process that cannot.
-      await pause(this.#isStopping ? 0 : FAULT_MS);
     } finally {
       given.back();
     }
@@ -240,7 +249,8 @@ export class QueueWorker {
     return {
       from: onWire(item.from),
       to: recipients.map((to) => onWire(item.recipients[to]!.to)),
-      bytes: await signer.signed(message),
+      // What a stranger wrote is never signed in our name, whatever its From says.
+      bytes: item.origin === 'forward' ? message : await signer.signed(message),
       mayEnd,
     };
   }

@@ -1,7 +1,11 @@
 /**
  * What came of tries goes back to the queue in batches: a hundred tries, or those of 50 ms, in one entry, with the
- * notices to their senders. One report of a queue is under way at a time, and is repeated under its id until the
- * store has answered: what a server took is worth any patience.
+ * notices to their senders. One report of a queue is under way at a time.
+ *
+ * Always holds: a report is given up only when the queue is another worker's, or when this worker ends. What a server
+ * took and nobody wrote down is sent again, to everybody in the batch, and so any patience is worth it: while the
+ * store is away, or the notices cannot be made, it is tried again; what the store refuses goes without company, and in
+ * the end without notices and words.
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -27,6 +31,7 @@ export type NoticeWriter = (
 const GATHER_MS = 50;
 const REPEAT_MS = 500;
 const PATIENCE_MS = 10 * 60_000;
+const UNSAID = { host: '', text: '' };
 
 export type ReportsOptions = {
   readonly store: StoreClient;
@@ -45,6 +50,7 @@ export class Reports {
   #tries = 0;
   #timer: NodeJS.Timeout | undefined;
   #sending = Promise.resolve();
+  #isOver = false;
 
   constructor(options: ReportsOptions) {
     this.#options = options;
@@ -82,21 +88,37 @@ export class Reports {
     return batch;
   }
 
+  /** What is not recorded by now is not recorded any more. */
+  end(): void {
+    this.#isOver = true;
+  }
+
   async #send(batch: readonly Waiting[]): Promise<void> {
-    const { logger, queue } = this.#options;
-    try {
-      await this.#record(batch.map(({ report }) => report));
-    } catch (error) {
-      logger.error({ err: error, queue, tries: batch.length }, 'a report of deliveries was not taken');
-      if (error instanceof Rejected) this.#options.lease.lost();
-    }
+    await this.#brought(batch.map(({ report }) => report));
     for (const { recorded } of batch) recorded();
   }
 
-  async #record(reports: readonly Report[]): Promise<void> {
-    const { store, queue, worker, lease, notices } = this.#options;
-    const token = lease.token;
-    if (token === undefined) throw new Error('the queue is another worker’s now');
+  async #brought(reports: readonly Report[], isBare = false): Promise<void> {
+    const { logger, queue, lease } = this.#options;
+    while (!this.#isOver && lease.token !== undefined) {
+      try {
+        return await this.#record(reports, lease.token, isBare);
+      } catch (error) {
+        logger.error({ err: error, queue, reports: reports.length }, 'a report of deliveries was not taken');
+        if (!(error instanceof Rejected)) await pause();
+        else if (error.rejection.code === 'ClaimLost') return lease.lost();
+        else if (reports.length > 1) {
+          for (const one of reports) await this.#brought([one]);
+          return;
+        } else if (isBare) return;
+        else isBare = true;
+      }
+    }
+  }
+
+  /** `isBare`: without notices, and without what servers said. */
+  async #record(reports: readonly Report[], token: number, isBare: boolean): Promise<void> {
+    const { store, queue, worker, notices } = this.#options;
     const tries = reports.flatMap(({ id, tried }) =>
       tried.map(({ to, verdict, retryAt, isDelayTold }) => ({
         id,
@@ -107,8 +129,8 @@ export class Reports {
         ...(isDelayTold && { isDelayTold }),
       })),
     );
-    const said = reports.flatMap(({ tried }) => tried.map(({ verdict }) => verdict));
-    const written = (await notices(reports)).slice(0, NOTICES_MAX);
+    const said = reports.flatMap(({ tried }) => tried.map(({ verdict }) => (isBare ? UNSAID : verdict)));
+    const written = isBare ? [] : (await notices(reports)).slice(0, NOTICES_MAX);
     const digests = await Promise.all(written.map(({ raw }) => digestOf(raw)));
     const beside = digests.flatMap(({ summary, words }, i) => [
       written[i]!.raw,
@@ -137,9 +159,13 @@ export class Reports {
         await store.execute(command);
         return;
       } catch (error) {
-        if (error instanceof Rejected || performance.now() > patience) throw error;
-        await new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
+        if (error instanceof Rejected || performance.now() > patience || this.#isOver) throw error;
+        await pause();
       }
     }
   }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
 }

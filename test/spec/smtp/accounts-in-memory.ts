@@ -28,6 +28,8 @@ export class AccountsInMemory implements StoreClient {
   reachable = true;
   /** Awaited before a command is carried out. */
   gate: Promise<void> = Promise.resolve();
+  /** Commands so far, those under way among them. */
+  asked = 0;
   /** Administrators among the accounts. */
   readonly administrators = new Set<string>();
   /** How often the table was looked through for the next account. */
@@ -47,6 +49,7 @@ export class AccountsInMemory implements StoreClient {
   }
 
   async execute(command: CommandRequest): Promise<Accepted> {
+    this.asked++;
     await this.gate;
     const account = accountOf(command.stream) ?? '';
     if (!this.reachable) throw new Error('no node answers');

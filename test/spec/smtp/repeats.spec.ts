@@ -61,6 +61,24 @@ describe('the same bytes, from the same peer, in the same envelope', () => {
     expect(store.kept.length).toBe(1);
   });
 
+  it('are kept once where the client gave up while the store was slow', async () => {
+    const intake = await start();
+    let open = () => {};
+    store.gate = new Promise((resolve) => (open = resolve));
+    const first = await connected(intake);
+    first.write(`MAIL FROM:<a@b.example>\r\nRCPT TO:<${TO[0]}>\r\nDATA\r\n`);
+    for (const _ of [1, 2, 3]) await first.answer();
+    first.write(stuffed(MESSAGE));
+    await until('the store is asked', async () => store.asked === 1);
+    first.destroy();
+    await until('the connection is over', async () => intake.stats().connections === 0);
+    const again = (await connected(intake)).send('a@b.example', TO, MESSAGE);
+    await until('the store is asked again', async () => store.asked === 2);
+    open();
+    expect((await again).code).toBe(250);
+    expect(store.kept.length).toBe(1);
+  });
+
   it('are kept once over a restart of the intake, too', async () => {
     await sendAndBreak(await start());
     const client = await connected(await start());
@@ -107,6 +125,23 @@ describe('the ids of tries', () => {
     expect(restarted.messageId).not.toBe(first.messageId);
     expect(restarted.earlier).toBe(first.messageId);
     expect(new Repeats(0).begin('x', HOUR_MS).earlier).toBeUndefined();
+  });
+
+  it('are the same where nothing has come since the 250 for a minute: that connection is dead', () => {
+    const repeats = new Repeats(0);
+    const first = repeats.begin('x', 0);
+    first.answered(1_000);
+    expect(repeats.begin('x', 61_000).messageId).toBe(first.messageId);
+
+    const other = repeats.begin('y', 0);
+    other.answered(1_000);
+    expect(repeats.begin('y', 60_999).messageId).not.toBe(other.messageId);
+    const slow = repeats.begin('z', 0);
+    expect(repeats.begin('z', 600_000).messageId).not.toBe(slow.messageId);
+    const heard = repeats.begin('w', 0);
+    heard.answered(1_000);
+    heard.read();
+    expect(repeats.begin('w', 600_000).messageId).not.toBe(heard.messageId);
   });
 
   it('are the same over the turn of the hour in one process', () => {
