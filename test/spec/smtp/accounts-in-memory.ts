@@ -71,6 +71,7 @@ export class AccountsInMemory implements StoreClient {
     }
     const [raw, summary] = command.parts.map((part) => Buffer.from(part));
     const { messageId, earlier } = command.data as { messageId: string; earlier?: string };
+    if (command.type === 'account.CountFailures') return { tablet: 't', seq: 0, time: 0, reply: undefined };
     if (command.type === 'mail.SendMessage') return this.#send(account, command);
     const isHere = this.kept.some(
       (one) => one.account === account && (one.messageId === messageId || one.messageId === earlier),
