@@ -70,7 +70,7 @@ describe('a client that sends a byte now and then (RFC 5321 §4.5.3.2)', () => {
     socket.write(Buffer.from([0x16, 3, 1, 0x40, 0]));
     const writing = setInterval(() => socket.write(Buffer.from([1])), 20);
     socket.on('error', () => {});
-    await once(socket, 'close');
+    await new Promise((resolve) => socket.once('close', resolve));
     clearInterval(writing);
   });
 
