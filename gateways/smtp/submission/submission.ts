@@ -21,8 +21,9 @@ import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { isServed, isValidAddress, recipientAccount } from '../../message/addresses.ts';
 import { readHeaderBlock } from '../../message/header-block.ts';
 import { BufferBudget, checkLines, collect, EndlessData } from '../session/message-data.ts';
-import { ClientLimits, DEFAULT_CLIENT_LIMITS } from '../session/client-limits.ts';
+import { ClientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimitSettings } from '../session/client-limits.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
+import type { PaceSettings } from '../session/pace.ts';
 import { Postmaster } from '../session/postmaster.ts';
 import { Recipients } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
@@ -41,6 +42,8 @@ export type SubmissionOptions = {
   readonly tls: KeyAndCertificate;
   /** TLS from the first byte on (RFC 8314 §3.3), else by STARTTLS. */
   readonly isImplicitTls: boolean;
+  readonly clientLimits?: Partial<ClientLimitSettings>;
+  readonly pace?: Partial<PaceSettings>;
   readonly drainMs?: number;
 };
 
@@ -75,13 +78,15 @@ class SubmissionServer implements Submission {
   readonly #listener: SmtpListener;
   readonly #credentials: Credentials;
   readonly #budget = new BufferBudget(256 * MIB);
-  readonly #limits = new ClientLimits(DEFAULT_CLIENT_LIMITS, () => performance.now());
+  readonly #limits: ClientLimits;
   readonly #sessions = new Map<string, Session>();
   readonly #recipients: Recipients;
 
   constructor(options: SubmissionOptions) {
     this.#options = options;
     this.#recipients = new Recipients({ ...options, postmaster: new Postmaster(options) });
+    const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.clientLimits };
+    this.#limits = new ClientLimits(limits, () => performance.now());
     this.#credentials = new Credentials(options.store, options.domains);
     const settle = (work: Promise<unknown>, done: (error?: Error | null) => void): void =>
       void work.then(
@@ -90,6 +95,7 @@ class SubmissionServer implements Submission {
       );
     this.#listener = new SmtpListener({
       tls: options.tls,
+      pace: options.pace,
       authenticates: true,
       secure: options.isImplicitTls,
       name: options.hostname,
@@ -172,6 +178,7 @@ class SubmissionServer implements Submission {
     const session = this.#session(smtp);
     session.accounts.clear();
     session.outside.clear();
+    this.#limits.message(session.address);
     const by = userOf(smtp);
     if (recipientAccount(address, this.#options.domains) === by) return;
     throw new SmtpReply(550, '5.7.1', `You have logged in as ${by}: send from an address of that account`);
@@ -180,6 +187,7 @@ class SubmissionServer implements Submission {
   async #recipient({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
     const session = this.#session(smtp);
     try {
+      this.#limits.recipient(session.address);
       if (isServed(address, this.#options.domains))
         session.accounts.add(await this.#recipients.find(address));
       else if (isValidAddress(address)) session.outside.set(address.toLowerCase(), address);
