@@ -41,8 +41,9 @@ afterAll(async () => {
 });
 
 type Login = { user: string; pass: string };
-const client = (secure: boolean, auth: Login, method = 'PLAIN') =>
+const client = (secure: boolean, auth: Login, method = 'PLAIN', pool = false) =>
   createTransport({
+    ...{ pool, maxConnections: 1 },
     ...{ host: '127.0.0.1', port: (secure ? implicitTls : startTls).port, secure, requireTLS: !secure },
     ...{ auth: { ...auth, method }, tls: { rejectUnauthorized: false } },
   } as Parameters<typeof createTransport>[0]);
@@ -193,7 +194,14 @@ describe('a log-in', () => {
     const [, id] = /<b>Phone<\/b>(?:(?!<\/li>)[^])*?app-passwords\/([a-z2-7]{26})\/remove/.exec(
       (await carol.get(page)).body,
     )!;
+    // Also for a connection that was opened with it, and stays open.
+    const open = client(true, { user: 'carol', pass: phone }, 'PLAIN', true);
+    const say = () => open.sendMail({ from: 'carol@localhost', to: 'carol@localhost', text: 'Hello.' });
+    expect((await say()).response).toMatch(/^250/);
     await carol.submit(page, `${page}/${id}/remove`);
+    // It is hung up on, and logs in anew.
+    await expect(say()).rejects.toMatchObject({ responseCode: 535 });
+    open.close();
     expect([await into(phone), await into(desk)]).toEqual([535, 'in']);
     expect((await carol.submit(page, page, { name: 'x', current: 'wrong' })).statusCode).toBe(401);
     await carol.submit('/account/password', '/account/password', {
