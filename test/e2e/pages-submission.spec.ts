@@ -128,6 +128,25 @@ describe('a mail client that has logged in', () => {
       undefined,
       /^550 5\.7\.1/,
     ],
+    [
+      'somebody else who sends it anew (RFC 5322 §3.6.6)',
+      'From: alice@penncloud.test\r\nResent-From: bob@penncloud.test\r\n',
+      undefined,
+      /^550 5\.7\.1/,
+    ],
+    ['a group with somebody else in it', 'From: Us: bob@penncloud.test;\r\n', undefined, /^550 5\.7\.1/],
+    [
+      'a second From behind what is read of a header',
+      `From: alice@penncloud.test\r\n${'X: y\r\n'.repeat(2_500)}From: bob@penncloud.test\r\n`,
+      undefined,
+      /^554 5\.6\.0/,
+    ],
+    [
+      'a From with somebody else far behind',
+      `From: alice@penncloud.test,${`\r\n${' '.repeat(900)},`.repeat(80)} bob@penncloud.test\r\n`,
+      undefined,
+      /^55/,
+    ],
     ['RFC 5322 §3.6: no From', '', undefined, /^554 5\.6\.0/],
     [
       'RFC 5322 §3.6: two of them',
