@@ -2,6 +2,7 @@
  * Mail from our own users' mail clients (RFC 6409): who logs in may send, as themselves, to anybody.
  *
  *   MAIL   not logged in                            530 5.7.0
+ *          the password is not valid any more       421 4.7.0, and the connection ends
  *          not an own address                       550 5.7.1
  *   AUTH   without TLS                              538 5.7.0
  *          wrong                                    535 5.7.8, the third time 421 4.7.0
@@ -29,7 +30,7 @@ import { Recipients } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 import { HOPS_MAX, submittedField } from '../session/trace.ts';
-import { Credentials } from './credentials.ts';
+import { Credentials, type LogIn } from './credentials.ts';
 import { outgoing } from './outgoing.ts';
 import { send } from './send.ts';
 
@@ -67,6 +68,7 @@ export function createSubmission(options: SubmissionOptions): Submission {
 
 type Session = {
   readonly address: string;
+  logIn?: LogIn;
   wrong: number;
   refusals: number;
   readonly accounts: Set<string>;
@@ -163,10 +165,12 @@ class SubmissionServer implements Submission {
     password: string,
     { id, remoteAddress }: SMTPServerSession,
   ): Promise<string> {
+    const session = this.#sessions.get(id);
     try {
-      return await this.#credentials.check(username, password, remoteAddress);
+      const logIn = await this.#credentials.check(username, password, remoteAddress);
+      if (session) session.logIn = logIn;
+      return logIn.account;
     } catch (error) {
-      const session = this.#sessions.get(id);
       if (error instanceof SmtpReply && session && ++session.wrong >= WRONG_LOG_INS_MAX) {
         throw new SmtpReply(421, '4.7.0', 'Too many wrong log-ins, try again later');
       }
@@ -180,8 +184,10 @@ class SubmissionServer implements Submission {
     session.outside.clear();
     this.#limits.message(session.address);
     const by = userOf(smtp);
-    if (recipientAccount(address, this.#options.domains) === by) return;
-    throw new SmtpReply(550, '5.7.1', `You have logged in as ${by}: send from an address of that account`);
+    if (recipientAccount(address, this.#options.domains) !== by)
+      throw new SmtpReply(550, '5.7.1', `You have logged in as ${by}: send from an address of that account`);
+    if (session.logIn !== undefined && (await this.#credentials.isValid(session.logIn))) return;
+    throw new SmtpReply(421, '4.7.0', 'The password that you logged in with is not valid any more');
   }
 
   async #recipient({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
