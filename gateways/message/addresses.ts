@@ -95,15 +95,21 @@ export function isServed(address: string, domains: readonly string[]): boolean {
 
 /**
  * The name of the local account that an address means: its domain is served, compared without case;
- * its local part, lower-cased and without a `+tag`, is a possible account name. Whether such an
+ * its local part, without quotes, lower-cased and without a `+tag`, is a possible account name. Whether such an
  * account exists is another question. `undefined` otherwise.
  */
 export function recipientAccount(address: string, domains: readonly string[]): string | undefined {
   if (!isServed(address, domains)) return undefined;
   const at = address.lastIndexOf('@');
-  const localPart = at < 0 ? address : address.slice(0, at);
+  const localPart = unquoted(at < 0 ? address : address.slice(0, at));
   const name = localPart.toLowerCase().replace(/\+.*$/s, '');
   return isAccountName(name) ? name : undefined;
+}
+
+/** RFC 5321 §4.1.2: a local part means the same in quotes. */
+function unquoted(localPart: string): string {
+  const [, quoted] = /^"((?:[^"\\]|\\.)*)"$/s.exec(localPart) ?? [];
+  return quoted === undefined ? localPart : quoted.replace(/\\(.)/gs, '$1');
 }
 
 /** A U-label and its punycode are one domain, as is the one with the root's dot. */

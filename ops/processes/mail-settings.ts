@@ -1,4 +1,4 @@
-/** Settings of mail to other systems; settings.ts reads them with the rest. */
+/** Settings of mail from and to other systems; settings.ts reads them with the rest. */
 import { z } from 'zod';
 import { commaList } from './setting-lists.ts';
 
@@ -14,6 +14,28 @@ export const MAIL_TABLE = {
     takes:
       'IP addresses, with a port where it is not 53, with commas between them; none: those of the system',
     means: 'the name servers that mail asks',
+  },
+  smtpGreetingDelayMs: {
+    variable: 'PENNCLOUD_SMTP_GREETING_DELAY_MS',
+    fallback: 0,
+    schema: count(0, 60_000),
+    takes: 'a whole number from 0 to 60000',
+    means:
+      'how long mail servers wait for the greeting, beyond the tenth of a second that all do; who speaks before it is sent away',
+  },
+  smtpMessagesPerMinute: {
+    variable: 'PENNCLOUD_SMTP_MESSAGES_PER_MINUTE',
+    fallback: 600,
+    schema: count(0, 1_000_000),
+    takes: 'a whole number from 0 (no limit) to 1000000',
+    means: 'how many messages one address may begin in a minute, here and at submission; loopback is exempt',
+  },
+  smtpRecipientsPerMinute: {
+    variable: 'PENNCLOUD_SMTP_RECIPIENTS_PER_MINUTE',
+    fallback: 1200,
+    schema: count(0, 1_000_000),
+    takes: 'a whole number from 0 (no limit) to 1000000',
+    means: 'how many recipients one address may name in a minute',
   },
   remoteSmtpPort: {
     variable: 'PENNCLOUD_REMOTE_SMTP_PORT',

@@ -16,12 +16,20 @@ const DRAIN_MS = 8000;
 runProcess('smtp-in', async ({ plan, settings, cluster, nodes, folder, logger }) => {
   const { id, host, port } = plan;
   const store = createStoreClient({ nodes, secret: cluster.secret, clientId: id, logger });
-  const { domains, messageBytesMax, dnsResolvers } = settings;
+  const { domains, messageBytesMax, dnsResolvers, smtpGreetingDelayMs: greetingDelayMs } = settings;
   const hostname = domains[0]!;
   const tls = await mailCertificate(settings, folder, Date.now());
-  const shared = { store, domains, messageBytesMax, logger, hostname, tls, drainMs: DRAIN_MS };
+  const clientLimits = {
+    messagesPerMinuteMax: settings.smtpMessagesPerMinute,
+    recipientsPerMinuteMax: settings.smtpRecipientsPerMinute,
+  };
+  const shared = {
+    ...{ store, domains, messageBytesMax, logger, hostname, tls, clientLimits },
+    drainMs: DRAIN_MS,
+  };
   const intake = createSmtpIntake({
     ...shared,
+    greetingDelayMs,
     authentication: new Authentication({ resolvers: dnsResolvers, hostname }),
   });
   const ports = submissionPorts(settings);

@@ -41,8 +41,9 @@ afterAll(async () => {
 });
 
 type Login = { user: string; pass: string };
-const client = (secure: boolean, auth: Login, method = 'PLAIN') =>
+const client = (secure: boolean, auth: Login, method = 'PLAIN', pool = false) =>
   createTransport({
+    ...{ pool, maxConnections: 1 },
     ...{ host: '127.0.0.1', port: (secure ? implicitTls : startTls).port, secure, requireTLS: !secure },
     ...{ auth: { ...auth, method }, tls: { rejectUnauthorized: false } },
   } as Parameters<typeof createTransport>[0]);
@@ -127,6 +128,25 @@ describe('a mail client that has logged in', () => {
       undefined,
       /^550 5\.7\.1/,
     ],
+    [
+      'somebody else who sends it anew (RFC 5322 §3.6.6)',
+      'From: alice@penncloud.test\r\nResent-From: bob@penncloud.test\r\n',
+      undefined,
+      /^550 5\.7\.1/,
+    ],
+    ['a group with somebody else in it', 'From: Us: bob@penncloud.test;\r\n', undefined, /^550 5\.7\.1/],
+    [
+      'a second From behind what is read of a header',
+      `From: alice@penncloud.test\r\n${'X: y\r\n'.repeat(2_500)}From: bob@penncloud.test\r\n`,
+      undefined,
+      /^554 5\.6\.0/,
+    ],
+    [
+      'a From with somebody else far behind',
+      `From: alice@penncloud.test,${`\r\n${' '.repeat(900)},`.repeat(80)} bob@penncloud.test\r\n`,
+      undefined,
+      /^55/,
+    ],
     ['RFC 5322 §3.6: no From', '', undefined, /^554 5\.6\.0/],
     [
       'RFC 5322 §3.6: two of them',
@@ -193,7 +213,14 @@ describe('a log-in', () => {
     const [, id] = /<b>Phone<\/b>(?:(?!<\/li>)[^])*?app-passwords\/([a-z2-7]{26})\/remove/.exec(
       (await carol.get(page)).body,
     )!;
+    // Also for a connection that was opened with it, and stays open.
+    const open = client(true, { user: 'carol', pass: phone }, 'PLAIN', true);
+    const say = () => open.sendMail({ from: 'carol@localhost', to: 'carol@localhost', text: 'Hello.' });
+    expect((await say()).response).toMatch(/^250/);
     await carol.submit(page, `${page}/${id}/remove`);
+    // It is hung up on, and logs in anew.
+    await expect(say()).rejects.toMatchObject({ responseCode: 535 });
+    open.close();
     expect([await into(phone), await into(desk)]).toEqual([535, 'in']);
     expect((await carol.submit(page, page, { name: 'x', current: 'wrong' })).statusCode).toBe(401);
     await carol.submit('/account/password', '/account/password', {

@@ -2,7 +2,9 @@
  * A small SMTP client over a socket, for tests: it pipelines (RFC 2920) and sends bytes exactly as
  * given, which libraries do not.
  */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 export type SmtpAnswer = {
   readonly code: number;
@@ -40,6 +42,32 @@ export class SmtpClient {
   /** Connected, with nothing read or said. */
   static raw(port: number, host = '127.0.0.1'): SmtpClient {
     return new SmtpClient(connect(port, host));
+  }
+
+  /** With TLS from the first byte on, whatever the certificate; nothing read or said. */
+  static async secure(port: number, host = '127.0.0.1'): Promise<SmtpClient> {
+    const socket = connectTls({ port, host, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    return new SmtpClient(socket);
+  }
+
+  /** The same connection under TLS; the server has said 220 to STARTTLS. */
+  async startTls(): Promise<SmtpClient> {
+    for (const event of ['data', 'error', 'close']) this.#socket.removeAllListeners(event);
+    const socket = connectTls({ socket: this.#socket, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    return new SmtpClient(socket);
+  }
+
+  /** The reply to some bytes, or to one command. */
+  say(bytes: string | Buffer): Promise<SmtpAnswer> {
+    this.write(bytes);
+    return this.answer();
+  }
+
+  /** Whether the server has ended the connection, once it has answered all that it is going to. */
+  get isOver(): boolean {
+    return this.#ended !== undefined && this.#answers.length === 0;
   }
 
   /** The reply that decides: to the message, or to the first command refused. */

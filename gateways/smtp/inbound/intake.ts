@@ -14,7 +14,9 @@
  *          kept for every recipient                 250 2.0.0
  *   any    the store is not reachable               451 4.3.0
  *          too much in memory at once               451 4.3.1
+ *          too many messages a minute               451 4.7.1, recipients 450 4.7.1
  *          too many connections or refusals         421 4.7.0
+ *          too slow                                 421 4.4.2
  *          the intake is closing                    421 4.3.2
  *
  *          the sender's domain refuses it (DMARC)  550 5.7.1
@@ -24,12 +26,18 @@
 import type { Logger } from 'pino';
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
-import { ClientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimitSettings } from '../session/client-limits.ts';
+import {
+  ClientLimits,
+  DEFAULT_CLIENT_LIMITS,
+  isLoopback,
+  type ClientLimitSettings,
+} from '../session/client-limits.ts';
 import type { Authentication } from './authentication.ts';
 import { deliver } from './delivery.ts';
 import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
 import { fingerprintOf, Repeats, type Attempt } from './repeats.ts';
+import type { PaceSettings } from '../session/pace.ts';
 import { Postmaster } from '../session/postmaster.ts';
 import { Recipients } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
@@ -51,6 +59,9 @@ export type SmtpIntakeOptions = {
   readonly bufferedBytesMax?: number;
   readonly connectionsMax?: number;
   readonly clientLimits?: Partial<ClientLimitSettings>;
+  readonly pace?: Partial<PaceSettings>;
+  /** Who speaks before the greeting is sent away, for no mail server does (RFC 5321 §3.1). Not waited for on this machine. */
+  readonly greetingDelayMs?: number;
   /** How long `close` waits for messages on their way. */
   readonly drainMs?: number;
 };
@@ -124,12 +135,24 @@ class Intake implements SmtpIntake {
       closeTimeout: options.drainMs ?? 30_000,
       disableReverseLookup: true,
       logger: false,
-      onConnect: (session, done) => done(this.#connected(session)),
+      pace: options.pace,
+      onConnect: (session, done) => {
+        const refusal = this.#connected(session);
+        const delayMs = isLoopback(session.remoteAddress) ? 0 : (options.greetingDelayMs ?? 0);
+        if (refusal || delayMs === 0) done(refusal);
+        else setTimeout(done, delayMs, null).unref();
+      },
       onClose: (session) => this.#disconnected(session),
       onMailFrom: (_sender, session, done) => {
         this.#session(session).accounts.clear();
         this.#settle(session);
-        done();
+        try {
+          this.#limits.message(session.remoteAddress);
+          done();
+        } catch (error) {
+          this.#refused++;
+          done(this.#toReply(error));
+        }
       },
       onRcptTo: (recipient, session, done) =>
         void this.#recipient(recipient, session).then(() => done(), done),
@@ -215,6 +238,7 @@ class Intake implements SmtpIntake {
   async #recipient({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
     const session = this.#session(smtp);
     try {
+      this.#limits.recipient(session.address);
       session.accounts.set(address.toLowerCase(), await this.#recipients.find(address));
     } catch (error) {
       this.#refused++;

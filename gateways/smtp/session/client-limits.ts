@@ -1,14 +1,19 @@
 /**
- * What one client may ask for: connections at once, connections a minute, refusals in one session.
- * Clients on this machine are exempt from the first two: imports and tests come from there.
+ * What one client may ask for: connections at once, connections, messages and recipients a minute, refusals in one
+ * session. Clients on this machine are exempt from all but the last: imports and tests come from there. An IPv6 network
+ * of 64 bits is one client: who has one address of it has all (RFC 4291 §2.5.4).
  *
  * Counts live in this process alone; they protect it, nothing depends on them.
  */
+import { isIPv6 } from 'node:net';
 import { SmtpReply } from './smtp-reply.ts';
 
 export type ClientLimitSettings = {
   readonly connectionsPerAddressMax: number;
   readonly connectionsPerMinuteMax: number;
+  /** 0: as many as they like; so too of recipients. */
+  readonly messagesPerMinuteMax: number;
+  readonly recipientsPerMinuteMax: number;
   /** Who guesses addresses is cut off after this many refusals. */
   readonly refusalsPerSessionMax: number;
 };
@@ -16,6 +21,8 @@ export type ClientLimitSettings = {
 export const DEFAULT_CLIENT_LIMITS: ClientLimitSettings = {
   connectionsPerAddressMax: 20,
   connectionsPerMinuteMax: 120,
+  messagesPerMinuteMax: 600,
+  recipientsPerMinuteMax: 1200,
   refusalsPerSessionMax: 20,
 };
 
@@ -24,7 +31,8 @@ const MINUTE_MS = 60_000;
 /** Addresses remembered at once; the oldest window goes first, so that memory stays bounded. */
 const ADDRESSES_MAX = 10_000;
 
-type Window = { startedAt: number; connections: number };
+type Counted = 'connections' | 'messages' | 'recipients';
+type Window = { readonly startedAt: number } & Record<Counted, number>;
 
 export class ClientLimits {
   readonly #settings: ClientLimitSettings;
@@ -41,20 +49,32 @@ export class ClientLimits {
   /** Throws SmtpReply if this client has to wait. Each success is followed by one `disconnected`. */
   connected(address: string): void {
     if (isLoopback(address)) return;
-    const open = this.#open.get(address) ?? 0;
+    const client = clientOf(address);
+    const open = this.#open.get(client) ?? 0;
     if (open >= this.#settings.connectionsPerAddressMax) {
-      throw tooMany(`connections at once from ${address}`, this.#settings.connectionsPerAddressMax);
+      throw tooMany(`connections at once from ${client}`, this.#settings.connectionsPerAddressMax);
     }
-    if (this.#countConnection(address) > this.#settings.connectionsPerMinuteMax) {
-      throw tooMany(`connections a minute from ${address}`, this.#settings.connectionsPerMinuteMax);
+    if (this.#count(client, 'connections') > this.#settings.connectionsPerMinuteMax) {
+      throw tooMany(`connections a minute from ${client}`, this.#settings.connectionsPerMinuteMax);
     }
-    this.#open.set(address, open + 1);
+    this.#open.set(client, open + 1);
   }
 
   disconnected(address: string): void {
-    const open = (this.#open.get(address) ?? 0) - 1;
-    if (open > 0) this.#open.set(address, open);
-    else this.#open.delete(address);
+    const client = clientOf(address);
+    const open = (this.#open.get(client) ?? 0) - 1;
+    if (open > 0) this.#open.set(client, open);
+    else this.#open.delete(client);
+  }
+
+  /** At MAIL. Throws SmtpReply with a code that RFC 5321 §4.3.2 has there. */
+  message(address: string): void {
+    this.#counted(address, 'messages', this.#settings.messagesPerMinuteMax, 451);
+  }
+
+  /** At RCPT, the same. */
+  recipient(address: string): void {
+    this.#counted(address, 'recipients', this.#settings.recipientsPerMinuteMax, 450);
   }
 
   /** The refusal itself, or, for a session that has had too many, the end of it. */
@@ -65,25 +85,47 @@ export class ClientLimits {
       : refusal;
   }
 
-  #countConnection(address: string): number {
+  #counted(address: string, what: Counted, max: number, code: 450 | 451): void {
+    if (max === 0 || isLoopback(address)) return;
+    const client = clientOf(address);
+    if (this.#count(client, what) <= max) return;
+    const text = `Too many ${what} a minute from ${client}, the limit is ${max}; try again later`;
+    throw new SmtpReply(code, '4.7.1', text);
+  }
+
+  #count(client: string, what: Counted): number {
     const now = this.#now();
-    const current = this.#windows.get(address);
-    const window =
-      current && now - current.startedAt < MINUTE_MS ? current : { startedAt: now, connections: 0 };
-    window.connections++;
-    if (window !== current) {
-      this.#windows.delete(address);
-      this.#windows.set(address, window);
+    const current = this.#windows.get(client);
+    const isFresh = current === undefined || now - current.startedAt >= MINUTE_MS;
+    const window = isFresh ? { startedAt: now, connections: 0, messages: 0, recipients: 0 } : current;
+    window[what]++;
+    if (isFresh) {
+      this.#windows.delete(client);
+      this.#windows.set(client, window);
       const [oldest] = this.#windows.keys();
       if (this.#windows.size > ADDRESSES_MAX && oldest !== undefined) this.#windows.delete(oldest);
     }
-    return window.connections;
+    return window[what];
   }
 }
 
 /** Whether an address is this machine's own. */
 export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.');
+}
+
+/** An IPv4 address, or the 64 bits of an IPv6 network. */
+function clientOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = address.split('%')[0]!.split('::');
+  const groups = (part: string): string[] => (part === '' ? [] : part.split(':'));
+  const [first, last] = [groups(head), groups(tail ?? '')];
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
+  const all = [...first, ...Array<string>(zeros).fill('0'), ...last];
+  return `${all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
 }
 
 function tooMany(what: string, limit: number): SmtpReply {

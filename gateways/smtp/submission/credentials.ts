@@ -31,6 +31,15 @@ const FAILURES_PER_ADDRESS = 100;
 const WINDOW_MS = 5 * 60_000;
 const ADDRESSES_MAX = 10_000;
 
+/** Who logged in, and by what. */
+export type LogIn = {
+  /** Name. */
+  readonly account: string;
+  readonly passwordVersion: number;
+  /** Its id; undefined: the account's own password. */
+  readonly appPassword: string | undefined;
+};
+
 export class Credentials {
   readonly #store: StoreClient;
   readonly #domains: readonly string[];
@@ -44,53 +53,64 @@ export class Credentials {
     this.#domains = domains;
   }
 
-  /** `username`: an account's name or its address; the account's name. Throws SmtpReply. */
-  async check(username: string, password: string, address: string): Promise<string> {
+  /** `username`: an account's name or its address. Throws SmtpReply. */
+  async check(username: string, password: string, address: string): Promise<LogIn> {
     const now = Date.now();
     if (this.#failuresOf(address, now) >= FAILURES_PER_ADDRESS) throw tooMany();
     const name = this.#nameOf(username);
     const owner = name === undefined ? undefined : accountStream(name);
-    const row = owner === undefined ? '' : appPasswordsRow(owner);
-    const cells =
-      owner === undefined
-        ? []
-        : (
-            await this.#store.read(
-              owner,
-              [
-                ...[credentialsCell(owner), lockCell(owner, 'password'), secondFactorCell(owner)].map(
-                  (get) => ({ get }),
-                ),
-                { scan: { from: { row, column: '' }, to: null, limit: APP_PASSWORDS_READ } },
-              ],
-              { deadlineMs: DEADLINE_MS },
-            )
-          ).results;
-    const known = cellOf(cells[0], readAccountCredentials);
+    const found = owner === undefined ? undefined : await this.#read(owner);
+    const version = found?.known?.passwordVersion;
     // A secret of 130 bits cannot be guessed: it is let in also while guessers keep the account locked.
-    const isApp = (cells[3] ?? [])
-      .filter((cell) => cell.row === row)
-      .flatMap(({ bytes }) => (bytes === undefined ? [] : [readAppPassword(bytes)]))
-      .some((one) => one.passwordVersion === known?.passwordVersion && isSecret(one.hash, password));
-    if (isApp) return name!;
-    const lock = cellOf(cells[1], readLock);
-    if (lock !== undefined && lock.until > now) throw tooMany();
+    const app = found?.apps.find((one) => isSecret(one.hash, password));
+    if (app !== undefined) return { account: name!, passwordVersion: version!, appPassword: app.id };
+    if (found?.lock !== undefined && found.lock.until > now) throw tooMany();
     if (
       Buffer.byteLength(password) > PASSWORD_BYTES_MAX ||
-      !(await this.#holds(known?.passwordHash, password))
+      !(await this.#holds(found?.known?.passwordHash, password))
     ) {
       this.#failed(address, now);
-      if (known !== undefined && owner !== undefined) await this.#tell(owner);
+      if (found?.known !== undefined && owner !== undefined) await this.#tell(owner);
       throw new SmtpReply(535, '5.7.8', 'The username or the password is wrong');
     }
-    if (cellOf(cells[2], readSecondFactor)?.on === true) {
+    if (found?.isTwoStep === true) {
       throw new SmtpReply(
         535,
         '5.7.8',
         'Two-step log-in is on for this account: mail clients need an app password, made on its account page',
       );
     }
-    return name!;
+    return { account: name!, passwordVersion: version!, appPassword: undefined };
+  }
+
+  /** Whether who logged in so may go on: a connection can outlive the password that opened it. */
+  async isValid({ account, passwordVersion, appPassword }: LogIn): Promise<boolean> {
+    const { known, isTwoStep, apps } = await this.#read(accountStream(account));
+    if (known?.passwordVersion !== passwordVersion) return false;
+    return appPassword === undefined ? !isTwoStep : apps.some(({ id }) => id === appPassword);
+  }
+
+  /** `apps`: the app passwords that work. */
+  async #read(owner: string) {
+    const row = appPasswordsRow(owner);
+    const cells = [credentialsCell(owner), lockCell(owner, 'password'), secondFactorCell(owner)];
+    const { results } = await this.#store.read(
+      owner,
+      [
+        ...cells.map((get) => ({ get })),
+        { scan: { from: { row, column: '' }, to: null, limit: APP_PASSWORDS_READ } },
+      ],
+      { deadlineMs: DEADLINE_MS },
+    );
+    const known = cellOf(results[0], readAccountCredentials);
+    const apps = (results[3] ?? [])
+      .filter((cell) => cell.row === row)
+      .flatMap(({ bytes }) => (bytes === undefined ? [] : [readAppPassword(bytes)]))
+      .filter(({ passwordVersion }) => passwordVersion === known?.passwordVersion);
+    return {
+      ...{ known, apps, lock: cellOf(results[1], readLock) },
+      isTwoStep: cellOf(results[2], readSecondFactor)?.on === true,
+    };
   }
 
   /** Its address may be at any domain served; a tag is no part of a username. */

@@ -16,7 +16,11 @@ const TAKEN_OUT: ReadonlySet<string> = new Set([
   'return-path',
   'authentication-results',
 ]);
+/** In the name of whom it is shown, by one program or another. */
+const WHO_WROTE: readonly string[] = ['from', 'sender', 'resent-from', 'resent-sender'];
 const ADDRESSES_MAX = 100;
+/** A hundred addresses; readAddresses takes more than that. */
+const FIELD_CHARS_MAX = 40_000;
 
 export type Outgoing = {
   readonly raw: Buffer;
@@ -44,9 +48,12 @@ export function outgoing(received: Buffer, { by, domains, messageId, time, trace
   if (from.length !== 1 || authors.total === 0) {
     throw new SmtpReply(554, '5.6.0', 'The message must have one From field with an address (RFC 5322 3.6)');
   }
-  const sender = readAddresses(header.all('sender'), ADDRESSES_MAX);
-  const foreign = [...authors.list, ...sender.list].find((one) => !isOwn(one));
-  if (foreign !== undefined || authors.total > ADDRESSES_MAX) {
+  const named = readAddresses(
+    WHO_WROTE.flatMap((name) => header.all(name)),
+    ADDRESSES_MAX,
+  );
+  const foreign = named.list.find((one) => !isOwn(one));
+  if (foreign !== undefined || named.total > ADDRESSES_MAX) {
     throw new SmtpReply(
       550,
       '5.7.1',
@@ -59,7 +66,19 @@ export function outgoing(received: Buffer, { by, domains, messageId, time, trace
       ? [`Message-ID: <${messageId}@${domains[0] ?? 'localhost'}>`]
       : []),
   ];
-  const body = withoutFields(received, (name) => TAKEN_OUT.has(name));
+  let naming = 0;
+  const body = withoutFields(received, (name) => {
+    if (WHO_WROTE.includes(name)) naming++;
+    return TAKEN_OUT.has(name);
+  });
+  // What was checked is what was read: of a header or of a field without an end that is the beginning.
+  const checked = WHO_WROTE.flatMap((name) => header.all(name));
+  if (naming !== checked.length || checked.some((value) => value.length > FIELD_CHARS_MAX))
+    throw new SmtpReply(
+      554,
+      '5.6.0',
+      'The header is too long: who wrote the message must stand in its beginning',
+    );
   const raw = Buffer.concat([trace, Buffer.from(added.map((line) => `${line}\r\n`).join('')), body]);
   return { raw, bcc: readAddresses(header.all('bcc'), ADDRESSES_MAX).list };
 }

@@ -2,6 +2,7 @@
  * Mail from our own users' mail clients (RFC 6409): who logs in may send, as themselves, to anybody.
  *
  *   MAIL   not logged in                            530 5.7.0
+ *          the password is not valid any more       421 4.7.0, and the connection ends
  *          not an own address                       550 5.7.1
  *   AUTH   without TLS                              538 5.7.0
  *          wrong                                    535 5.7.8, the third time 421 4.7.0
@@ -21,14 +22,15 @@ import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { isServed, isValidAddress, recipientAccount } from '../../message/addresses.ts';
 import { readHeaderBlock } from '../../message/header-block.ts';
 import { BufferBudget, checkLines, collect, EndlessData } from '../session/message-data.ts';
-import { ClientLimits, DEFAULT_CLIENT_LIMITS } from '../session/client-limits.ts';
+import { ClientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimitSettings } from '../session/client-limits.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
+import type { PaceSettings } from '../session/pace.ts';
 import { Postmaster } from '../session/postmaster.ts';
 import { Recipients } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 import { HOPS_MAX, submittedField } from '../session/trace.ts';
-import { Credentials } from './credentials.ts';
+import { Credentials, type LogIn } from './credentials.ts';
 import { outgoing } from './outgoing.ts';
 import { send } from './send.ts';
 
@@ -41,6 +43,8 @@ export type SubmissionOptions = {
   readonly tls: KeyAndCertificate;
   /** TLS from the first byte on (RFC 8314 §3.3), else by STARTTLS. */
   readonly isImplicitTls: boolean;
+  readonly clientLimits?: Partial<ClientLimitSettings>;
+  readonly pace?: Partial<PaceSettings>;
   readonly drainMs?: number;
 };
 
@@ -64,6 +68,7 @@ export function createSubmission(options: SubmissionOptions): Submission {
 
 type Session = {
   readonly address: string;
+  logIn?: LogIn;
   wrong: number;
   refusals: number;
   readonly accounts: Set<string>;
@@ -75,13 +80,15 @@ class SubmissionServer implements Submission {
   readonly #listener: SmtpListener;
   readonly #credentials: Credentials;
   readonly #budget = new BufferBudget(256 * MIB);
-  readonly #limits = new ClientLimits(DEFAULT_CLIENT_LIMITS, () => performance.now());
+  readonly #limits: ClientLimits;
   readonly #sessions = new Map<string, Session>();
   readonly #recipients: Recipients;
 
   constructor(options: SubmissionOptions) {
     this.#options = options;
     this.#recipients = new Recipients({ ...options, postmaster: new Postmaster(options) });
+    const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.clientLimits };
+    this.#limits = new ClientLimits(limits, () => performance.now());
     this.#credentials = new Credentials(options.store, options.domains);
     const settle = (work: Promise<unknown>, done: (error?: Error | null) => void): void =>
       void work.then(
@@ -90,6 +97,7 @@ class SubmissionServer implements Submission {
       );
     this.#listener = new SmtpListener({
       tls: options.tls,
+      pace: options.pace,
       authenticates: true,
       secure: options.isImplicitTls,
       name: options.hostname,
@@ -157,10 +165,12 @@ class SubmissionServer implements Submission {
     password: string,
     { id, remoteAddress }: SMTPServerSession,
   ): Promise<string> {
+    const session = this.#sessions.get(id);
     try {
-      return await this.#credentials.check(username, password, remoteAddress);
+      const logIn = await this.#credentials.check(username, password, remoteAddress);
+      if (session) session.logIn = logIn;
+      return logIn.account;
     } catch (error) {
-      const session = this.#sessions.get(id);
       if (error instanceof SmtpReply && session && ++session.wrong >= WRONG_LOG_INS_MAX) {
         throw new SmtpReply(421, '4.7.0', 'Too many wrong log-ins, try again later');
       }
@@ -172,14 +182,18 @@ class SubmissionServer implements Submission {
     const session = this.#session(smtp);
     session.accounts.clear();
     session.outside.clear();
+    this.#limits.message(session.address);
     const by = userOf(smtp);
-    if (recipientAccount(address, this.#options.domains) === by) return;
-    throw new SmtpReply(550, '5.7.1', `You have logged in as ${by}: send from an address of that account`);
+    if (recipientAccount(address, this.#options.domains) !== by)
+      throw new SmtpReply(550, '5.7.1', `You have logged in as ${by}: send from an address of that account`);
+    if (session.logIn !== undefined && (await this.#credentials.isValid(session.logIn))) return;
+    throw new SmtpReply(421, '4.7.0', 'The password that you logged in with is not valid any more');
   }
 
   async #recipient({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
     const session = this.#session(smtp);
     try {
+      this.#limits.recipient(session.address);
       if (isServed(address, this.#options.domains))
         session.accounts.add(await this.#recipients.find(address));
       else if (isValidAddress(address)) session.outside.set(address.toLowerCase(), address);

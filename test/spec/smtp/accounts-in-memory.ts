@@ -1,8 +1,9 @@
 /**
- * What the SMTP intake needs of a store, over Maps: accounts that exist, messages kept, and faults on
- * demand. For specifications of the protocol only; the real store stands behind the integration tests.
+ * What mail by SMTP needs of a store, over Maps: accounts that exist, their password, messages kept and sent, and faults
+ * on demand. For specifications of the protocol only; the real store stands behind the integration tests.
  */
 import { rejection } from '../../../domain/errors.ts';
+import { decodeEnvelope, type Envelope } from '../../../domain/outbound/envelope.ts';
 import { accountOf, accountStream } from '../../../domain/streams.ts';
 import {
   Rejected,
@@ -10,6 +11,7 @@ import {
   type CommandRequest,
   type ReadAnswer,
   type ReadCell,
+  type ReadQuery,
   type StoreClient,
 } from '../../../storage-nodes/client/client.ts';
 
@@ -21,8 +23,20 @@ export type KeptMessage = {
   readonly command: CommandRequest;
 };
 
+export type SentMessage = {
+  readonly by: string;
+  readonly messageId: string;
+  readonly raw: Buffer;
+  readonly recipients: readonly string[];
+  /** What goes to other systems; undefined: nothing. */
+  readonly envelope: Envelope | undefined;
+};
+
 export class AccountsInMemory implements StoreClient {
   readonly kept: KeptMessage[] = [];
+  readonly sent: SentMessage[] = [];
+  /** Every account's, as the store keeps it; '': nobody can log in. */
+  passwordHash = '';
   /** Accounts whose commands fail, with what they fail. */
   readonly failing = new Map<string, Error>();
   reachable = true;
@@ -60,6 +74,8 @@ export class AccountsInMemory implements StoreClient {
     }
     const [raw, summary] = command.parts.map((part) => Buffer.from(part));
     const { messageId, earlier } = command.data as { messageId: string; earlier?: string };
+    if (command.type === 'account.CountFailures') return { tablet: 't', seq: 0, time: 0, reply: undefined };
+    if (command.type === 'mail.SendMessage') return this.#send(account, command);
     const isHere = this.kept.some(
       (one) => one.account === account && (one.messageId === messageId || one.messageId === earlier),
     );
@@ -69,9 +85,16 @@ export class AccountsInMemory implements StoreClient {
     return { tablet: 't', seq: this.kept.length, time: 0, reply: undefined };
   }
 
-  async read(row: string): Promise<ReadAnswer> {
+  async read(_row: string, queries: readonly ReadQuery[]): Promise<ReadAnswer> {
     if (!this.reachable) throw new Error('no node answers');
-    return { tablet: 't', applied: 1, results: [this.#profiles.has(row) ? [this.#cell(row)] : []] };
+    const results = queries.map((query): ReadCell[] => {
+      if (!('get' in query) || !this.#profiles.has(query.get.row)) return [];
+      if (query.get.column === 'profile') return [this.#cell(query.get.row)];
+      if (query.get.column !== 'credentials') return [];
+      const credentials = { passwordHash: this.passwordHash, passwordVersion: 1 };
+      return [{ ...query.get, seq: 1, bytes: Buffer.from(JSON.stringify(credentials)), part: undefined }];
+    });
+    return { tablet: 't', applied: 1, results };
   }
 
   async scanTable({ from = '', to = '\uffff', limit }: Parameters<StoreClient['scanTable']>[0]) {
@@ -96,6 +119,20 @@ export class AccountsInMemory implements StoreClient {
     return unasked();
   }
   async close(): Promise<void> {}
+
+  #send(by: string, { data, parts }: CommandRequest): Accepted {
+    const { messageId, recipients, enveloped } = data as unknown as {
+      messageId: string;
+      recipients: string[];
+      enveloped?: boolean;
+    };
+    const read = enveloped ? decodeEnvelope(parts[5]) : undefined;
+    if (read !== undefined && 'rejection' in read) throw new Rejected(read.rejection);
+    const isHere = this.sent.some((one) => one.by === by && one.messageId === messageId);
+    if (!isHere)
+      this.sent.push({ by, messageId, raw: Buffer.from(parts[0]!), recipients, envelope: read?.data });
+    return { tablet: 't', seq: this.sent.length, time: 0, reply: undefined };
+  }
 
   #cell(row: string): ReadCell {
     const name = accountOf(row) ?? '';
