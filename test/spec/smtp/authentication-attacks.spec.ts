@@ -45,9 +45,9 @@ async function signed(raw: Buffer, signingDomain: string, more: object = {}): Pr
   const { signatures } = await dkimSign(raw, { ...one, signatureData: [one] } as never);
   return Buffer.concat([Buffer.from(signatures), raw]);
 }
-async function judge(raw: Buffer, peer: Partial<Peer> = {}) {
+async function judge(raw: Buffer, peer: Partial<Peer> = {}, timeMs = 2_000) {
   const asking = new Authentication({
-    ...{ resolvers: [dns.address], hostname: 'mx.penncloud.test', draw: () => 0, timeMs: 2_000 },
+    ...{ resolvers: [dns.address], hostname: 'mx.penncloud.test', draw: () => 0, timeMs },
   });
   return (await asking.judge(raw, readHeaderBlock(raw), { ...PEER, ...peer }))!;
 }
@@ -132,6 +132,13 @@ describe('a message that costs much', () => {
   ])('%s: is judged as if it were not signed', async (_what, raw) => {
     expect(isWorthChecking(raw, readHeaderBlock(raw))).toBe(false);
     expect((await judge(raw)).disposition).toBe('reject');
+  });
+
+  it('is to come again where there was no time for it, if its policy refuses what is not signed', async () => {
+    const long = (from: string) => message(from, signature.repeat(10), 'hello, world\r\n'.repeat(800_000));
+    expect(isWorthChecking(long('x'), readHeaderBlock(long('x')))).toBe(true);
+    expect((await judge(long('ceo@bank.example'), {}, 50)).disposition).toBe('later');
+    expect((await judge(long('x@nobody.example'), {}, 50)).disposition).toBe('take');
   });
 
   it('lets others be served meanwhile', async () => {
