@@ -104,9 +104,9 @@ export class Authentication {
     const signatures = (found.dkim?.results ?? [])
       .filter(({ status }) => status.result !== 'none')
       .map((signature) => ({
-        outcome: outcomeOfSignature(signature.status),
+        outcome: outcomeOfSignature(signature.status, coveredBy(signature)),
         domain: signature.signingDomain ?? '',
-        coversUnsubscribe: coversUnsubscribe(signature),
+        coversUnsubscribe: coversUnsubscribe(coveredBy(signature)),
       }));
     const spf = local
       ? NOTHING.spf
@@ -137,8 +137,15 @@ export class Authentication {
   }
 }
 
-/** RFC 8601 §2.7.1: `policy` is what we do not accept, here a signature that leaves a part of the body open. */
-function outcomeOfSignature(status: { readonly result: string; readonly underSized?: unknown }): Outcome {
+/**
+ * RFC 8601 §2.7.1: `policy` is what we do not accept, here a signature that leaves a part of the body open. One that does
+ * not cover From is none (RFC 6376 §6.1.1).
+ */
+function outcomeOfSignature(
+  status: { readonly result: string; readonly underSized?: unknown },
+  covered: readonly string[],
+): Outcome {
+  if (status.result === 'pass' && !covered.includes('from')) return 'permerror';
   if (status.result === 'pass' && Number(status.underSized ?? 0) > 0) return 'policy';
   return outcomeOf(status.result === 'temperr' ? 'temperror' : status.result);
 }
@@ -165,9 +172,12 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** mailauth names the fields that a signature covers, but not in its types. */
-function coversUnsubscribe(signature: object): boolean {
-  const { signingHeaders } = signature as { signingHeaders?: { keys?: string } };
-  const covered = (signingHeaders?.keys ?? '').split(/[:\s]+/).map((name) => name.toLowerCase());
+function coversUnsubscribe(covered: readonly string[]): boolean {
   return covered.includes('list-unsubscribe') && covered.includes('list-unsubscribe-post');
+}
+
+/** mailauth names the fields that a signature covers, but not in its types. In lower case. */
+function coveredBy(signature: object): string[] {
+  const { signingHeaders } = signature as { signingHeaders?: { keys?: string } };
+  return (signingHeaders?.keys ?? '').split(/[:\s]+/).map((name) => name.toLowerCase());
 }

@@ -82,6 +82,13 @@ describe('a policy of reject holds, whatever a stranger brings along', () => {
     expect((await judge(await signed(message('x@tight.example'), 'tight.example'))).disposition).toBe('take');
   });
 
+  it('is not met by a signature that leaves From open (RFC 6376 §6.1.1)', async () => {
+    const raw = await signed(message('x@bank.example'), 'bank.example', { headerList: 'To:Subject' });
+    expect(raw.toString()).toMatch(/h=To: ?Subject|h=Subject: ?To/i);
+    const { disposition, verdict } = await judge(raw);
+    expect([disposition, verdict.signatures[0]?.outcome]).toEqual(['reject', 'permerror']);
+  });
+
   it('is not met by a signature over the beginning of the body (l=, RFC 6376 §8.2)', async () => {
     const whole = await signed(message('x@bank.example'), 'bank.example', { maxBodyLength: 11 });
     expect(whole.toString()).toContain('l=11');
