@@ -90,6 +90,15 @@ describe('a domain with a policy (MTA-STS, RFC 8461)', () => {
       'mta-sts.one.test',
       (response) => response.end(policy('enforce').replace(/mx:.*/, '')),
     ],
+    [
+      'that names a thousand servers',
+      'mta-sts.one.test',
+      (response) =>
+        response.end(
+          policy('enforce', 'mx.two.test') +
+            Array.from({ length: 1000 }, (_, i) => `mx: mx${i}.two.test\r\n`).join(''),
+        ),
+    ],
     ['of a host with a certificate of another name', 'elsewhere.test'],
     ['of a host with a wildcard one level too high', '*.test'],
   ])('is reached as if it had none by a file %s', async (_what, certified, serve) => {
