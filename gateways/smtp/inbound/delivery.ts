@@ -123,6 +123,12 @@ async function judge(
 ): Promise<Judged | undefined> {
   const { clientAddress: address, clientName: name, returnPath: sender } = handover;
   const judged = await authentication?.judge(raw, header, { address, name, sender });
+  if (judged?.disposition === 'later')
+    throw new SmtpReply(
+      451,
+      '4.7.1',
+      'Where the message comes from could not be checked in time, try again later',
+    );
   if (judged?.disposition !== 'reject') return judged;
   const { domain } = judged.verdict.dmarc;
   throw new SmtpReply(550, '5.7.1', `${domain} asks to refuse mail that it did not send (DMARC), as this`);

@@ -20,6 +20,7 @@
  *          the intake is closing                    421 4.3.2
  *
  *          the sender's domain refuses it (DMARC)  550 5.7.1
+ *          it may, and there was no time to look    451 4.7.1
  *
  * Left out: submission by our own users (AUTH), outbound mail.
  */
