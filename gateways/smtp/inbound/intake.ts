@@ -81,6 +81,8 @@ export interface SmtpIntake {
   /** The port listened on. */
   readonly port: number;
   stats(): SmtpIntakeStats;
+  /** Instead of the one before, for whoever begins TLS next. */
+  useCertificate(certificate: KeyAndCertificate): void;
   /** Takes no new message, lets those on their way finish, then hangs up. */
   close(): Promise<void>;
 }
@@ -185,6 +187,10 @@ class Intake implements SmtpIntake {
       accepted: this.#accepted,
       refused: this.#refused,
     };
+  }
+
+  useCertificate(certificate: KeyAndCertificate): void {
+    this.#listener.useCertificate(certificate);
   }
 
   async close(): Promise<void> {

@@ -54,6 +54,8 @@ export interface Submission {
   listen(port: number, host: string): Promise<void>;
   readonly port: number;
   readonly connections: number;
+  /** Instead of the one before, for whoever begins TLS next. */
+  useCertificate(certificate: KeyAndCertificate): void;
   close(): Promise<void>;
 }
 
@@ -161,6 +163,10 @@ class SubmissionServer implements Submission {
 
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  useCertificate(certificate: KeyAndCertificate): void {
+    this.#listener.useCertificate(certificate);
   }
 
   async close(): Promise<void> {
