@@ -112,6 +112,12 @@ module.exports = {
       { path: '^gateways/http/' },
       { path: '^gateways/', pathNot: '^gateways/http/' },
     ),
+    never(
+      'passwords-are-below',
+      'What checks passwords knows nobody who asks for it.',
+      { path: '^gateways/passwords/' },
+      { path: '^(gateways|storage-nodes)/', pathNot: '^gateways/passwords/' },
+    ),
     never('nobody-imports-tests', 'Only tests import tests.', { pathNot: '^test/' }, { path: '^test/' }),
   ],
   options: {

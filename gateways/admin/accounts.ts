@@ -4,7 +4,7 @@ import { accountStream } from '../../domain/streams.ts';
 import { Rejected } from '../../storage-nodes/client/client.ts';
 import { typed, type Fields } from '../pages/form.ts';
 import { newAccount } from '../pages/new-account.ts';
-import { PASSWORD_CHARS_MIN, Passwords } from '../pages/passwords.ts';
+import { PASSWORD_CHARS_MIN, Passwords } from '../passwords/passwords.ts';
 import { PageRefusal, tell } from '../pages/refusals.ts';
 import type { Console } from './console.ts';
 

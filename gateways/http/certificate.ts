@@ -1,11 +1,10 @@
 /**
- * The certificate of the web ports, and its renewal: the files are looked at every two seconds (and when
+ * The certificate of the web and mail ports, and its renewal: the files are looked at every two seconds (and when
  * asked), and what is new is shown to whoever connects next; open connections stay. A pair that does not fit
  * together, as while only one of the two files has been replaced, is logged and not used.
  */
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import type { Server } from 'node:http';
-import { createSecureContext, Server as TlsServer } from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 
 const LOOK_EVERY_MS = 2_000;
@@ -36,16 +35,15 @@ function contentOf(file: string): string {
   }
 }
 
-/** Keeps the server's certificate that of the files, until `close`. */
+/** Gives what the files have to `use` whenever they change, until `close`. */
 export function renewCertificate(
-  server: Server,
+  use: (certificate: Certificate) => void,
   files: CertificateFiles,
-  logger: Logger,
+  logger: Pick<Logger, 'info' | 'error'>,
 ): { renew(): void; close(): void } {
   const renew = (): void => {
     try {
-      const certificate = readCertificate(files);
-      if (server instanceof TlsServer) server.setSecureContext(certificate);
+      use(readCertificate(files));
       logger.info(files, 'the certificate was read anew');
     } catch (error) {
       logger.error({ err: error }, 'the certificate is not renewed: the one before it goes on');

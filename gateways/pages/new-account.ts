@@ -1,6 +1,6 @@
 /** What was typed into a form that makes an account, on the sign-up page or in the console. */
 import { field, type Fields } from './form.ts';
-import { PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN } from './passwords.ts';
+import { PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN } from '../passwords/passwords.ts';
 import { badField } from './refusals.ts';
 
 export type NewAccount = { readonly name: string; readonly displayName: string; readonly password: string };

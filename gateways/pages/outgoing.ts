@@ -51,7 +51,10 @@ export async function postForm(
 export function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   // `process` unwraps ::ffff:a.b.c.d; other wrappings (6to4, NAT64, Teredo) are ranges of their own.
-  return ipaddr.process(address).range() === 'unicast';
+  const read = ipaddr.process(address);
+  if (read.range() !== 'unicast') return false;
+  // What IANA has given out as global unicast so far; below it lie old wrappings of IPv4 (::a.b.c.d).
+  return !(read instanceof ipaddr.IPv6) || read.parts[0]! >> 13 === 1;
 }
 
 type Destination = { address: string; port: number; host: string; body: string; ca: string | undefined };

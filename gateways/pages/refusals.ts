@@ -5,6 +5,7 @@
 import type { RejectionCode } from '../../domain/errors.ts';
 import { Rejected } from '../../storage-nodes/client/client.ts';
 import { Fault } from '../../storage-nodes/faults.ts';
+import { TooManyChecks } from '../passwords/passwords.ts';
 
 export class PageRefusal extends Error {
   readonly status: number;
@@ -47,6 +48,7 @@ export function tell(error: unknown): Telling | undefined {
       message: error.rejection.message,
     };
   }
+  if (error instanceof TooManyChecks) return { status: 503, title: 'Busy', message: error.message };
   if (error instanceof Fault) return tellFault(error);
   return tellFramework(error);
 }

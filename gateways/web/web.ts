@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { GatewayDeps } from '../pages/deps.ts';
 import { OneTimeCodes } from '../pages/one-time-codes.ts';
 import { Pages } from '../pages/pages.ts';
-import { Passwords } from '../pages/passwords.ts';
+import { Passwords } from '../passwords/passwords.ts';
 import { registerAccount } from './account/account.ts';
 import { Confirmation } from './account/confirmation.ts';
 import { registerDates } from './account/dates.ts';

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { pino } from 'pino';
 import { accountStream } from '../../domain/streams.ts';
-import { Passwords } from '../../gateways/pages/passwords.ts';
+import { Passwords } from '../../gateways/passwords/passwords.ts';
 import { folderCountsCell } from '../../projections/keys.ts';
 import { readFolderCounts } from '../../projections/mailbox-cells.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';

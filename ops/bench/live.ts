@@ -8,26 +8,21 @@
  * Both ends read the same machine's clock, to a fraction of a millisecond; a change that the page shows before
  * the sender has its answer counts as 0. Prints p50, p99 (nearest rank) and the longest. The promise is 1 s.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createTransport } from 'nodemailer';
 import { chromium, type Page } from 'playwright-core';
 import { newCommandId } from '../../gateways/pages/command-ids.ts';
-import { portObstacle } from '../cluster/free-ports.ts';
-import { addressesOf, httpUrl, planCluster } from '../processes/topology.ts';
+import { addressesOf, httpUrl } from '../processes/topology.ts';
+import { startCluster } from './systems/cluster.ts';
 
 const NAME = 'watcher';
 const PASSWORD = 'correct horse battery';
 const PAUSE_MS = 150;
 const SHOWN_WITHIN_MS = 30_000;
-/** From `build/ops/bench`. */
-const LAUNCHER = fileURLToPath(new URL('../../../ops/bin/penncloud', import.meta.url));
 
 const { values: options } = parseArgs({
   options: {
@@ -38,16 +33,10 @@ const { values: options } = parseArgs({
 const rounds = Number(options.rounds);
 
 const folder = mkdtempSync(join(tmpdir(), 'penncloud-live-'));
-const portOffset = await freeOffset();
-const plans = planCluster({ portOffset, host: '127.0.0.1', gateways: 2 });
-const [shownAt, changedAt] = plans.filter(({ kind }) => kind === 'gateway').map(httpUrl);
-const smtp = addressesOf('smtp-in', plans)[0]!;
-const launcher = spawn(process.execPath, [LAUNCHER, 'up'], {
-  env: { ...process.env, PENNCLOUD_DATA: folder, PENNCLOUD_PORT_OFFSET: String(portOffset) },
-  stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-});
+const cluster = await startCluster(folder);
+const [shownAt, changedAt] = cluster.plans.filter(({ kind }) => kind === 'gateway').map(httpUrl);
+const smtp = addressesOf('smtp-in', cluster.plans)[0]!;
 try {
-  await ready();
   const browser = await chromium.launch({ executablePath: options.chromium, args: ['--no-sandbox'] });
   const page = await browser.newPage();
   await signUp(page);
@@ -60,23 +49,8 @@ try {
   tell('starred at another gateway', await starred(page));
   await browser.close();
 } finally {
-  launcher.kill('SIGINT');
-  if (launcher.exitCode === null && launcher.signalCode === null) await once(launcher, 'exit');
+  await cluster.stop();
   rmSync(folder, { recursive: true, force: true });
-}
-
-async function ready(): Promise<void> {
-  const ended = once(launcher, 'exit').then(() => Promise.reject(new Error('The cluster did not start.')));
-  const said = new Promise<void>((resolve) => {
-    let output = '';
-    // To the end of the run: a launcher whose words nobody takes would not stop its cluster well.
-    launcher.stdout!.on('data', (piece: Buffer) => {
-      output += piece.toString();
-      if (output.includes('PennCloud is ready at ')) resolve();
-    });
-  });
-  await Promise.race([said, ended]);
-  ended.catch(() => undefined);
 }
 
 async function signUp(page: Page): Promise<void> {
@@ -163,13 +137,4 @@ function tell(what: string, times: readonly number[]): void {
 
 function now(): number {
   return performance.timeOrigin + performance.now();
-}
-
-/** Below the range that the system takes outgoing ports from. */
-async function freeOffset(): Promise<number> {
-  for (;;) {
-    const offset = 9_000 + Math.floor(Math.random() * 15_000);
-    const obstacle = await portObstacle(planCluster({ portOffset: offset, host: '127.0.0.1', gateways: 2 }));
-    if (obstacle === undefined) return offset;
-  }
 }

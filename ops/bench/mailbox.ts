@@ -23,7 +23,7 @@ import { accountStream } from '../../domain/streams.ts';
 import { createGatewayApp } from '../../gateways/gateway.ts';
 import { digestOf } from '../../gateways/message/digest.ts';
 import { sessionHash } from '../../gateways/pages/cookies.ts';
-import { Passwords } from '../../gateways/pages/passwords.ts';
+import { Passwords } from '../../gateways/passwords/passwords.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { connectNotices } from '../../storage-nodes/wire/nats-notices.ts';
 import { startPennCloud } from './systems/penncloud.ts';

@@ -9,29 +9,26 @@
  * sink share the machine. Prints messages a second, and the worker's processor time for each.
  */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { accountStream, OUTBOUND_STREAMS, outboundStream } from '../../domain/streams.ts';
 import { makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
 import { dueRow } from '../../projections/outbound-keys.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
-import { portObstacle } from '../cluster/free-ports.ts';
 import { readRunningFile } from '../cluster/running-file.ts';
 import { readClusterFile } from '../processes/cluster-file.ts';
 import { signingKeyFolder } from '../processes/signing-key-folder.ts';
-import { addressesOf, planCluster } from '../processes/topology.ts';
+import { addressesOf } from '../processes/topology.ts';
+import { processorSeconds } from './machine/processor-time.ts';
+import { startCluster } from './systems/cluster.ts';
+import { freePorts } from './systems/program.ts';
 
-const LAUNCHER = fileURLToPath(new URL('../../../ops/bin/penncloud', import.meta.url));
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 const QUEUED_AT_ONCE = 64;
-const TICKS_PER_SECOND = 100;
 
 const { values: options } = parseArgs({
   options: {
@@ -44,24 +41,16 @@ const messages = Number(options.messages);
 let asked = 0;
 
 const folder = mkdtempSync(join(tmpdir(), 'penncloud-outbound-'));
-const portOffset = await freeOffset();
-const sinkPort = await freePort();
+const [sinkPort] = await freePorts(1);
 const sink = spawn('smtp-sink', ['-u', 'nobody', `127.0.0.1:${sinkPort}`, '1000'], { stdio: 'inherit' });
 if (options.signed) await makeSigningKey(signingKeyFolder(folder), 'penncloud.test', 'bench');
-const launcher = spawn(process.execPath, [LAUNCHER, 'up'], {
-  env: {
-    ...process.env,
-    PENNCLOUD_DATA: folder,
-    PENNCLOUD_PORT_OFFSET: String(portOffset),
-    PENNCLOUD_REMOTE_SMTP_PORT: String(sinkPort),
-    PENNCLOUD_OUTBOUND_PRIVATE: 'allow',
-  },
-  stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+const cluster = await startCluster(folder, {
+  PENNCLOUD_REMOTE_SMTP_PORT: String(sinkPort),
+  PENNCLOUD_OUTBOUND_PRIVATE: 'allow',
 });
 try {
-  await ready();
   const store = createStoreClient({
-    nodes: addressesOf('storage-node', planCluster({ portOffset, host: '127.0.0.1', gateways: 2 })),
+    nodes: addressesOf('storage-node', cluster.plans),
     secret: readClusterFile(folder).secret,
     clientId: 'bench',
     logger: pino({ level: 'silent' }),
@@ -71,8 +60,7 @@ try {
   await run(store, worker, messages, options.signed ? 'signed (DKIM)' : 'not signed');
   await store.close();
 } finally {
-  launcher.kill('SIGINT');
-  await once(launcher, 'exit');
+  await cluster.stop();
   sink.kill();
   rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 }
@@ -84,10 +72,10 @@ async function run(store: TcpStoreClient, worker: number, count: number, what: s
   } finally {
     process.kill(worker, 'SIGCONT');
   }
-  const [from, used] = [performance.now(), processorSeconds(worker)];
+  const [from, used] = [performance.now(), processorSeconds([worker])];
   while (await isWaiting(store)) await sleep(5);
   const seconds = (performance.now() - from) / 1000;
-  const each = ((processorSeconds(worker) - used) * 1000) / count;
+  const each = ((processorSeconds([worker]) - used) * 1000) / count;
   console.log(
     `${what}: ${count} messages of ${options.bytes} bytes in ${seconds.toFixed(1)} s, ${Math.round(count / seconds)} a second; ` +
       `worker ${each.toFixed(2)} ms of processor each (Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, load ${loadavg()[0]!.toFixed(1)})`,
@@ -132,40 +120,4 @@ async function isWaiting(store: TcpStoreClient): Promise<boolean> {
     if (((await store.read(one, [{ scan }])).results[0] ?? []).length > 0) return true;
   }
   return false;
-}
-
-/** User and system, of all threads (proc(5)). */
-function processorSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-async function ready(): Promise<void> {
-  const ended = once(launcher, 'exit').then(() => Promise.reject(new Error('The cluster did not start.')));
-  const said = new Promise<void>((resolve) => {
-    let output = '';
-    // To the end of the run: a launcher whose words nobody takes would not stop its cluster well.
-    launcher.stdout!.on('data', (piece: Buffer) => {
-      output += piece.toString();
-      if (output.includes('PennCloud is ready at ')) resolve();
-    });
-  });
-  await Promise.race([said, ended]);
-  ended.catch(() => undefined);
-}
-
-async function freeOffset(): Promise<number> {
-  for (let offset = 20_000; offset < 40_000; offset += 500) {
-    const plans = planCluster({ portOffset: offset, host: '127.0.0.1', gateways: 2 });
-    if ((await portObstacle(plans)) === undefined) return offset;
-  }
-  throw new Error('There are no free ports for a cluster.');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }

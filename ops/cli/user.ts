@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import { accountStream } from '../../domain/streams.ts';
-import { PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, Passwords } from '../../gateways/pages/passwords.ts';
+import { PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, Passwords } from '../../gateways/passwords/passwords.ts';
 import { accountStreams } from '../../gateways/smtp/session/account-streams.ts';
 import {
   readAccountCredentials,

@@ -3,7 +3,8 @@ import { createFrontDoor } from '../../gateways/front-door/front-door.ts';
 import { AT_ONCE } from '../../gateways/http/drain.ts';
 import { runProcess } from './process.ts';
 import { planCluster, reachable } from './topology.ts';
-import { certificateFiles, certificateIn, keepRenewed, leave, sealKeyOf } from './web.ts';
+import { certificateFiles, certificateIn } from './certificate.ts';
+import { keepRenewed, leave, sealKeyOf } from './web.ts';
 
 runProcess('front-door', async ({ plan, settings, cluster, logger, notices }) => {
   const gateways = planCluster(settings)

@@ -5,7 +5,8 @@ import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { AT_ONCE } from '../../gateways/http/drain.ts';
 import { runProcess } from './process.ts';
 import { planCluster } from './topology.ts';
-import { certificateFiles, certificateIn, keepRenewed, leave, lingerMs, sealKeyOf } from './web.ts';
+import { certificateFiles, certificateIn } from './certificate.ts';
+import { keepRenewed, leave, lingerMs, sealKeyOf } from './web.ts';
 
 runProcess('gateway', async ({ plan, settings, cluster, nodes, logger, notices }) => {
   const { id, host, port } = plan;

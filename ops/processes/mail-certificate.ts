@@ -6,23 +6,21 @@ import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ownCertificate, type KeyAndCertificate } from '../../gateways/smtp/session/own-certificate.ts';
-import { SettingsError, type Settings } from './settings.ts';
+import { certificateFiles, certificateIn } from './certificate.ts';
+import type { Settings } from './settings.ts';
 
 /** Made anew so long before it ends. */
 const LEFT_MS_MIN = 30 * 24 * 3600 * 1000;
 
-/** Throws SettingsError for a file that cannot be read. `now`: ms since 1970. */
+/** Throws SettingsError. `now`: ms since 1970. */
 export async function mailCertificate(
-  { tlsCertFile, tlsKeyFile, domains }: Pick<Settings, 'tlsCertFile' | 'tlsKeyFile' | 'domains'>,
+  settings: Pick<Settings, 'tlsCertFile' | 'tlsKeyFile' | 'domains'>,
   folder: string,
   now: number,
 ): Promise<KeyAndCertificate> {
-  if (tlsCertFile !== '') {
-    return {
-      cert: read('PENNCLOUD_TLS_CERT_FILE', tlsCertFile),
-      key: read('PENNCLOUD_TLS_KEY_FILE', tlsKeyFile),
-    };
-  }
+  const configured = certificateIn(certificateFiles(settings));
+  if (configured !== undefined) return configured;
+  const { domains } = settings;
   const file = join(folder, 'own-certificate.json');
   const kept = keptIn(file, domains[0]!, now);
   if (kept !== undefined) return kept;
@@ -30,16 +28,6 @@ export async function mailCertificate(
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeFileSync(file, JSON.stringify(made), { mode: 0o600 });
   return made;
-}
-
-function read(variable: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new SettingsError(
-      `${variable} names ${file || 'no file'}, which cannot be read: ${(error as Error).message}.`,
-    );
-  }
 }
 
 /** Undefined if there is none that still serves. */

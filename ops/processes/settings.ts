@@ -78,7 +78,7 @@ const TABLE = {
     schema: z.string(),
     takes: 'a file (PEM, the chain included), or nothing',
     means:
-      'the certificate of the web and mail ports; with one the web speaks HTTPS, and reads it anew when it changes, and on SIGHUP',
+      'the certificate of the web and mail ports, read anew when it changes, and on SIGHUP; with one the web speaks HTTPS',
   },
   tlsKeyFile: {
     variable: 'PENNCLOUD_TLS_KEY_FILE',

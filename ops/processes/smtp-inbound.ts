@@ -6,6 +6,7 @@ import { Authentication } from '../../gateways/smtp/inbound/authentication.ts';
 import { createSmtpIntake } from '../../gateways/smtp/inbound/intake.ts';
 import { createSubmission } from '../../gateways/smtp/submission/submission.ts';
 import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
+import { certificateFiles, whenRenewed } from './certificate.ts';
 import { mailCertificate } from './mail-certificate.ts';
 import { runProcess } from './process.ts';
 import { submissionPorts } from './topology.ts';
@@ -35,13 +36,18 @@ runProcess('smtp-in', async ({ plan, settings, cluster, nodes, folder, logger })
   const ports = submissionPorts(settings);
   const submission = createSubmission({ ...shared, isImplicitTls: false });
   const submissionTls = createSubmission({ ...shared, isImplicitTls: true });
+  const doors = [intake, submission, submissionTls];
+  const renewal = whenRenewed(certificateFiles(settings), logger, (certificate) => {
+    for (const door of doors) door.useCertificate(certificate);
+  });
   await intake.listen(port, host);
   await submission.listen(ports.startTls, host);
   await submissionTls.listen(ports.implicitTls, host);
   return {
     load: () => intake.stats().connections + submission.connections + submissionTls.connections,
     stop: async () => {
-      await Promise.all([intake.close(), submission.close(), submissionTls.close()]);
+      renewal.close();
+      await Promise.all(doors.map((door) => door.close()));
       await store.close();
     },
   };

@@ -117,6 +117,7 @@ const OWN = [
     '/account/profile',
     '/account/password',
     '/account/two-step',
+    '/account/app-passwords',
     '/account/sessions',
   ],
   ...['/account/identities', '/account/dates', '/account/delete', '/no-such-page'],

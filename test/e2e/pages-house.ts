@@ -10,7 +10,7 @@ import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { createGatewayApp } from '../../gateways/gateway.ts';
 import type { Reach } from '../../gateways/pages/outgoing.ts';
-import { Passwords } from '../../gateways/pages/passwords.ts';
+import { Passwords } from '../../gateways/passwords/passwords.ts';
 import { digestOf } from '../../gateways/message/digest.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import type { CommitNotice, Notices } from '../../storage-nodes/wire/notices.ts';

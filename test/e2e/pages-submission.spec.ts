@@ -5,9 +5,10 @@ import { createTransport } from 'nodemailer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
 import { createSubmission, type Submission } from '../../gateways/smtp/submission/submission.ts';
+import { Authenticator } from './authenticator.ts';
 import { arrived, openHouse, PASSWORD, type House } from './pages-house.ts';
 import { SmtpClient } from './smtp-client.ts';
-import type { Visitor } from './visitor.ts';
+import { formOn, type Visitor } from './visitor.ts';
 
 const run = promisify(execFile);
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -229,6 +230,32 @@ describe('a log-in', () => {
     });
     expect(await into(desk)).toBe(535);
     expect(await into('another horse battery')).toBe('in');
+  });
+
+  test('of an account with two-step log-in needs an app password (decision 0018)', async () => {
+    const erin = await house.person('erin');
+    const app = '/account/app-passwords';
+    const made = await erin.submit(app, app, { name: 'Phone', current: PASSWORD });
+    const [, secret] = /<p class="mono">([a-z2-7-]{30})<\/p>/.exec(made.body)!;
+    const setUp = '/account/two-step/set-up';
+    const page = await erin.get(setUp);
+    const phone = new Authenticator(page);
+    const on = await erin.post(setUp, { ...formOn(page, setUp), code: phone.next(), current: PASSWORD });
+    expect(on.statusCode).toBe(200);
+    const into = (pass: string) =>
+      client(true, { user: 'erin', pass })
+        .verify()
+        .then(
+          () => 'in',
+          (error: { response?: string }) => error.response,
+        );
+    expect(await into(PASSWORD)).toMatch(
+      /^535 5\.7\.8 Two-step log-in is on for this account: mail clients need/,
+    );
+    expect(await into(`${PASSWORD}${phone.next()}`)).toMatch(
+      /^535 5\.7\.8 The username or the password is wrong/,
+    );
+    expect(await into(secret!)).toBe('in');
   });
 
   test('is locked after many wrong passwords, also on the page', async () => {

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 
 export type SmtpAnswer = {
   readonly code: number;
@@ -57,6 +57,11 @@ export class SmtpClient {
     const socket = connectTls({ socket: this.#socket, rejectUnauthorized: false });
     await once(socket, 'secureConnect');
     return new SmtpClient(socket);
+  }
+
+  /** Whom the server's certificate names; undefined without TLS. */
+  get certificateName(): unknown {
+    return this.#socket instanceof TLSSocket ? this.#socket.getPeerCertificate().subject.CN : undefined;
   }
 
   /** The reply to some bytes, or to one command. */

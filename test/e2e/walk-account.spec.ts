@@ -4,8 +4,11 @@
  */
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { createTransport } from 'nodemailer';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
+import { createSubmission, type Submission } from '../../gateways/smtp/submission/submission.ts';
 import { Authenticator } from './authenticator.ts';
 import { openHouse, PASSWORD, type House } from './pages-house.ts';
 
@@ -15,15 +18,27 @@ const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-background-networking
 let house: House;
 let browser: Browser;
 let address: string;
+let submission: Submission;
 
 beforeAll(async () => {
   mkdirSync(SCREENSHOTS, { recursive: true });
   house = await openHouse();
   address = await house.gateways[0].listen({ host: '127.0.0.1', port: 0 });
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: QUIET });
+  submission = createSubmission({
+    ...{ store: house.store, domains: ['penncloud.test'], messageBytesMax: 100_000, isImplicitTls: true },
+    ...{
+      hostname: 'penncloud.test',
+      tls: await ownCertificate('penncloud.test', Date.now()),
+      drainMs: 1_000,
+    },
+    logger: { debug() {}, info() {}, warn() {}, error() {} },
+  });
+  await submission.listen(0, '127.0.0.1');
 });
 afterAll(async () => {
   await browser?.close();
+  await submission?.close();
   await house?.close();
 });
 
@@ -99,6 +114,35 @@ describe.each(WAYS)('at the $name', ({ name, width, colorScheme, javaScriptEnabl
       timeStyle: 'short',
     });
     expect(await shown.textContent()).toBe(tokyo.format(at));
+  });
+
+  it('makes a password for a mail program, which is shown once, works, and ends', async () => {
+    await openPage('App passwords');
+    await page.getByLabel('Name').fill('Phone');
+    await page.getByLabel('Current password').fill('not my password');
+    await click('Make an app password');
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('Current password is wrong');
+    expect(await page.getByLabel('Name').inputValue()).toBe('Phone');
+    await page.getByLabel('Current password').fill(PASSWORD);
+    await click('Make an app password');
+    await says('The app password is ready.');
+    await look('app-password');
+    const secret = (await page.locator('p.mono').textContent())!;
+    expect(secret).toMatch(/^([a-z2-7]{6}-){4}[a-z2-7]{2}$/);
+    const isIn = () =>
+      createTransport({
+        ...{ host: '127.0.0.1', port: submission.port, secure: true, tls: { rejectUnauthorized: false } },
+        auth: { user: name, pass: secret },
+      })
+        .verify()
+        .catch((error: { responseCode?: number }) => error.responseCode);
+    expect(await isIn()).toBe(true);
+    await openPage('App passwords');
+    expect(await page.content()).not.toContain(secret);
+    await look('app-passwords');
+    await click('Remove Phone');
+    await says('The app password is removed');
+    expect(await isIn()).toBe(535);
   });
 
   it('turns on two-step log-in, and logs in with a code', async () => {

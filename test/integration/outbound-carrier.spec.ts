@@ -126,6 +126,16 @@ describe('a server that', () => {
       { outcome: 'deferred', code: null },
     ],
     [
+      'takes DATA with 250 instead of 354 (RFC 5321 §4.1.1.4)',
+      (verb) => (verb === 'DATA' ? '250 go on' : undefined),
+      { outcome: 'deferred', code: null },
+    ],
+    [
+      'says 421 to the data',
+      (verb) => (verb === 'DATA' ? '421 4.3.2 going' : undefined),
+      { outcome: 'deferred', code: 421 },
+    ],
+    [
       'answers the data with garbage',
       (verb) => (verb === 'DATAEND' ? '2manyletters' : undefined),
       { outcome: 'deferred', code: null },
@@ -313,6 +323,14 @@ describe('where mail goes', () => {
       host: 'one.test',
     });
     expect((await send(['eve@one.test']))[0]).toMatchObject({ outcome: 'deferred', status: '4.4.1' });
+  });
+
+  it('is not looked up again at once when the name servers failed', async () => {
+    const { send, nameServer } = await world({ zone: { 'one.test': { fails: 2 } } });
+    expect((await send(['bob@one.test']))[0]).toMatchObject({ outcome: 'deferred', status: '4.4.3' });
+    const before = nameServer.asked.length;
+    expect((await send(['eve@one.test']))[0]).toMatchObject({ outcome: 'deferred', status: '4.4.3' });
+    expect(nameServer.asked.length).toBe(before);
   });
 });
 

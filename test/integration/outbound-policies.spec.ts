@@ -1,5 +1,6 @@
 /** Policies of other domains (MTA-STS), over real HTTPS, a real name server and scripted mail servers. */
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,8 +22,12 @@ describe('a domain with a policy (MTA-STS, RFC 8461)', () => {
   const policy = (mode: string, mx = 'mx.one.test') =>
     `version: STSv1\r\nmode: ${mode}\r\nmx: ${mx}\r\nmax_age: 86400\r\n`;
   /** Serves it over HTTPS with the certificate; its port. */
-  async function policyHost(tls: { key: string; cert: string }, text: string): Promise<number> {
-    const server = createServer(tls, (_request, response) => response.end(text));
+  async function policyHost(
+    tls: { key: string; cert: string },
+    text: string,
+    serve: (response: ServerResponse) => void = (response) => response.end(text),
+  ): Promise<number> {
+    const server = createServer(tls, (_request, response) => serve(response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     whileOpen({
       stop: () => {
@@ -66,6 +71,55 @@ describe('a domain with a policy (MTA-STS, RFC 8461)', () => {
       peer,
     );
     expect((await testing.send(['bob@one.test']))[0]).toMatchObject({ outcome: 'delivered' });
+  });
+
+  const endless = (response: ServerResponse): void => {
+    if (response.destroyed) return;
+    response.write('mx: mx.two.test\r\n'.repeat(1000), () => endless(response));
+  };
+  it.each<[string, string, ((response: ServerResponse) => void)?]>([
+    [
+      'that leads elsewhere (RFC 8461 §3.3)',
+      'mta-sts.one.test',
+      (response) => response.writeHead(301, { location: '/other' }).end(policy('enforce', 'mx.two.test')),
+    ],
+    ['that does not end', 'mta-sts.one.test', endless],
+    ['that is cut off', 'mta-sts.one.test', (response) => (response.write('version'), response.destroy())],
+    [
+      'that names no server',
+      'mta-sts.one.test',
+      (response) => response.end(policy('enforce').replace(/mx:.*/, '')),
+    ],
+    [
+      'that names a thousand servers',
+      'mta-sts.one.test',
+      (response) =>
+        response.end(
+          policy('enforce', 'mx.two.test') +
+            Array.from({ length: 1000 }, (_, i) => `mx: mx${i}.two.test\r\n`).join(''),
+        ),
+    ],
+    ['of a host with a certificate of another name', 'elsewhere.test'],
+    ['of a host with a wildcard one level too high', '*.test'],
+  ])('is reached as if it had none by a file %s', async (_what, certified, serve) => {
+    const certificate = await ownPair(certified);
+    const stsPort = await policyHost(certificate, policy('enforce', 'mx.two.test'), serve);
+    const peer = await peerOf();
+    const { send } = await world({ zone: zone(), ca: certificate.cert, stsPort }, peer);
+    expect((await send(['bob@one.test']))[0]).toMatchObject({ outcome: 'delivered' });
+  });
+
+  it('is found under its A-labels (RFC 8461 §3.1)', async () => {
+    const good = await ownPair('mx.one.test', 'mta-sts.xn--d1acufc.test');
+    const stsPort = await policyHost(good, policy('enforce', 'mx.two.test'));
+    const names: Zone = {
+      ...HOME,
+      'xn--d1acufc.test': { mx: [[10, 'mx.one.test']] },
+      '_mta-sts.xn--d1acufc.test': { txt: ['v=STSv1; id=1'] },
+      'mta-sts.xn--d1acufc.test': { a: ['127.0.0.1'] },
+    };
+    const { send } = await world({ zone: names, ca: good.cert, stsPort }, await peerOf());
+    expect((await send(['bob@\u0434\u043e\u043c\u0435\u043d.test']))[0]).toMatchObject({ status: '4.7.5' });
   });
 
   it('keeps it for as long as it said, whatever DNS says, also over a restart', async () => {

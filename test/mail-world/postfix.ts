@@ -1,6 +1,6 @@
 /**
  * Postfix, as the mail server of `remote.test` on a loopback port: an instance of its own in a throw-away folder. It
- * must be started as root. Whatever it takes lies in one Maildir.
+ * must be started as root. Whatever it takes for itself lies in one Maildir; it relays where it is told to.
  */
 import { spawn, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -43,11 +43,16 @@ error     unix  -       -       n       -       -       error
 discard   unix  -       -       n       -       -       discard
 virtual   unix  -       n       n       -       -       virtual
 anvil     unix  -       -       n       -       1       anvil
+smtp      unix  -       -       n       -       -       smtp
 `;
 
-export async function startPostfix({
-  certificate,
-}: { certificate?: { key: string; cert: string } } = {}): Promise<Postfix> {
+export type PostfixOptions = {
+  readonly certificate?: { readonly key: string; readonly cert: string };
+  /** Mail for this domain is taken from anybody and brought to that port, tried again after seconds. */
+  readonly relays?: { readonly domain: string; readonly port: number };
+};
+
+export async function startPostfix({ certificate, relays }: PostfixOptions = {}): Promise<Postfix> {
   const folder = mkdtempSync(join(tmpdir(), 'penncloud-postfix-'));
   const port = await freePort();
   const uid = Number(execFileSync('id', ['-u', 'postfix']).toString());
@@ -88,7 +93,7 @@ virtual_gid_maps = static:${uid}
 smtpd_peername_lookup = no
 smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:${policy.port}, reject_unauth_destination
 smtputf8_enable = yes
-${tls}`,
+${relays === undefined ? '' : relayLines(relays)}${tls}`,
   );
   writeFileSync(join(folder, 'master.cf'), `127.0.0.1:${port} inet n - n - - smtpd\n${SERVICES}`);
   const log = (): string => {
@@ -164,6 +169,17 @@ function tlsLines(folder: string, { key, cert }: { key: string; cert: string }):
 smtpd_tls_key_file = ${join(folder, 'key.pem')}
 smtpd_tls_cert_file = ${join(folder, 'cert.pem')}
 smtpd_tls_received_header = yes
+`;
+}
+
+function relayLines({ domain, port }: NonNullable<PostfixOptions['relays']>): string {
+  return `relay_domains = ${domain}
+transport_maps = inline:{ { ${domain} = smtp:[127.0.0.1]:${port} } }
+smtp_tls_security_level = encrypt
+smtp_tls_loglevel = 1
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
 `;
 }
 

@@ -20,6 +20,7 @@ const RULED = [
   'gateways/admin/',
   'gateways/smtp/',
   'gateways/front-door/',
+  'gateways/passwords/',
   'ops/',
   'test/',
 ];

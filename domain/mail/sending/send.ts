@@ -56,6 +56,8 @@ export type SendMessage = Arriving & {
   /** Null: at once. */
   readonly dueAt: number | null;
   readonly draftId: string | null;
+  /** Another id that this message may have been sent under: it is not sent again. */
+  readonly earlier: string | undefined;
   /** The part with the addresses to be collected. */
   readonly collected: number | undefined;
   readonly answer: SentAnswering | undefined;
@@ -97,8 +99,9 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         'collects',
         'answer',
         'enveloped',
+        'earlier',
       ]);
-      const { size, outside = 0, dueAt = null, draftId = null, answer } = fields;
+      const { size, outside = 0, dueAt = null, draftId = null, answer, earlier } = fields;
       const collects = fields.collects !== undefined && flag(fields.collects, 'collects');
       checkParts(content, messageBytesMax, { collects, isAnswerable: answer !== undefined });
       if (size !== undefined && whole(size, 'size', 0, messageBytesMax) !== content.length(0)) {
@@ -122,6 +125,7 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
         ids: namedIds(fields.ids),
         dueAt: dueAt === null ? null : timeField(dueAt, 'dueAt'),
         draftId: draftId === null ? null : messageIdField(draftId, 'draftId'),
+        earlier: earlier === undefined ? undefined : randomId(earlier, 'earlier'),
         collected: collects ? collectedPart(content, answer !== undefined) : undefined,
         answer: answer === undefined ? undefined : sentAnswering(answer, content),
       };
@@ -131,14 +135,16 @@ export const sendMessage = (messageBytesMax: number): CommandHandler<SendMessage
     ...arrivalReads(data),
     schedulingKey(data.messageId),
     ...draftTouches(data.draftId),
+    ...(data.earlier === undefined ? [] : [messageKey(data.earlier)]),
   ],
   readsNext: arrivalReadsNext,
   decide(data, slices, { stream, time, content }) {
     const fault = accountFault(slices, stream);
     if (fault) return { rejection: fault };
-    const { messageId, recipients, outside, isEnveloped, dueAt, draftId, collected, answer } = data;
+    const { messageId, recipients, outside, isEnveloped, dueAt, draftId, collected, answer, earlier } = data;
     const envelope = isEnveloped && { envelope: ENVELOPE_PART };
-    if (slices(messageKey(messageId)) !== undefined) return nothing;
+    const isHere = (id: string): boolean => slices(messageKey(id)) !== undefined;
+    if (isHere(messageId) || (earlier !== undefined && isHere(earlier))) return nothing;
     if (draftId !== null && (slices(draftKey(draftId)) as DraftSlice | undefined)?.sent) {
       return refused('ChangedSince', 'This message was sent already, from another window.', 'draftId');
     }

@@ -4,7 +4,7 @@
  *
  * Always holds: 250 means kept, for every recipient. Anything less is no 250. If some recipients'
  * commands succeeded before another failed, the client's next try is known by the message's id and gives it to
- * the others alone (repeats.ts). Within one try each command has one id, so that the store's own retries act once.
+ * the others alone (session/repeats.ts). Within one try each command has one id, so that the store's own retries act once.
  */
 import { randomBytes } from 'node:crypto';
 import { encodeSummary } from '../../../domain/mail/message/summary.ts';
@@ -26,7 +26,7 @@ export type Arrived = {
   /** Account names, each once. */
   readonly accounts: readonly string[];
   readonly handover: Handover;
-  /** The message's id if it came in the hour before (repeats.ts). */
+  /** The message's id if it came in the hour before (session/repeats.ts). */
   readonly earlier: string | undefined;
   readonly sessionId: string;
   readonly domains: readonly string[];
@@ -123,6 +123,12 @@ async function judge(
 ): Promise<Judged | undefined> {
   const { clientAddress: address, clientName: name, returnPath: sender } = handover;
   const judged = await authentication?.judge(raw, header, { address, name, sender });
+  if (judged?.disposition === 'later')
+    throw new SmtpReply(
+      451,
+      '4.7.1',
+      'Where the message comes from could not be checked in time, try again later',
+    );
   if (judged?.disposition !== 'reject') return judged;
   const { domain } = judged.verdict.dmarc;
   throw new SmtpReply(550, '5.7.1', `${domain} asks to refuse mail that it did not send (DMARC), as this`);

@@ -20,6 +20,7 @@
  *          the intake is closing                    421 4.3.2
  *
  *          the sender's domain refuses it (DMARC)  550 5.7.1
+ *          it may, and there was no time to look    451 4.7.1
  *
  * Left out: submission by our own users (AUTH), outbound mail.
  */
@@ -36,12 +37,13 @@ import type { Authentication } from './authentication.ts';
 import { deliver } from './delivery.ts';
 import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
-import { fingerprintOf, Repeats, type Attempt } from './repeats.ts';
+import { fingerprintOf, type Attempt } from '../session/repeats.ts';
 import type { PaceSettings } from '../session/pace.ts';
 import { Postmaster } from '../session/postmaster.ts';
 import { Recipients } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
+import { Tries } from '../session/tries.ts';
 
 export type SmtpIntakeOptions = {
   readonly store: StoreClient;
@@ -80,6 +82,8 @@ export interface SmtpIntake {
   /** The port listened on. */
   readonly port: number;
   stats(): SmtpIntakeStats;
+  /** Instead of the one before, for whoever begins TLS next. */
+  useCertificate(certificate: KeyAndCertificate): void;
   /** Takes no new message, lets those on their way finish, then hangs up. */
   close(): Promise<void>;
 }
@@ -99,8 +103,6 @@ type Session = {
   refusals: number;
   /** Between DATA and its reply. */
   receiving: boolean;
-  /** Messages answered with 250, and how much the client had sent by then: more proves that it read that. */
-  unread: { readonly attempt: Attempt; readonly at: number }[];
 };
 
 class Intake implements SmtpIntake {
@@ -110,9 +112,8 @@ class Intake implements SmtpIntake {
   readonly #limits: ClientLimits;
   readonly #sessions = new Map<string, Session>();
   /** Messages that the store is asked to keep, by their session. */
-  readonly #underWay = new Map<string, Attempt>();
   readonly #recipients: Recipients;
-  readonly #repeats = new Repeats(Date.now());
+  readonly #tries = new Tries((sessionId) => this.#listener.bytesRead(sessionId));
   #accepted = 0;
   #refused = 0;
   #closing = false;
@@ -145,7 +146,7 @@ class Intake implements SmtpIntake {
       onClose: (session) => this.#disconnected(session),
       onMailFrom: (_sender, session, done) => {
         this.#session(session).accounts.clear();
-        this.#settle(session);
+        this.#tries.goesOn(session.id);
         try {
           this.#limits.message(session.remoteAddress);
           done();
@@ -160,11 +161,7 @@ class Intake implements SmtpIntake {
         void this.#message(stream, session).then(
           (attempt) => {
             this.#answered(session, () => done(null, `2.0.0 Kept as ${attempt.messageId}`));
-            attempt.answered(Date.now());
-            const { unread } = this.#session(session);
-            if (this.#sessions.has(session.id))
-              unread.push({ attempt, at: this.#listener.bytesRead(session.id) });
-            else attempt.broke();
+            this.#tries.kept(session.id, attempt);
           },
           (reply: SmtpReply) => this.#answered(session, () => done(reply)),
         ),
@@ -193,6 +190,10 @@ class Intake implements SmtpIntake {
     };
   }
 
+  useCertificate(certificate: KeyAndCertificate): void {
+    this.#listener.useCertificate(certificate);
+  }
+
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
@@ -217,19 +218,17 @@ class Intake implements SmtpIntake {
       address,
       refusals: 0,
       receiving: false,
-      unread: [],
     });
+    this.#tries.opened(session.id);
     return null;
   }
 
   #disconnected(smtp: SMTPServerSession): void {
     const { id } = smtp;
     const session = this.#sessions.get(id);
-    this.#settle(smtp);
+    this.#tries.ended(id);
     this.#listener.forget(id);
     if (!session) return;
-    for (const { attempt } of session.unread) attempt.broke();
-    this.#underWay.get(id)?.broke();
     this.#limits.disconnected(session.address);
     this.#sessions.delete(id);
   }
@@ -257,9 +256,8 @@ class Intake implements SmtpIntake {
       const { pieces, bytes } = await collect(stream, messageBytesMax, this.#budget);
       held = bytes;
       const handover = this.#handover(smtp);
-      const { clientAddress, returnPath, recipients, time } = handover;
-      attempt = this.#repeats.begin(fingerprintOf(clientAddress, returnPath, recipients, pieces), time);
-      this.#underWay.set(smtp.id, attempt);
+      const { clientAddress, returnPath, recipients } = handover;
+      attempt = this.#tries.begin(smtp.id, fingerprintOf(clientAddress, returnPath, recipients, pieces));
       const { messageId, earlier } = attempt;
       await deliver(store, {
         pieces,
@@ -275,7 +273,7 @@ class Intake implements SmtpIntake {
       logger.debug({ messageId, bytes, recipients: session.accounts.size }, 'message kept');
       return attempt;
     } catch (error) {
-      attempt?.broke();
+      if (attempt) this.#tries.refused(smtp.id, attempt);
       if (error instanceof EndlessData)
         this.#listener.endSession(smtp.id, 552, tooLarge(messageBytesMax).message);
       // The client went away in the middle of its message: nobody is left to be told.
@@ -283,7 +281,6 @@ class Intake implements SmtpIntake {
       this.#refused++;
       throw this.#toReply(error);
     } finally {
-      this.#underWay.delete(smtp.id);
       this.#budget.give(held);
     }
   }
@@ -299,15 +296,6 @@ class Intake implements SmtpIntake {
       recipients: rcptTo.map(({ address }) => address),
       time: Date.now(),
     };
-  }
-
-  /** What the client has gone on from. */
-  #settle({ id }: SMTPServerSession): void {
-    const session = this.#sessions.get(id);
-    if (!session) return;
-    const read = this.#listener.bytesRead(id);
-    for (const { attempt, at } of session.unread) if (read > at) attempt.read();
-    session.unread = session.unread.filter(({ at }) => read <= at);
   }
 
   #answered(smtp: SMTPServerSession, answer: () => void): void {
@@ -328,7 +316,6 @@ class Intake implements SmtpIntake {
         address: remoteAddress,
         refusals: 0,
         receiving: false,
-        unread: [],
       }
     );
   }

@@ -21,7 +21,7 @@ export function boundedLookUps(ask: Ask, of: { from: string; timeMs: number; isL
   const own: Allowance = { left: 10, share: 0.75 };
   const strangers: Allowance = { left: 15, share: 0.4 };
   const senders: Allowance = { left: 30, share: 0.75 };
-  const policies: Allowance = { left: 4, share: 1 };
+  const policies: Allowance = { left: 4, share: 0.95 };
   const allowanceOf = (name: string): Allowance => {
     const key = name.indexOf(KEY);
     if (key >= 0) return isAligned(of.from, name.slice(key + KEY.length)) ? own : strangers;

@@ -2,9 +2,10 @@
  * Brings a letter to one domain: finds its servers, opens a session with the first that gives one, hands the letter over.
  *
  * Always holds: a letter is offered to a second server only if the first did not see its end; broken TLS is tried
- * again in the clear only where no policy (MTA-STS) forbids it; a domain that nobody answers for is left alone for a
- * moment, so that a thousand letters to it do not wait for it one after the other.
+ * again in the clear only where no policy (MTA-STS) forbids it; a domain that nobody answers for, its name servers among
+ * them, is left alone for a moment, so that a thousand letters to it do not wait for it one after the other.
  */
+import { domainToASCII } from 'node:url';
 import { Lanes, type LaneLimits } from './lanes.ts';
 import { MailServers, type MailServersOptions } from './mail-servers.ts';
 import { Session, SessionBroke, STAGES, type Encryption, type Letter, type Stages } from './session.ts';
@@ -23,6 +24,7 @@ export type CarrierOptions = {
 
 const PLACES_MAX = 5;
 const DOWN_MS = 30_000;
+const DOWN_MAX = 10_000;
 
 export class Carrier {
   readonly #options: CarrierOptions;
@@ -55,10 +57,14 @@ export class Carrier {
   carry(domain: string, recipients: number, letter: () => Promise<Letter>): Promise<Verdict[]> {
     const all = (verdict: Verdict): Verdict[] => Array.from({ length: recipients }, () => verdict);
     return this.#lanes.run(domain, async ({ take, give }) => {
+      const begun = performance.now();
       const down = this.#down.get(domain);
-      if (down !== undefined && down.until > performance.now()) return all(down.verdict);
+      if (down !== undefined && down.until > begun) return all(down.verdict);
       const route = await this.#servers.routeTo(domain);
-      if ('nowhere' in route) return all(route.nowhere);
+      if ('nowhere' in route) {
+        if (route.nowhere.outcome === 'deferred') this.#leaveAlone(domain, route.nowhere);
+        return all(route.nowhere);
+      }
       const sent = await letter();
       const used = take();
       if (used !== undefined) {
@@ -66,7 +72,7 @@ export class Carrier {
         // What was idle may have ended before it heard of the letter: that is no failure of the domain's.
         if (verdicts !== undefined) return verdicts;
       }
-      const policy = await this.#policies.policyOf(domain);
+      const policy = await this.#policies.policyOf(domainToASCII(domain) || domain);
       let last: Verdict | undefined;
       let isUp = false;
       for await (const found of this.#sessions(route.servers, policy)) {
@@ -81,10 +87,16 @@ export class Carrier {
       const verdict =
         last ??
         unanswered('', `No mail server of ${domain} may be used by its own policy (MTA-STS).`, '4.7.5');
-      if (!isUp && verdict.outcome === 'deferred')
-        this.#down.set(domain, { until: performance.now() + DOWN_MS, verdict });
+      // One that takes long and then breaks off is as good as none.
+      if (verdict.outcome === 'deferred' && (!isUp || performance.now() - begun > DOWN_MS))
+        this.#leaveAlone(domain, verdict);
       return all(verdict);
     });
+  }
+
+  #leaveAlone(domain: string, verdict: Verdict): void {
+    if (this.#down.size >= DOWN_MAX) this.#down.clear();
+    this.#down.set(domain, { until: performance.now() + DOWN_MS, verdict });
   }
 
   close(): void {

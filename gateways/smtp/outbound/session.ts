@@ -92,6 +92,7 @@ type Inside = {
   _supportedExtensions: string[];
   _maxAllowedSize: number;
   _destroyed: boolean;
+  lastServerResponse: string | false;
 };
 
 export class Session {
@@ -261,6 +262,10 @@ export class Session {
   }
 
   async *#pieces({ bytes, mayEnd }: Letter, begun: () => void, ended: () => void): AsyncGenerator<Buffer> {
+    // RFC 5321 §4.1.1.4: a peer that answers otherwise would read the message as commands.
+    const { lastServerResponse: said } = this.#smtp as unknown as Inside;
+    if (!String(said).startsWith('354'))
+      throw new Error(`it answered DATA with ${String(said).slice(0, 100)}`);
     begun();
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
     const socket = this.#smtp._socket;

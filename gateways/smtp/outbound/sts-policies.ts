@@ -35,6 +35,8 @@ export type StsOptions = {
 const CHECK_MS = 10 * 60_000;
 const FETCH_MS = 15_000;
 const POLICY_BYTES_MAX = 64 * 1024;
+/** Of the names of a policy's servers together: all policies are in memory, and in one file. */
+const SERVERS_CHARACTERS_MAX = 4_000;
 const DOMAINS_MAX = 10_000;
 
 export class StsPolicies {
@@ -70,6 +72,7 @@ export class StsPolicies {
     if (id === false || id === valid?.id) return valid;
     try {
       const { mode, mx = [], maxAge = 0 } = parsePolicy(await this.#fetch(domain));
+      if (mx.join().length > SERVERS_CHARACTERS_MAX) throw new Error('the policy names too many servers');
       const policy = { id, mode, mx, until: now() + maxAge * 1000 } as StsPolicy;
       this.#keep(domain, policy);
       return policy;
@@ -114,8 +117,11 @@ export class StsPolicies {
   }
 
   #keep(domain: string, policy: StsPolicy): void {
-    if (this.#known.size >= DOMAINS_MAX) this.#known.clear();
+    this.#known.delete(domain);
     this.#known.set(domain, policy);
+    // The one that was fetched longest ago: who has many domains must not make us forget all others'.
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > DOMAINS_MAX && oldest !== undefined) this.#known.delete(oldest);
     const { file } = this.#options;
     if (file === undefined) return;
     writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(this.#known)));

@@ -1,11 +1,11 @@
 /**
  * What one client may ask for: connections at once, connections, messages and recipients a minute, refusals in one
  * session. Clients on this machine are exempt from all but the last: imports and tests come from there. An IPv6 network
- * of 64 bits is one client: who has one address of it has all (RFC 4291 §2.5.4).
+ * of 64 bits is one client (pages/network.ts).
  *
  * Counts live in this process alone; they protect it, nothing depends on them.
  */
-import { isIPv6 } from 'node:net';
+import { network } from '../../pages/network.ts';
 import { SmtpReply } from './smtp-reply.ts';
 
 export type ClientLimitSettings = {
@@ -49,7 +49,7 @@ export class ClientLimits {
   /** Throws SmtpReply if this client has to wait. Each success is followed by one `disconnected`. */
   connected(address: string): void {
     if (isLoopback(address)) return;
-    const client = clientOf(address);
+    const client = network(address);
     const open = this.#open.get(client) ?? 0;
     if (open >= this.#settings.connectionsPerAddressMax) {
       throw tooMany(`connections at once from ${client}`, this.#settings.connectionsPerAddressMax);
@@ -61,7 +61,7 @@ export class ClientLimits {
   }
 
   disconnected(address: string): void {
-    const client = clientOf(address);
+    const client = network(address);
     const open = (this.#open.get(client) ?? 0) - 1;
     if (open > 0) this.#open.set(client, open);
     else this.#open.delete(client);
@@ -87,7 +87,7 @@ export class ClientLimits {
 
   #counted(address: string, what: Counted, max: number, code: 450 | 451): void {
     if (max === 0 || isLoopback(address)) return;
-    const client = clientOf(address);
+    const client = network(address);
     if (this.#count(client, what) <= max) return;
     const text = `Too many ${what} a minute from ${client}, the limit is ${max}; try again later`;
     throw new SmtpReply(code, '4.7.1', text);
@@ -112,20 +112,6 @@ export class ClientLimits {
 /** Whether an address is this machine's own. */
 export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.');
-}
-
-/** An IPv4 address, or the 64 bits of an IPv6 network. */
-function clientOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = address.split('%')[0]!.split('::');
-  const groups = (part: string): string[] => (part === '' ? [] : part.split(':'));
-  const [first, last] = [groups(head), groups(tail ?? '')];
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
-  const all = [...first, ...Array<string>(zeros).fill('0'), ...last];
-  return `${all
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
 }
 
 function tooMany(what: string, limit: number): SmtpReply {

@@ -97,6 +97,11 @@ export class SmtpListener extends SMTPServer {
     }
   }
 
+  /** Shown to whoever begins TLS next. */
+  useCertificate(certificate: KeyAndCertificate): void {
+    this.updateSecureContext({ ...certificate });
+  }
+
   /** Bytes that came in over a session's connection so far, those of TLS included. */
   bytesRead(sessionId: string): number {
     return this.#sessions.get(sessionId)?.socket.bytesRead ?? 0;

@@ -6,7 +6,6 @@
  * the log-in page, and failures here count towards it; a name without an account costs the same work as one with.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { hash, verify } from '@node-rs/argon2';
 import { isAccountName } from '../../../domain/account/names.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import { readAccountCredentials } from '../../../projections/account.ts';
@@ -15,13 +14,11 @@ import { appPasswordsRow, credentialsCell, lockCell, secondFactorCell } from '..
 import { readLock, readSecondFactor } from '../../../projections/second-factor.ts';
 import type { ReadCell, StoreClient } from '../../../storage-nodes/client/client.ts';
 import { recipientAccount } from '../../message/addresses.ts';
+import { network } from '../../pages/network.ts';
+import { Attempts } from '../../passwords/attempts.ts';
+import { PASSWORD_BYTES_MAX, Passwords, TooManyChecks } from '../../passwords/passwords.ts';
 import { SmtpReply } from '../session/smtp-reply.ts';
 
-/** As the log-in page takes them (OWASP). */
-const ARGON2ID = { memoryCost: 19 * 1024, timeCost: 2, parallelism: 1 } as const;
-const PASSWORD_BYTES_MAX = 256;
-const CHECKS_AT_ONCE = 2;
-const CHECKS_WAITING_MAX = 64;
 /** As many as there can be, and those of an earlier password. */
 const APP_PASSWORDS_READ = 40;
 const DEADLINE_MS = 30_000;
@@ -29,7 +26,6 @@ const COMMAND_LIFE_MS = 60_000;
 /** Wrong passwords from one address, before it has to wait for the window to pass. */
 const FAILURES_PER_ADDRESS = 100;
 const WINDOW_MS = 5 * 60_000;
-const ADDRESSES_MAX = 10_000;
 
 /** Who logged in, and by what. */
 export type LogIn = {
@@ -43,10 +39,8 @@ export type LogIn = {
 export class Credentials {
   readonly #store: StoreClient;
   readonly #domains: readonly string[];
-  readonly #failures = new Map<string, { count: number; since: number }>();
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
-  #decoy: Promise<string> | undefined;
+  readonly #passwords = new Passwords();
+  readonly #perAddress = new Attempts({ failuresMax: FAILURES_PER_ADDRESS, windowMs: WINDOW_MS });
 
   constructor(store: StoreClient, domains: readonly string[]) {
     this.#store = store;
@@ -56,8 +50,25 @@ export class Credentials {
   /** `username`: an account's name or its address. Throws SmtpReply. */
   async check(username: string, password: string, address: string): Promise<LogIn> {
     const now = Date.now();
-    if (this.#failuresOf(address, now) >= FAILURES_PER_ADDRESS) throw tooMany();
-    const name = this.#nameOf(username);
+    const client = network(address);
+    if (this.#perAddress.waitMs(client, now) > 0) throw tooMany();
+    // Counted from its beginning, so that many at once are not all let through.
+    this.#perAddress.failed(client, now);
+    let isWrong = false;
+    try {
+      const logIn = await this.#checked(this.#nameOf(username), password, now);
+      isWrong = logIn === undefined;
+      if (logIn !== undefined) return logIn;
+      throw new SmtpReply(535, '5.7.8', 'The username or the password is wrong');
+    } catch (error) {
+      throw error instanceof TooManyChecks ? tooMany() : error;
+    } finally {
+      if (!isWrong) this.#perAddress.takenBack(client);
+    }
+  }
+
+  /** Undefined: the password is wrong, or there is no such account. Throws SmtpReply, TooManyChecks. */
+  async #checked(name: string | undefined, password: string, now: number): Promise<LogIn | undefined> {
     const owner = name === undefined ? undefined : accountStream(name);
     const found = owner === undefined ? undefined : await this.#read(owner);
     const version = found?.known?.passwordVersion;
@@ -65,22 +76,18 @@ export class Credentials {
     const app = found?.apps.find((one) => isSecret(one.hash, password));
     if (app !== undefined) return { account: name!, passwordVersion: version!, appPassword: app.id };
     if (found?.lock !== undefined && found.lock.until > now) throw tooMany();
-    if (
-      Buffer.byteLength(password) > PASSWORD_BYTES_MAX ||
-      !(await this.#holds(found?.known?.passwordHash, password))
-    ) {
-      this.#failed(address, now);
+    const isRight =
+      Buffer.byteLength(password) <= PASSWORD_BYTES_MAX &&
+      (await this.#passwords.holds(found?.known?.passwordHash, password));
+    if (!isRight) {
       if (found?.known !== undefined && owner !== undefined) await this.#tell(owner);
-      throw new SmtpReply(535, '5.7.8', 'The username or the password is wrong');
+      return undefined;
     }
-    if (found?.isTwoStep === true) {
-      throw new SmtpReply(
-        535,
-        '5.7.8',
-        'Two-step log-in is on for this account: mail clients need an app password, made on its account page',
-      );
-    }
-    return { account: name!, passwordVersion: version!, appPassword: undefined };
+    if (found?.isTwoStep !== true)
+      return { account: name!, passwordVersion: version!, appPassword: undefined };
+    const text =
+      'Two-step log-in is on for this account: mail clients need an app password, made on its account page';
+    throw new SmtpReply(535, '5.7.8', text);
   }
 
   /** Whether who logged in so may go on: a connection can outlive the password that opened it. */
@@ -120,22 +127,6 @@ export class Credentials {
     return name !== undefined && isAccountName(name) ? name : undefined;
   }
 
-  async #holds(passwordHash: string | undefined, password: string): Promise<boolean> {
-    this.#decoy ??= hash(randomBytes(32), ARGON2ID);
-    const compared = passwordHash ?? (await this.#decoy);
-    if (this.#running >= CHECKS_AT_ONCE) {
-      if (this.#waiting.length >= CHECKS_WAITING_MAX) throw tooMany();
-      await new Promise<void>((go) => this.#waiting.push(go));
-    }
-    this.#running++;
-    try {
-      return (await verify(compared, password)) && passwordHash !== undefined;
-    } finally {
-      this.#running--;
-      this.#waiting.shift()?.();
-    }
-  }
-
   /** Told one by one: a session ends after a few of them. */
   async #tell(owner: string): Promise<void> {
     await this.#store.execute(
@@ -152,20 +143,6 @@ export class Credentials {
       },
       { deadlineMs: DEADLINE_MS },
     );
-  }
-
-  #failuresOf(address: string, now: number): number {
-    const seen = this.#failures.get(address);
-    return seen === undefined || now >= seen.since + WINDOW_MS ? 0 : seen.count;
-  }
-
-  #failed(address: string, now: number): void {
-    const count = this.#failuresOf(address, now);
-    const since = count === 0 ? now : this.#failures.get(address)!.since;
-    this.#failures.delete(address);
-    this.#failures.set(address, { count: count + 1, since });
-    const [oldest] = this.#failures.keys();
-    if (this.#failures.size > ADDRESSES_MAX && oldest !== undefined) this.#failures.delete(oldest);
   }
 }
 

@@ -21,6 +21,8 @@ const COMMAND_LIFE_MS = 10 * 60_000;
 
 export type Submitted = {
   readonly messageId: string;
+  /** The message's id if it came in the hour before (session/repeats.ts). */
+  readonly earlier: string | undefined;
   /** Account name. */
   readonly by: string;
   /** The envelope's sender. */
@@ -37,7 +39,8 @@ export type Submitted = {
 
 /** Resolves once the sender's entry is committed. Throws SmtpReply; any other error is a fault of the store: 451. */
 export async function send(store: StoreClient, submitted: Submitted): Promise<void> {
-  const { messageId, by, from, raw, accounts, outside, bcc, sessionId, domains, messageBytesMax } = submitted;
+  const { messageId, earlier, by, from, raw, accounts, outside, bcc, sessionId, domains, messageBytesMax } =
+    submitted;
   const header = readHeaderBlock(raw);
   const walk = await walkMessage(raw);
   const shared = summaryOf(raw, header, walk);
@@ -58,6 +61,7 @@ export async function send(store: StoreClient, submitted: Submitted): Promise<vo
       ...(outside.length > 0 && { enveloped: true }),
       ids: namedIds(header),
       collects: true,
+      ...(earlier !== undefined && { earlier }),
       ...(answered && { answer: { ...answered.answer, addressed } }),
     },
     parts: [

@@ -15,7 +15,6 @@
  *
  * and otherwise as mail from other servers is answered (inbound/intake.ts). A log-in holds for its connection alone.
  */
-import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
@@ -27,9 +26,11 @@ import type { KeyAndCertificate } from '../session/own-certificate.ts';
 import type { PaceSettings } from '../session/pace.ts';
 import { Postmaster } from '../session/postmaster.ts';
 import { Recipients } from '../session/recipients.ts';
+import { fingerprintOf, type Attempt } from '../session/repeats.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 import { HOPS_MAX, submittedField } from '../session/trace.ts';
+import { Tries } from '../session/tries.ts';
 import { Credentials, type LogIn } from './credentials.ts';
 import { outgoing } from './outgoing.ts';
 import { send } from './send.ts';
@@ -53,6 +54,8 @@ export interface Submission {
   listen(port: number, host: string): Promise<void>;
   readonly port: number;
   readonly connections: number;
+  /** Instead of the one before, for whoever begins TLS next. */
+  useCertificate(certificate: KeyAndCertificate): void;
   close(): Promise<void>;
 }
 
@@ -83,6 +86,7 @@ class SubmissionServer implements Submission {
   readonly #limits: ClientLimits;
   readonly #sessions = new Map<string, Session>();
   readonly #recipients: Recipients;
+  readonly #tries = new Tries((sessionId) => this.#listener.bytesRead(sessionId));
 
   constructor(options: SubmissionOptions) {
     this.#options = options;
@@ -120,10 +124,12 @@ class SubmissionServer implements Submission {
         const { remoteAddress: address } = session;
         const fresh = { address, wrong: 0, refusals: 0, accounts: new Set<string>(), outside: new Map() };
         this.#sessions.set(session.id, fresh);
+        this.#tries.opened(session.id);
         done();
       },
       onClose: ({ id }) => {
         const session = this.#sessions.get(id);
+        this.#tries.ended(id);
         this.#listener.forget(id);
         if (session && this.#sessions.delete(id)) this.#limits.disconnected(session.address);
       },
@@ -136,7 +142,10 @@ class SubmissionServer implements Submission {
       onRcptTo: (recipient, session, done) => settle(this.#recipient(recipient, session), done),
       onData: (stream, session, done) =>
         void this.#message(stream, session).then(
-          (messageId) => done(null, `2.0.0 Sent as ${messageId}`),
+          (attempt) => {
+            done(null, `2.0.0 Sent as ${attempt.messageId}`);
+            this.#tries.kept(session.id, attempt);
+          },
           (error: unknown) => done(this.#toReply(error)),
         ),
     });
@@ -154,6 +163,10 @@ class SubmissionServer implements Submission {
 
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  useCertificate(certificate: KeyAndCertificate): void {
+    this.#listener.useCertificate(certificate);
   }
 
   async close(): Promise<void> {
@@ -182,6 +195,7 @@ class SubmissionServer implements Submission {
     const session = this.#session(smtp);
     session.accounts.clear();
     session.outside.clear();
+    this.#tries.goesOn(smtp.id);
     this.#limits.message(session.address);
     const by = userOf(smtp);
     if (recipientAccount(address, this.#options.domains) !== by)
@@ -203,11 +217,12 @@ class SubmissionServer implements Submission {
     }
   }
 
-  /** The message's id. */
-  async #message(stream: SMTPServerDataStream, smtp: SMTPServerSession): Promise<string> {
+  /** The message that was sent, or had been by an earlier try. */
+  async #message(stream: SMTPServerDataStream, smtp: SMTPServerSession): Promise<Attempt> {
     const { messageBytesMax, store, domains, hostname } = this.#options;
     const { accounts, outside } = this.#session(smtp);
     let held = 0;
+    let attempt: Attempt | undefined;
     try {
       const { pieces, bytes } = await collect(stream, messageBytesMax, this.#budget);
       held = bytes;
@@ -216,22 +231,26 @@ class SubmissionServer implements Submission {
       if (readHeaderBlock(received).all('received').length > HOPS_MAX) {
         throw new SmtpReply(554, '5.4.6', 'The message has passed too many servers: it is in a loop');
       }
-      const messageId = randomId();
       const by = userOf(smtp);
       const from = smtp.envelope.mailFrom ? smtp.envelope.mailFrom.address : '';
+      // A phone that changes its network in between comes from another address: it is known by its account.
+      const envelope = [...accounts, ...outside.values()];
+      attempt = this.#tries.begin(smtp.id, fingerprintOf(`account ${by}`, from, envelope, pieces));
+      const { messageId, earlier } = attempt;
       const time = Date.now();
       const { raw, bcc } = outgoing(received, {
         ...{ by, domains, messageId, time },
         trace: submittedField({ hostname, messageId, time, protocol: smtp.transmissionType }),
       });
       await send(store, {
-        ...{ messageId, by, from, raw, bcc, domains, messageBytesMax },
+        ...{ messageId, earlier, by, from, raw, bcc, domains, messageBytesMax },
         accounts: [...accounts],
         outside: [...outside.values()],
         sessionId: smtp.id,
       });
-      return messageId;
+      return attempt;
     } catch (error) {
+      if (attempt) this.#tries.refused(smtp.id, attempt);
       if (error instanceof EndlessData) {
         this.#listener.endSession(smtp.id, 552, tooLarge(messageBytesMax).message);
       }
@@ -255,9 +274,4 @@ class SubmissionServer implements Submission {
 
 function userOf({ user }: SMTPServerSession): string {
   return String(user ?? '');
-}
-
-/** 26 characters of base32, 130 random bits. */
-function randomId(): string {
-  return [...randomBytes(26)].map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31)).join('');
 }

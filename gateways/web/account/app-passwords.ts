@@ -8,7 +8,7 @@ import { APP_NAME_BYTES_MAX, APP_PASSWORDS_MAX } from '../../../domain/account/a
 import { readAccountCredentials } from '../../../projections/account.ts';
 import { readAppPassword } from '../../../projections/app-passwords.ts';
 import { appPasswordsRow, credentialsCell } from '../../../projections/keys.ts';
-import { idFrom } from '../../pages/command-ids.ts';
+import { base32, idFrom } from '../../pages/command-ids.ts';
 import { field, typed } from '../../pages/form.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { rowScan } from '../../pages/paging.ts';
@@ -110,6 +110,7 @@ export function registerAppPasswords(app: FastifyInstance, pages: Pages, confirm
 
 /** 26 characters of base32: 130 bits; dashes for the eye. */
 function newSecret(): string {
-  const letters = [...randomBytes(26)].map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31));
-  return letters.join('').replace(/(.{6})(?=.)/g, '$1-');
+  return base32(randomBytes(17))
+    .slice(0, 26)
+    .replace(/(.{6})(?=.)/g, '$1-');
 }

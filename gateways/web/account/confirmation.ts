@@ -5,9 +5,9 @@
  */
 import { readAccountCredentials } from '../../../projections/account.ts';
 import { credentialsCell } from '../../../projections/keys.ts';
-import { Attempts } from '../../pages/attempts.ts';
+import { Attempts } from '../../passwords/attempts.ts';
 import { field, type Fields } from '../../pages/form.ts';
-import { PASSWORD_BYTES_MAX, type Passwords } from '../../pages/passwords.ts';
+import { PASSWORD_BYTES_MAX, type Passwords } from '../../passwords/passwords.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { PageRefusal } from '../../pages/refusals.ts';
 import { cellOf, type Visit } from '../../pages/visit.ts';

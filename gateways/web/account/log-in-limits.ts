@@ -9,7 +9,7 @@
 import type { AttemptKind } from '../../../domain/account/events.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import type { Lock } from '../../../projections/second-factor.ts';
-import { Attempts } from '../../pages/attempts.ts';
+import { Attempts } from '../../passwords/attempts.ts';
 import { newCommandId } from '../../pages/command-ids.ts';
 import { network } from '../../pages/network.ts';
 import type { Pages } from '../../pages/pages.ts';

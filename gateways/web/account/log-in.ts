@@ -10,7 +10,7 @@ import { credentialsCell, lockCell, secondFactorCell } from '../../../projection
 import { readLock, readSecondFactor, type Lock } from '../../../projections/second-factor.ts';
 import { Rejected } from '../../../storage-nodes/client/client.ts';
 import { field, typed } from '../../pages/form.ts';
-import { PASSWORD_BYTES_MAX, type Passwords } from '../../pages/passwords.ts';
+import { PASSWORD_BYTES_MAX, type Passwords } from '../../passwords/passwords.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { spanInWords } from '../../pages/wording.ts';
 import { cellOf } from '../../pages/visit.ts';

@@ -12,7 +12,7 @@ import { readLock } from '../../../projections/second-factor.ts';
 import { field, typed, type Fields } from '../../pages/form.ts';
 import { newPassword } from '../../pages/new-account.ts';
 import { recoveryCodeHash } from '../../pages/one-time-codes.ts';
-import { PASSWORD_CHARS_MIN, type Passwords } from '../../pages/passwords.ts';
+import { PASSWORD_CHARS_MIN, type Passwords } from '../../passwords/passwords.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { PageRefusal } from '../../pages/refusals.ts';
 import { cellOf } from '../../pages/visit.ts';

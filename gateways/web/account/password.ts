@@ -7,7 +7,7 @@ import { readAccountCredentials } from '../../../projections/account.ts';
 import { credentialsCell } from '../../../projections/keys.ts';
 import type { Fields } from '../../pages/form.ts';
 import { newPassword } from '../../pages/new-account.ts';
-import { PASSWORD_CHARS_MIN, type Passwords } from '../../pages/passwords.ts';
+import { PASSWORD_CHARS_MIN, type Passwords } from '../../passwords/passwords.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { cellOf, type Visit } from '../../pages/visit.ts';
 import { doneWords, refusalOf, sendOwn, showAccountPage } from './account-page.ts';

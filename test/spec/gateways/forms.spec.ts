@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, test } from 'vitest';
-import { Attempts } from '../../../gateways/pages/attempts.ts';
+import { Attempts } from '../../../gateways/passwords/attempts.ts';
 import {
   boundId,
   commandExpiry,

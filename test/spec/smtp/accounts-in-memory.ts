@@ -121,14 +121,17 @@ export class AccountsInMemory implements StoreClient {
   async close(): Promise<void> {}
 
   #send(by: string, { data, parts }: CommandRequest): Accepted {
-    const { messageId, recipients, enveloped } = data as unknown as {
+    const { messageId, earlier, recipients, enveloped } = data as unknown as {
       messageId: string;
+      earlier?: string;
       recipients: string[];
       enveloped?: boolean;
     };
     const read = enveloped ? decodeEnvelope(parts[5]) : undefined;
     if (read !== undefined && 'rejection' in read) throw new Rejected(read.rejection);
-    const isHere = this.sent.some((one) => one.by === by && one.messageId === messageId);
+    const isHere = this.sent.some(
+      (one) => one.by === by && (one.messageId === messageId || one.messageId === earlier),
+    );
     if (!isHere)
       this.sent.push({ by, messageId, raw: Buffer.from(parts[0]!), recipients, envelope: read?.data });
     return { tablet: 't', seq: this.sent.length, time: 0, reply: undefined };

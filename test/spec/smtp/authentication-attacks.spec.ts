@@ -45,9 +45,9 @@ async function signed(raw: Buffer, signingDomain: string, more: object = {}): Pr
   const { signatures } = await dkimSign(raw, { ...one, signatureData: [one] } as never);
   return Buffer.concat([Buffer.from(signatures), raw]);
 }
-async function judge(raw: Buffer, peer: Partial<Peer> = {}) {
+async function judge(raw: Buffer, peer: Partial<Peer> = {}, timeMs = 2_000) {
   const asking = new Authentication({
-    ...{ resolvers: [dns.address], hostname: 'mx.penncloud.test', draw: () => 0, timeMs: 2_000 },
+    ...{ resolvers: [dns.address], hostname: 'mx.penncloud.test', draw: () => 0, timeMs },
   });
   return (await asking.judge(raw, readHeaderBlock(raw), { ...PEER, ...peer }))!;
 }
@@ -80,6 +80,13 @@ describe('a policy of reject holds, whatever a stranger brings along', () => {
     const raw = await signed(message('x@tight.example'), 'sub.tight.example');
     expect((await judge(raw, { sender: 'a@sub.tight.example' })).disposition).toBe('reject');
     expect((await judge(await signed(message('x@tight.example'), 'tight.example'))).disposition).toBe('take');
+  });
+
+  it('is not met by a signature that leaves From open (RFC 6376 §6.1.1)', async () => {
+    const raw = await signed(message('x@bank.example'), 'bank.example', { headerList: 'To:Subject' });
+    expect(raw.toString()).toMatch(/h=To: ?Subject|h=Subject: ?To/i);
+    const { disposition, verdict } = await judge(raw);
+    expect([disposition, verdict.signatures[0]?.outcome]).toEqual(['reject', 'permerror']);
   });
 
   it('is not met by a signature over the beginning of the body (l=, RFC 6376 §8.2)', async () => {
@@ -132,6 +139,13 @@ describe('a message that costs much', () => {
   ])('%s: is judged as if it were not signed', async (_what, raw) => {
     expect(isWorthChecking(raw, readHeaderBlock(raw))).toBe(false);
     expect((await judge(raw)).disposition).toBe('reject');
+  });
+
+  it('is to come again where there was no time for it, if its policy refuses what is not signed', async () => {
+    const long = (from: string) => message(from, signature.repeat(10), 'hello, world\r\n'.repeat(800_000));
+    expect(isWorthChecking(long('x'), readHeaderBlock(long('x')))).toBe(true);
+    expect((await judge(long('ceo@bank.example'), {}, 50)).disposition).toBe('later');
+    expect((await judge(long('x@nobody.example'), {}, 50)).disposition).toBe('take');
   });
 
   it('lets others be served meanwhile', async () => {

@@ -69,7 +69,7 @@ describe('what one SMTP client may ask for', () => {
     for (let n = 0; n < 1000; n++) unbounded.recipient('192.0.2.1');
   });
 
-  it('takes a network of 64 bits for one client (RFC 4291 §2.5.4)', () => {
+  it('takes a network of 64 bits for one client (RFC 6177)', () => {
     const limits = new ClientLimits(settings, () => 0);
     limits.connected('2001:db8:0:1::1');
     limits.connected('2001:db8:0:1:ffff:2:3:4');

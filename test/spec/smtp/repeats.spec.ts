@@ -1,11 +1,12 @@
 /** A message that comes again after a connection that broke is kept once; one that is sent twice is kept twice (decision 0030). */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSmtpIntake, type SmtpIntake } from '../../../gateways/smtp/inbound/intake.ts';
-import { Repeats } from '../../../gateways/smtp/inbound/repeats.ts';
+import { Repeats } from '../../../gateways/smtp/session/repeats.ts';
 import { ownCertificate } from '../../../gateways/smtp/session/own-certificate.ts';
 import { SmtpClient, stuffed } from '../../e2e/smtp-client.ts';
 import { until } from '../../e2e/cluster.ts';
 import { AccountsInMemory } from './accounts-in-memory.ts';
+import { openDoors, type Doors } from './doors.ts';
 
 const MESSAGE = Buffer.from('From: a@b.example\r\nSubject: Once\r\n\r\nOnce.\r\n');
 const TO = ['alice@penncloud.test'];
@@ -150,5 +151,67 @@ describe('the ids of tries', () => {
     first.broke();
     expect(repeats.begin('x', HOUR_MS + 1).messageId).toBe(first.messageId);
     expect(repeats.begin('x', HOUR_MS + 2).messageId).not.toBe(first.messageId);
+  });
+});
+
+describe('a message that a mail client of ours hands in again', () => {
+  const written = Buffer.from('From: alice@penncloud.test\r\nSubject: Once\r\n\r\nOnce.\r\n');
+  const to = ['carol@penncloud.test', 'bob@far.example'];
+  let doors: Doors;
+  beforeEach(async () => {
+    doors = await openDoors();
+  });
+  afterEach(() => doors.close());
+
+  const breakAfterSending = async (): Promise<void> => {
+    const client = await doors.loggedIn('alice');
+    const { length } = doors.store.sent;
+    const commands = [...to.map((one) => `RCPT TO:<${one}>`), 'DATA'];
+    client.write(`MAIL FROM:<alice@penncloud.test>\r\n${commands.join('\r\n')}\r\n`);
+    for (const _ of [1, 2, 3, 4]) await client.answer();
+    client.write(stuffed(written));
+    await until('it is sent, or was', async () => doors.store.sent.length > length || length > 0);
+    client.destroy();
+    await until('the connection is over', async () => doors.submissionTls.connections === 0);
+  };
+  const sendAs = async (account: string, message = written): Promise<string> => {
+    const client = await doors.loggedIn(account);
+    const { text } = await client.send(`${account}@penncloud.test`, to, message);
+    await client.quit();
+    await until('the connection is over', async () => doors.submissionTls.connections === 0);
+    return text;
+  };
+
+  it('goes out once where each connection broke before its 250 was read, and is told so', async () => {
+    await breakAfterSending();
+    await breakAfterSending();
+    expect(await sendAs('alice')).toBe(`250 2.0.0 Sent as ${doors.store.sent[0]?.messageId}`);
+    expect(doors.store.sent.map(({ envelope }) => envelope?.to)).toEqual([['bob@far.example']]);
+  });
+
+  it('goes out once over a restart too', async () => {
+    await breakAfterSending();
+    const { store } = doors;
+    await doors.close();
+    doors = await openDoors({ submission: { store } });
+    await sendAs('alice');
+    expect(store.sent.length).toBe(1);
+  });
+
+  it('goes out again once its 250 was read, and as another account\u2019s', async () => {
+    for (const _ of [1, 2]) expect(await sendAs('alice')).toMatch(/^250 /);
+    expect(await sendAs('carol', Buffer.from(written.toString().replace('alice@', 'carol@')))).toMatch(
+      /^250 /,
+    );
+    expect(new Set(doors.store.sent.map(({ messageId }) => messageId)).size).toBe(3);
+  });
+
+  it('goes out after a refusal for now', async () => {
+    doors.store.failing.set('alice', new Error('no primary'));
+    const client = await doors.loggedIn('alice');
+    expect((await client.send('alice@penncloud.test', to, written)).code).toBe(451);
+    doors.store.failing.clear();
+    expect((await client.send('alice@penncloud.test', to, written)).code).toBe(250);
+    expect(doors.store.sent.length).toBe(1);
   });
 });

@@ -69,6 +69,7 @@ const anyAnswering = fc.record(
 const FIELDS = {
   answer: or(anyAnswering),
   messageId: or(anyId),
+  earlier: or(anyId),
   via: or(fc.constantFrom('smtp', 'local')),
   ids: or(fc.array(fc.nat({ max: 5 }).map(named), { maxLength: 4 })),
   recipients: or(fc.array(fc.constantFrom('bob', 'alice', 'nobody', 'BOB'), { maxLength: 3 })),
@@ -102,7 +103,7 @@ const FIELDS = {
 };
 /** What each command takes; one of them may be missing, and there may be one too many. */
 const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = {
-  'mail.ReceiveMessage': ['messageId', 'via', 'ids', 'answer', 'nullSender', 'deliveredTo'],
+  'mail.ReceiveMessage': ['messageId', 'via', 'ids', 'answer', 'nullSender', 'deliveredTo', 'earlier'],
   'mail.SendMessage': [
     'messageId',
     'recipients',
@@ -112,6 +113,7 @@ const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = 
     'draftId',
     'answer',
     'enveloped',
+    'earlier',
   ],
   'mail.ImportMessage': ['messageId', 'ids', 'folder', 'read', 'starred', 'dated'],
   'mail.ReleaseMessage': ['messageId'],

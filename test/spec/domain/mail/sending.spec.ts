@@ -42,6 +42,14 @@ describe('sending a message at once', () => {
     expect(eventsOf(mailbox.send(1))).toEqual([]);
   });
 
+  it('sends nothing that was sent under the id of the hour before (decision 0030)', () => {
+    const mailbox = new Mailbox();
+    mailbox.send(1);
+    expect(eventsOf(mailbox.send(2, { earlier: id(1) }))).toEqual([]);
+    expect(eventsOf(mailbox.send(2, { earlier: id(3) }))).toEqual(['mail.MessageSent']);
+    expect(codeOf(mailbox.send(4, { earlier: 'x' }))).toBe('Malformed');
+  });
+
   it('delivers to each recipient the message, the summary without Bcc, and the words without Bcc', () => {
     const mailbox = new Mailbox();
     mailbox.send(1, { recipients: ['bob', 'alice'] }, [RAW, summary(), 'without', 'words and bcc', 'words']);

@@ -1,7 +1,7 @@
 /**
  * How often something may be tried under one name, whoever tries: after `failuresMax` failures within the
  * window further tries wait for it to pass. A try counts as a failure from its beginning, so that many at
- * once are not all let through; its success takes back what was counted. Kept in this gateway's memory
+ * once are not all let through; its success takes back what was counted. Kept in this process's memory
  * only, and bounded: with many names at once the oldest are forgotten first.
  */
 export class Attempts {

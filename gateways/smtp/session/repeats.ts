@@ -6,6 +6,7 @@
  * nothing has come for a minute since its 250 is taken for dead: a network that fails does not say goodbye.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { idFrom } from '../../../domain/derived-id.ts';
 
 const HOUR_MS = 60 * 60_000;
 /** Who has read a 250 says what is next, or goodbye, within seconds. */
@@ -95,8 +96,6 @@ export function fingerprintOf(
   return hash.digest('base64url');
 }
 
-/** 26 characters of base32, 130 bits. */
 function idOf(source: string | Buffer): string {
-  const bytes = createHash('sha256').update(source).digest().subarray(0, 26);
-  return Array.from(bytes, (byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31)).join('');
+  return idFrom(createHash('sha256').update(source).digest('hex'));
 }
