@@ -211,6 +211,8 @@ describe('a log-in', () => {
         );
     const [phone, desk] = [await make('Phone'), await make('Desk')];
     expect([await into(phone), await into(desk.replaceAll('-', '').toUpperCase())]).toEqual(['in', 'in']);
+    // Sending is all that it is good for.
+    expect((await house.visitor().logIn('carol', desk)).statusCode).toBe(401);
     const [, id] = /<b>Phone<\/b>(?:(?!<\/li>)[^])*?app-passwords\/([a-z2-7]{26})\/remove/.exec(
       (await carol.get(page)).body,
     )!;
