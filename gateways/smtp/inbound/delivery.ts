@@ -25,6 +25,8 @@ export type Arrived = {
   readonly pieces: readonly Buffer[];
   /** Account names, each once. */
   readonly accounts: readonly string[];
+  /** Whether an account gets it as the postmaster: gone, it is somebody else, who is found at the next try. */
+  isPostmaster(account: string): boolean;
   readonly handover: Handover;
   /** The message's id if it came in the hour before (session/repeats.ts). */
   readonly earlier: string | undefined;
@@ -47,7 +49,7 @@ const FORWARDERS_MAX = 50;
 
 /** Throws SmtpReply; any other error is a fault of the store: 451. */
 export async function deliver(store: StoreClient, arrived: Arrived): Promise<void> {
-  const { accounts, handover, sessionId, domains, messageBytesMax, earlier } = arrived;
+  const { accounts, isPostmaster, handover, sessionId, domains, messageBytesMax, earlier } = arrived;
   const { messageId } = handover;
   const received = Buffer.concat(arrived.pieces);
   checkLines(received);
@@ -90,7 +92,9 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<voi
       };
       await store
         .execute(command, { deadlineMs: DEADLINE_MS })
-        .catch((error: unknown) => failures.push(error));
+        .catch((error: unknown) =>
+          failures.push(isGone(error) && isPostmaster(account) ? tryAgain() : error),
+        );
     }
   };
   await Promise.all(Array.from({ length: COMMANDS_AT_ONCE }, work));
@@ -98,6 +102,10 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<voi
   const fault = failures.find((failure) => !(failure instanceof Rejected));
   if (fault !== undefined) throw fault;
   for (const failure of failures) if (failure instanceof Rejected) throw refusal(failure, messageBytesMax);
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Rejected && error.rejection.code === 'NoSuchAccount';
 }
 
 function refusal(rejected: Rejected, messageBytesMax: number): SmtpReply {

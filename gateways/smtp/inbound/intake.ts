@@ -27,6 +27,7 @@
 import type { Logger } from 'pino';
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { recipientAccount } from '../../message/addresses.ts';
 import {
   ClientLimits,
   DEFAULT_CLIENT_LIMITS,
@@ -39,7 +40,7 @@ import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
 import { fingerprintOf, type Attempt } from '../session/repeats.ts';
 import type { PaceSettings } from '../session/pace.ts';
-import { Postmaster } from '../session/postmaster.ts';
+import { POSTMASTER, Postmaster } from '../session/postmaster.ts';
 import { Recipients } from '../session/recipients.ts';
 import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
@@ -262,6 +263,10 @@ class Intake implements SmtpIntake {
       await deliver(store, {
         pieces,
         accounts: [...new Set(session.accounts.values())],
+        isPostmaster: (account) =>
+          [...session.accounts].some(
+            ([address, found]) => found === account && recipientAccount(address, domains) === POSTMASTER,
+          ),
         handover: { ...handover, messageId },
         earlier,
         sessionId: smtp.id,

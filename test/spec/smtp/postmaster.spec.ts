@@ -47,6 +47,9 @@ describe('mail for postmaster (RFC 5321 §4.5.1)', () => {
     'POSTMASTER@penncloud.test',
     'postmaster@Second.Test',
     'postmaster@localhost',
+    '"postmaster"@penncloud.test',
+    '"PostMaster"@localhost',
+    '"post\\master"@penncloud.test',
   ])('is taken as %s for an administrator', async (address) => {
     store.administrators.add('bob').add('carol');
     expect(await sent(address)).toMatch(/^250 /);
@@ -75,6 +78,16 @@ describe('mail for postmaster (RFC 5321 §4.5.1)', () => {
     expect(await sent('postmaster')).toMatch(/^451 4\.3\.5 /);
     expect(await sent('postmaster@penncloud.test')).toMatch(/^451 4\.3\.5 /);
     expect(told).toEqual([expect.stringContaining('penncloud user add NAME --admin')]);
+  });
+
+  it('waits for the next administrator where the first is gone by the end of its bytes', async () => {
+    store.administrators.add('bob').add('carol');
+    client.write('MAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nDATA\r\n');
+    for (const code of [250, 250, 354]) expect((await client.answer()).code).toBe(code);
+    store.remove('bob');
+    expect((await client.say('Subject: x\r\n\r\n.\r\n')).text).toMatch(/^451 4\.3\.0 /);
+    expect(await sent('postmaster')).toMatch(/^250 /);
+    expect(readers()).toEqual(['carol']);
   });
 
   it('waits while the store is out of reach', async () => {
