@@ -8,9 +8,18 @@ import sanitize from 'sanitize-html';
 const TAGS = ['p', 'div', 'br', 'b', 'strong', 'i', 'em', 'u', 'ul', 'ol', 'li', 'a', 'blockquote'];
 const NESTING_MAX = 30;
 
-/** Markup for a message's body, without a document around it; '' if nothing readable is left. */
+/**
+ * Markup for a message's body, without a document around it; '' if nothing readable is left. Read again, it
+ * stays as it is: a tag that is taken out ("<a<p>") can have kept its neighbours from closing each other.
+ */
 export function sanitiseWritten(html: string): string {
-  const clean = sanitize(html, {
+  const clean = allowedOf(allowedOf(html));
+  return plainOf(clean).trim() === '' ? '' : clean;
+}
+
+/** The allowed tags and the text of `html`. */
+function allowedOf(html: string): string {
+  return sanitize(html, {
     allowedTags: TAGS,
     allowedAttributes: { a: ['href'] },
     allowedSchemes: ['http', 'https', 'mailto'],
@@ -20,7 +29,6 @@ export function sanitiseWritten(html: string): string {
     nestingLimit: NESTING_MAX,
     transformTags: { h1: 'div', h2: 'div', h3: 'div' },
   });
-  return plainOf(clean).trim() === '' ? '' : clean;
 }
 
 /** A whole document around what `sanitiseWritten` left. */

@@ -51,6 +51,7 @@ describe('formatted text', () => {
         expect(sanitiseWritten(clean)).toBe(clean);
         expect(typeof plainOf(clean)).toBe('string');
       }),
+      { examples: [[['<p>', '<A', '<p>', '-->', '<p>']]] },
     );
   });
 });
