@@ -7,7 +7,7 @@ import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startOutbound, type Outbound } from '../../gateways/smtp/outbound/outbound.ts';
 import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
-import { keyRecord, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
+import { activate, keyRecord, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
 import { arrived, openHouse, type House } from './pages-house.ts';
 import { until } from './cluster.ts';
 import { formAt } from './writing-person.ts';
@@ -84,6 +84,7 @@ const isDone = (id: string) =>
 describe('the worker of outbound mail', () => {
   it('delivers to Postfix over TLS, signed with the domain’s key', async () => {
     const key = await makeSigningKey(keyFolder, 'penncloud.test', 'spec');
+    await activate(keyFolder, key);
     work();
     const id = await send(['bob@remote.test'], 'signed mail');
     await isDone(id);

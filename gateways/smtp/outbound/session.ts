@@ -5,6 +5,7 @@
  * Content passes as it is: 8-bit bytes go to a peer that does not offer 8BITMIME too, as most servers do, since
  * recoding would break every signature. An address that needs SMTPUTF8 is never sent to a peer without it.
  */
+import { isAscii as isAsciiOnly } from 'node:buffer';
 import { connect, isIPv6, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
@@ -253,7 +254,7 @@ export class Session {
       );
       const { from, to, bytes } = letter;
       within(stages.envelope, 'the envelope');
-      const envelope = { from, to: [...to], size: bytes.length, use8BitMime: !isAscii7(bytes) };
+      const envelope = { from, to: [...to], size: bytes.length, use8BitMime: !isAsciiOnly(bytes) };
       this.#smtp.send(envelope, data, (error, info) => {
         if (error) return settle({ error: error as SmtpError });
         settle(info as Done);
@@ -354,8 +355,4 @@ function said({ message }: Error): string {
 
 function isAscii(text: string): boolean {
   return /^[\x20-\x7e]*$/.test(text);
-}
-
-function isAscii7(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte < 0x80);
 }
