@@ -1,10 +1,12 @@
 /** The whole worker over a real store, with Postfix as the remote mail server and a real name server. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { BudgetLimits } from '../../gateways/smtp/outbound/byte-budget.ts';
 import { startOutbound, type Outbound } from '../../gateways/smtp/outbound/outbound.ts';
 import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
 import { activate, keyRecord, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
@@ -14,6 +16,7 @@ import { formAt } from './writing-person.ts';
 import { startNameServer, type NameServer } from '../mail-world/name-server.ts';
 import { startPostfix, type Postfix } from '../mail-world/postfix.ts';
 import { itemOf, queueMessage } from '../mail-world/queued-mail.ts';
+import { startPeer } from '../mail-world/scripted-peer.ts';
 
 const HOUR_MS = 3_600_000;
 const TIMES = { first: 200, most: 1000, giveUp: 120 * HOUR_MS, tellDelay: 4 * HOUR_MS };
@@ -30,6 +33,7 @@ beforeAll(async () => {
   names = await startNameServer({
     'remote.test': { mx: [[10, 'mx.remote.test']] },
     'mx.remote.test': { a: ['127.0.0.1'] },
+    'slow.test': { a: ['127.0.0.2'] },
   });
   house = await openHouse();
 });
@@ -43,7 +47,7 @@ afterAll(async () => {
   rmSync(keyFolder, { recursive: true, force: true });
 });
 
-function work(times = TIMES, id = 'smtp-out'): Outbound {
+function work(times = TIMES, id = 'smtp-out', inMemory?: BudgetLimits): Outbound {
   const outbound = startOutbound({
     store: house.store,
     notices: { onCommitted: () => () => {} },
@@ -67,6 +71,7 @@ function work(times = TIMES, id = 'smtp-out'): Outbound {
     logger: pino({ level: process.env['PENNCLOUD_LOG_LEVEL'] ?? 'silent' }),
     leaseMs: 3000,
     pollMs: 100,
+    ...(inMemory !== undefined && { inMemory }),
   });
   workers.push(outbound);
   return outbound;
@@ -216,5 +221,35 @@ describe('the worker of outbound mail', () => {
     for (const id of ids) await isDone(id);
     await until('all arrived', () => ids.every((_, i) => delivered(`number ${i}`).length > 0));
     expect(ids.map((_, i) => delivered(`number ${i}`).length)).toEqual(ids.map(() => 1));
+  });
+
+  it('brings long messages on their way while another domain reads its own slowly', async () => {
+    const sockets: Socket[] = [];
+    const slow = await startPeer(
+      (verb, _line, socket) => {
+        if (verb !== 'DATA') return undefined;
+        sockets.push(socket.pause());
+        return undefined;
+      },
+      { port: postfix.port, host: '127.0.0.2' },
+    );
+    try {
+      const MIB = 1024 * 1024;
+      work(TIMES, 'smtp-out', { long: 8 * MIB, short: MIB, shortMax: MIB / 4, share: 1 / 2 });
+      const long = (subject: string) => raw(subject) + `${'x'.repeat(70)}\r\n`.repeat(40_000);
+      const queue = (to: string, subject: string) =>
+        queueMessage(house.store, { account: 'ann', to: [to], raw: long(subject) });
+      const held = await Promise.all([1, 2, 3, 4].map((i) => queue(`${i}@slow.test`, `slow ${i}`)));
+      await until('the slow one reads', () => sockets.length > 0);
+      await isDone(await queue('bob@remote.test', 'long and quick'));
+      expect(sockets).toHaveLength(1);
+      expect(delivered('long and quick')).toHaveLength(1);
+      const reading = setInterval(() => sockets.forEach((socket) => socket.resume()), 5);
+      for (const id of held) await isDone(id);
+      clearInterval(reading);
+      expect(slow.taken).toHaveLength(4);
+    } finally {
+      await slow.stop();
+    }
   });
 });

@@ -26,6 +26,7 @@ export type OutboundOptions = {
   readonly logger: Logger;
   readonly leaseMs?: number;
   readonly pollMs?: number;
+  readonly inMemory?: BudgetLimits;
 };
 
 export type Outbound = {
@@ -51,7 +52,7 @@ export function startOutbound(options: OutboundOptions): Outbound {
     logger,
     worker: `${id}.${randomBytes(6).toString('hex')}`,
     signer: new Signer({ folder: keyFolder, domains, resolver: carrier.resolver, logger }),
-    budget: new ByteBudget(IN_MEMORY),
+    budget: new ByteBudget(options.inMemory ?? IN_MEMORY),
     ownName: options.carrier.ownName,
     leaseMs: options.leaseMs ?? LEASE_MS,
     pollMs: options.pollMs ?? POLL_MS,

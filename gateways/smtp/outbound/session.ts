@@ -233,26 +233,29 @@ export class Session {
     const { stages } = this.#peer;
     return new Promise((resolve) => {
       let late: NodeJS.Timeout | undefined;
-      const within = (ms: number, what: string): void => {
+      const within = (ms: number, what: string, allMs = ms): void => {
         clearTimeout(late);
-        late = setTimeout(() => settle({ error: new Error(`${what} took longer than ${ms / 1000} s`) }), ms);
+        const why = `${what} took longer than ${Math.round(allMs / 1000)} s`;
+        late = setTimeout(() => settle({ error: new Error(why) }), ms);
       };
       const settle = (done: Done): void => {
         clearTimeout(late);
         resolve(done);
       };
-      const data = Readable.from(
-        this.#pieces(
-          letter,
-          () => within(stages.silence + letter.bytes.length / BYTES_PER_MS_MIN, 'sending it'),
-          () => {
-            ended();
-            within(stages.answer, 'the answer');
-          },
-        ),
-        { objectMode: false },
-      );
       const { from, to, bytes } = letter;
+      const allMs = stages.silence + bytes.length / BYTES_PER_MS_MIN;
+      let endMs: number | undefined;
+      const progress = () => {
+        endMs ??= performance.now() + allMs;
+        const leftMs = Math.max(0, endMs - performance.now());
+        if (leftMs < stages.silence) within(leftMs, 'sending it', allMs);
+        else within(stages.silence, 'taking more of it');
+      };
+      const end = () => {
+        ended();
+        within(stages.answer, 'the answer');
+      };
+      const data = Readable.from(this.#pieces(letter, progress, end), { objectMode: false });
       within(stages.envelope, 'the envelope');
       const envelope = { from, to: [...to], size: bytes.length, use8BitMime: !isAsciiOnly(bytes) };
       this.#smtp.send(envelope, data, (error, info) => {
@@ -262,13 +265,16 @@ export class Session {
     });
   }
 
-  async *#pieces({ bytes, mayEnd }: Letter, begun: () => void, ended: () => void): AsyncGenerator<Buffer> {
+  async *#pieces({ bytes, mayEnd }: Letter, progress: () => void, ended: () => void): AsyncGenerator<Buffer> {
     // RFC 5321 §4.1.1.4: a peer that answers otherwise would read the message as commands.
     const { lastServerResponse: said } = this.#smtp as unknown as Inside;
     if (!String(said).startsWith('354'))
       throw new Error(`it answered DATA with ${String(said).slice(0, 100)}`);
-    begun();
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+    progress();
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      yield bytes.subarray(at, at + PIECE_BYTES);
+      progress();
+    }
     const socket = this.#smtp._socket;
     // What still lies here would go out after the question.
     while (bytes.length > PIECE_BYTES && socket && !socket.destroyed && socket.writableLength > 0)
