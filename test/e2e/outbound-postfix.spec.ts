@@ -175,6 +175,35 @@ describe('the worker of outbound mail', () => {
     expect((await ann.get('/mail/inbox')).body).not.toContain('from nobody');
   });
 
+  it('tells in one notice of all that has failed, though one domain answers later than the other', async () => {
+    const slow = await startPeer(
+      async (verb) => {
+        if (verb !== 'RCPT') return undefined;
+        await until('the other has answered', () => postfix.log().includes('prompt@remote.test'));
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return '550 5.7.1 not for you';
+      },
+      { port: postfix.port, host: '127.0.0.2' },
+    );
+    try {
+      postfix.rule('prompt@remote.test', '550 5.1.1 no such user here');
+      const ida = await house.person('ida');
+      work();
+      const to = ['prompt@remote.test', 'late@slow.test', 'bob@remote.test'];
+      await isDone(await send(to, 'to three', 'ida'));
+      const address = await arrived(ida, 'Not delivered: to three');
+      const notice = (await ida.get(`${address}/raw`)).body;
+      const told = [...notice.matchAll(/^Final-Recipient: rfc822; (\S+)\r\nAction: (\w+)/gm)];
+      expect(told.map(([, who, what]) => [who, what])).toEqual([
+        ['prompt@remote.test', 'failed'],
+        ['late@slow.test', 'failed'],
+      ]);
+      expect((await ida.get('/mail/inbox')).body.split('>Not delivered: to three<')).toHaveLength(2);
+    } finally {
+      await slow.stop();
+    }
+  });
+
   it('tells of a delay once, and gives up in the end', async () => {
     postfix.rule('never@remote.test', '451 4.3.0 out of order');
     const eve = await house.person('eve');

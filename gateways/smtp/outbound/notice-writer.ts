@@ -53,7 +53,8 @@ export class NoticeWriter {
     return [...new Set(reports.map(({ id }) => id))].flatMap((id) => {
       const item = this.#options.items.get(id);
       if (item === undefined || item.from === '') return [];
-      const tried = reports.flatMap((report) => (report.id === id ? report.tried : []));
+      const ofItem = reports.flatMap((report) => (report.id === id ? report.tried : []));
+      const tried = ofItem.sort((a, b) => a.to - b.to);
       const all: Asked[] = [
         { kind: 'failed', item, tried: tried.filter(({ verdict }) => verdict.outcome === 'failed') },
         { kind: 'delayed', item, tried: tried.filter(({ isDelayTold }) => isDelayTold) },

@@ -17,7 +17,8 @@ import { QueueLease } from './lease.ts';
 import { Letters } from './letters.ts';
 import { NoticeWriter } from './notice-writer.ts';
 import { Reports } from './reports.ts';
-import { afterTry, type RetryTimes } from './retry-times.ts';
+import { afterTry, type RetryTimes, type Tried } from './retry-times.ts';
+import { Round } from './round.ts';
 import { NotOurs } from './session.ts';
 import type { Signer } from './signer.ts';
 import { unanswered } from './verdict.ts';
@@ -60,7 +61,7 @@ export class QueueWorker {
   readonly #inWork = new Map<string, QueuedItem>();
   #isWoken = false;
   #wake: () => void = () => {};
-  #isStopping = false;
+  readonly #leaving = new AbortController();
   #isLate = false;
   #running: Promise<void> | undefined;
 
@@ -72,6 +73,10 @@ export class QueueWorker {
     const writer = new NoticeWriter({ store, queue, times, ownName, items: this.#inWork });
     const notices = writer.write.bind(writer);
     this.#reports = new Reports({ store, queue, worker, lease: this.#lease, notices, logger });
+  }
+
+  get #isStopping(): boolean {
+    return this.#leaving.signal.aborted;
   }
 
   get inWork(): number {
@@ -90,7 +95,7 @@ export class QueueWorker {
 
   /** Lets what is on its way finish; after `withinMs` what is not ended is not ended any more. */
   async stop(withinMs: number): Promise<void> {
-    this.#isStopping = true;
+    this.#leaving.abort();
     this.wake();
     const late = setTimeout(() => (this.#isLate = true), withinMs);
     const end = performance.now() + withinMs;
@@ -194,15 +199,24 @@ export class QueueWorker {
       const domain = to.slice(to.lastIndexOf('@') + 1).toLowerCase();
       domains.set(domain, [...(domains.get(domain) ?? []), i]);
     });
-    await Promise.all([...domains].map(([domain, recipients]) => this.#deliver(item, domain, recipients)));
+    const round = new Round(domains.size);
+    await Promise.all(
+      [...domains].map(([domain, recipients]) => this.#deliver(item, domain, recipients, round)),
+    );
     this.#inWork.delete(item.id);
     this.#letters.forget(item.id);
     this.wake();
   }
 
-  async #deliver(item: QueuedItem, domain: string, recipients: readonly number[]): Promise<void> {
+  async #deliver(
+    item: QueuedItem,
+    domain: string,
+    recipients: readonly number[],
+    round: Round,
+  ): Promise<void> {
     const { carrier, times, logger, queue } = this.#options;
     const given: { back: () => void } = { back: () => {} };
+    const answered = once(() => round.answered());
     // Not one that was lost and had again: what another worker did in between is not known here.
     const token = this.#lease.token;
     const mayEnd = () => this.#lease.token === token && this.#lease.holds && !this.#isLate;
@@ -230,9 +244,17 @@ export class QueueWorker {
         to,
         ...afterTry(carried[i]!, item.recipients[to]!, { queuedAt, now, times, random: Math.random() }),
       }));
-      await this.#reports.add({ id, tried });
+      answered();
+      const isTold = (one: Tried) => one.verdict.outcome === 'failed' || one.isDelayTold;
+      const [told, others] = [tried.filter(isTold), tried.filter((one) => !isTold(one))];
+      await Promise.all([
+        others.length > 0 && this.#reports.add({ id, tried: others }),
+        told.length > 0 &&
+          round.others(this.#leaving.signal).then(() => this.#reports.add({ id, tried: told })),
+      ]);
     } finally {
       given.back();
+      answered();
     }
   }
 }
