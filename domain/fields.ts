@@ -98,6 +98,34 @@ export function randomId(value: unknown, field: string): string {
   );
 }
 
+/** A list of min to max; `what` ends the sentence of a refusal. */
+export function listOf(
+  value: unknown,
+  field: string,
+  min: number,
+  max: number,
+  what: string,
+): readonly unknown[] {
+  if (!Array.isArray(value) || value.length < min || value.length > max) {
+    refuse('Malformed', `The field ${field} must be a list of ${min} to ${max} ${what}.`, {
+      field,
+      limit: max,
+    });
+  }
+  return value;
+}
+
+/** As many Message-IDs of a header are looked at: its own, the first one it names, and the last ones. */
+export const NAMED_IDS_MAX = 12;
+
+/** Hashes of Message-IDs, nearest first, each once; absent: none. */
+export function namedIds(value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const list = listOf(value, 'ids', 0, NAMED_IDS_MAX, 'hashes of Message-IDs');
+  const rule = '22 characters of base64url (a hash)';
+  return [...new Set(list.map((id) => matching(id, 'ids', /^[A-Za-z0-9_-]{22}$/, rule)))];
+}
+
 /** Refuses a command that does not come with exactly the parts named. */
 export function partsAre(content: Content, ...names: readonly string[]): void {
   if (content.count !== names.length) {

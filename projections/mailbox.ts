@@ -26,7 +26,7 @@ const PROBLEM_CHARACTERS_MAX = 200;
 type Heard = Exclude<
   MailEvent,
   {
-    readonly type: `mail.${'Folder' | 'Bulk' | 'Rules' | 'Vacation' | 'Spam' | 'Unsubscribed' | 'Delivery'}${string}`;
+    readonly type: `mail.${'Folder' | 'Bulk' | 'Rules' | 'Vacation' | 'Spam' | 'Unsubscribed' | 'Delivery' | 'MessageSentOutside'}${string}`;
   }
 >;
 const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [

@@ -12,6 +12,7 @@ import type {
   DraftSaved,
   MessageReceived,
   MessageReleased,
+  MessageSentOutside,
   MessagesChanged,
   MessageScheduled,
   MessagesDeleted,
@@ -123,6 +124,7 @@ type Heard =
   | MessageSent
   | MessageScheduled
   | MessageReleased
+  | MessageSentOutside
   | SendingCancelled
   | DraftSaved
   | MessagesDeleted
@@ -135,6 +137,7 @@ const types: readonly (Heard['type'] | EarlierEvent['type'])[] = [
   'mail.MessageSent',
   'mail.MessageScheduled',
   'mail.MessageReleased',
+  'mail.MessageSentOutside',
   'mail.SendingCancelled',
   'mail.DraftSaved',
   'mail.MessagesDeleted',
@@ -153,6 +156,7 @@ export const messageProjection: Projection = {
     const event = heard(given);
     if (
       event.type === 'mail.MessageReleased' ||
+      event.type === 'mail.MessageSentOutside' ||
       event.type === 'mail.VacationReplied' ||
       event.type === 'mail.Unsubscribed' ||
       event.type === 'mail.DeliveryRecorded'
@@ -181,6 +185,19 @@ export const messageProjection: Projection = {
           ...changed(event.data.messageId, entry, prior, (before) => released(before, entry.time)),
           ...(event.data.draftId === null ? [] : without(owner, event.data.draftId)),
         ];
+      case 'mail.MessageSentOutside': {
+        const { envelope, messageId } = event.data;
+        return changed(messageId, entry, prior, (before) => ({
+          ...before,
+          delivery: Object.fromEntries(
+            Object.entries(before.delivery ?? {}).filter(([, one]) => one !== 'queued'),
+          ),
+          outside: [
+            ...(before.outside ?? []),
+            ...deliveriesOutside('sent', 'waiting', envelope, content, entry.time),
+          ],
+        }));
+      }
       case 'mail.SendingCancelled':
         return without(owner, event.data.messageId);
       case 'mail.DraftSaved': {

@@ -334,6 +334,16 @@ export type DeliveryRecorded = {
   };
 };
 
+/**
+ * What was written to addresses elsewhere under a release that took mail nowhere is sent to them after all. Parts: the
+ * message's bytes, its envelope (`envelope`: which one), of `outside` addresses.
+ */
+export type MessageSentOutside = {
+  readonly type: 'mail.MessageSentOutside';
+  readonly version: 1;
+  readonly data: { readonly messageId: string; readonly outside: number; readonly envelope: number };
+};
+
 /** The reader asked to leave the mailing list that this message is of. Part 0: the outcome, in words. */
 export type Unsubscribed = {
   readonly type: 'mail.Unsubscribed';
@@ -346,6 +356,7 @@ export type MailEvent =
   | MessageSent
   | MessageScheduled
   | MessageReleased
+  | MessageSentOutside
   | SendingCancelled
   | DraftSaved
   | MessagesChanged

@@ -1,13 +1,11 @@
 /** Checks that the commands of mail have in common: ids of messages, conversations and folders, and parts. */
 import { checkAccountName } from '../account/names.ts';
 import type { Content } from '../decider.ts';
-import { matching, partAtMost, refuse, whole } from '../fields.ts';
+import { listOf, matching, partAtMost, refuse, whole } from '../fields.ts';
 import { isOwnFolder, isSystemFolder, takesMoves, type Folder } from './folders.ts';
 import { SUMMARY_BYTES_MAX } from './message/summary.ts';
 
 export const RECIPIENTS_MAX = 100;
-/** As many Message-IDs of a header are looked at: its own, the first one it names, and the last ones. */
-export const NAMED_IDS_MAX = 12;
 /** The words of a message, as the search index takes them. */
 export const WORDS_BYTES_MAX = 256 * 1024;
 
@@ -17,30 +15,6 @@ const ID_RULE = '26 characters, each a lower-case letter or a digit 2 to 7';
 export function messageIdField(value: unknown, field = 'messageId'): string {
   const rule = `${ID_RULE}, with or without "-in" after them`;
   return matching(value, field, /^[a-z2-7]{26}(-in)?$/, rule);
-}
-
-/** Hashes of Message-IDs, nearest first, each once; absent: none. */
-export function namedIds(value: unknown): readonly string[] {
-  if (value === undefined) return [];
-  const list = listOf(value, 'ids', 0, NAMED_IDS_MAX, 'hashes of Message-IDs');
-  const rule = '22 characters of base64url (a hash)';
-  return [...new Set(list.map((id) => matching(id, 'ids', /^[A-Za-z0-9_-]{22}$/, rule)))];
-}
-
-export function listOf(
-  value: unknown,
-  field: string,
-  min: number,
-  max: number,
-  what: string,
-): readonly unknown[] {
-  if (!Array.isArray(value) || value.length < min || value.length > max) {
-    refuse('Malformed', `The field ${field} must be a list of ${min} to ${max} ${what}.`, {
-      field,
-      limit: max,
-    });
-  }
-  return value;
 }
 
 /** Each id once. */

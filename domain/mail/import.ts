@@ -5,11 +5,11 @@
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler } from '../decider.ts';
-import { fieldsOf, flag, parsed, partAtMost, partsAre, refuse } from '../fields.ts';
+import { fieldsOf, flag, namedIds, parsed, partAtMost, partsAre, refuse } from '../fields.ts';
 import { arrivalOf, arrivalReads, arrivalReadsNext, hasPart, type Arriving } from './arrival.ts';
 import { messageKey } from './conversation.ts';
 import { happened, noSuchFolder, nothing } from './decisions.ts';
-import { folderField, messageIdField, messageParts, namedIds, timeField, WORDS_BYTES_MAX } from './fields.ts';
+import { folderField, messageIdField, messageParts, timeField, WORDS_BYTES_MAX } from './fields.ts';
 import { FOLDERS_KEY, foldersOf, isOwnFolder, isThere, takesMoves, type Folder } from './folders.ts';
 
 export type ImportMessage = Arriving & {

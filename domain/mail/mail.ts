@@ -47,6 +47,7 @@ import {
   sendingCancelled,
   sendMessage,
 } from './sending/send.ts';
+import { messageSentOutside, sendOutside } from './sending/send-outside.ts';
 import { recordUnsubscribe, unsubscribed } from './unsubscribe.ts';
 import { vacationReplied } from './vacation/vacation.ts';
 
@@ -58,6 +59,7 @@ export function createMail(limits: { readonly messageBytesMax: number }): Domain
       'mail.SendMessage': sendMessage(limits.messageBytesMax),
       'mail.ReleaseMessage': releaseMessage,
       'mail.CancelSending': cancelSending,
+      'mail.SendOutside': sendOutside(limits.messageBytesMax),
       'mail.RecordDelivery': recordDelivery,
       'mail.SaveDraft': saveDraft,
       'mail.ChangeMessages': changeMessages,
@@ -86,6 +88,7 @@ const mailEvents: { readonly [Type in MailEvent['type']]: EventHandler } = {
   'mail.MessageSent': messageSent,
   'mail.MessageScheduled': messageScheduled,
   'mail.MessageReleased': messageReleased,
+  'mail.MessageSentOutside': messageSentOutside,
   'mail.SendingCancelled': sendingCancelled,
   'mail.DraftSaved': draftSaved,
   'mail.MessagesChanged': messagesChangedAndDue,

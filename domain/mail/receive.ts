@@ -5,7 +5,7 @@
  */
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler, Content, EventHandler, Slices } from '../decider.ts';
-import { fieldsOf, flag, matching, parsed, partAtMost, partsAre } from '../fields.ts';
+import { fieldsOf, flag, matching, namedIds, parsed, partAtMost, partsAre } from '../fields.ts';
 import { accountOf, accountStream } from '../streams.ts';
 import { answeringField, checkedAnswerable } from './message/answerable.ts';
 import {
@@ -21,7 +21,7 @@ import { messageKey, messagesOf, threadKey } from './conversation.ts';
 import { happened, nothing } from './decisions.ts';
 import type { MessageReceived, Via } from './events.ts';
 import { counted, FOLDERS_KEY, foldersOf, isOwnFolder } from './folders.ts';
-import { accountNames, messageIdField, messageParts, namedIds, WORDS_BYTES_MAX } from './fields.ts';
+import { accountNames, messageIdField, messageParts, WORDS_BYTES_MAX } from './fields.ts';
 import { FORWARDS_KEY, forwardedOutside, withCopies } from './rules/forwarding.ts';
 import {
   activeRules,

@@ -8,7 +8,18 @@
  */
 import type { CommandHandler, Content, EventHandler, Reaction, Slices } from '../decider.ts';
 import { idFrom } from '../derived-id.ts';
-import { fieldsOf, flag, matching, parsed, partAtMost, partsAre, refuse, whole } from '../fields.ts';
+import {
+  fieldsOf,
+  flag,
+  listOf,
+  matching,
+  namedIds,
+  parsed,
+  partAtMost,
+  partsAre,
+  refuse,
+  whole,
+} from '../fields.ts';
 import { accountStream, OUTBOUND_STREAMS } from '../streams.ts';
 import { claimFault, LEASE_KEY, notAQueue, tokenField, workerField, type Holder } from './claims.ts';
 import { ENVELOPE_RECIPIENTS_MAX } from './envelope.ts';
@@ -30,8 +41,6 @@ export const TRIES_MAX = 100;
 export const NOTICES_MAX = 100;
 const TRIED_MAX = 1_000_000;
 const TIME_MAX = 99_999_999_999_999;
-/** As many as a message's header names of others (mail/fields.ts). */
-const NAMED_IDS_MAX = 12;
 const NOTICE_PARTS = ['message', 'summary', 'words'] as const;
 const NOTICE_BESIDE_BYTES_MAX = 256 * 1024;
 
@@ -60,8 +69,8 @@ export const recordAttempts = (messageBytesMax: number): CommandHandler<RecordAt
   parse: (data, content) =>
     parsed((): RecordAttempts => {
       const fields = fieldsOf(data, ['worker', 'token', 'tries', 'notices']);
-      const tries = list(fields.tries, 'tries', 1, TRIES_MAX).map(tryField);
-      const notices = list(fields.notices ?? [], 'notices', 0, NOTICES_MAX).map(noticeField);
+      const tries = listOf(fields.tries, 'tries', 1, TRIES_MAX, 'tries').map(tryField);
+      const notices = listOf(fields.notices ?? [], 'notices', 0, NOTICES_MAX, 'notices').map(noticeField);
       partsAre(content, 'said', ...notices.flatMap(() => NOTICE_PARTS));
       partAtMost(content, 0, 'said', SAID_BYTES_MAX);
       notices.forEach(({ part }, i) => checkNotice(content, part, 1 + 3 * i, messageBytesMax));
@@ -184,13 +193,8 @@ function tryField(value: unknown): Try {
 }
 
 function noticeField(value: unknown): Notice {
-  const { id, part, ids = [] } = fieldsOf(value, ['id', 'part', 'ids']);
-  const rule = '22 characters of base64url (a hash)';
-  return {
-    id: itemIdField(id),
-    part: whole(part, 'part', 1, TRIED_MAX),
-    ids: list(ids, 'ids', 0, NAMED_IDS_MAX).map((one) => matching(one, 'ids', /^[A-Za-z0-9_-]{22}$/, rule)),
-  };
+  const { id, part, ids } = fieldsOf(value, ['id', 'part', 'ids']);
+  return { id: itemIdField(id), part: whole(part, 'part', 1, TRIED_MAX), ids: namedIds(ids) };
 }
 
 function checkNotice(content: Content, part: number, expected: number, messageBytesMax: number): void {
@@ -207,11 +211,4 @@ function checkNotice(content: Content, part: number, expected: number, messageBy
 
 function idsOf(named: readonly { readonly id: string }[]): string[] {
   return [...new Set(named.map(({ id }) => id))];
-}
-
-function list(value: unknown, field: string, min: number, max: number): readonly unknown[] {
-  if (!Array.isArray(value) || value.length < min || value.length > max) {
-    refuse('Malformed', `The field ${field} must be a list of ${min} to ${max}.`, { field, limit: max });
-  }
-  return value;
 }

@@ -4,7 +4,7 @@
  * and space around them; what is not an id is left out.
  */
 import { createHash } from 'node:crypto';
-import { NAMED_IDS_MAX } from '../../domain/mail/fields.ts';
+import { NAMED_IDS_MAX } from '../../domain/fields.ts';
 import type { HeaderBlock } from './header-block.ts';
 
 const MESSAGE_ID = /<[^<>\s]{1,250}>/g;

@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { accountStream, OUTBOUND_STREAMS, outboundStream } from '../../domain/streams.ts';
-import { makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
+import { activate, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
 import { dueRow } from '../../projections/outbound-keys.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { readRunningFile } from '../cluster/running-file.ts';
@@ -43,7 +43,7 @@ let asked = 0;
 const folder = mkdtempSync(join(tmpdir(), 'penncloud-outbound-'));
 const [sinkPort] = await freePorts(1);
 const sink = spawn('smtp-sink', ['-u', 'nobody', `127.0.0.1:${sinkPort}`, '1000'], { stdio: 'inherit' });
-if (options.signed) await makeSigningKey(signingKeyFolder(folder), 'penncloud.test', 'bench');
+if (options.signed) await makeKey(signingKeyFolder(folder));
 const cluster = await startCluster(folder, {
   PENNCLOUD_REMOTE_SMTP_PORT: String(sinkPort),
   PENNCLOUD_OUTBOUND_PRIVATE: 'allow',
@@ -111,6 +111,10 @@ async function queue(store: TcpStoreClient, raw: Buffer): Promise<void> {
     action: 'send a message',
     causation: { tablet: `bench-${performance.timeOrigin}`, seq: ++asked, reaction: 0 },
   });
+}
+
+async function makeKey(keys: string): Promise<void> {
+  await activate(keys, await makeSigningKey(keys, 'penncloud.test', 'bench'));
 }
 
 async function isWaiting(store: TcpStoreClient): Promise<boolean> {

@@ -198,14 +198,28 @@ dkim
   .description('make a key, and print what to publish in DNS')
   .option('--domain <name>', 'one of the domains served (the first)')
   .option('--selector <name>', 'the key’s name in DNS (of today)')
+  .addOption(
+    new Option(
+      '--algorithm <kind>',
+      'rsa, which everybody verifies, or ed25519 for a second signature beside it',
+    )
+      .choices(['rsa', 'ed25519'])
+      .default('rsa'),
+  )
   .option('--json', 'as JSON')
   .action(async (options) => (await import('./dkim.ts')).create(options));
 dkim
   .command('show')
-  .description('what to publish in DNS for the keys there are')
+  .description('what to publish in DNS for the keys there are, and whether it is')
   .option('--domain <name>', 'one of the domains served (the first)')
   .option('--json', 'as JSON')
   .action(async (options) => (await import('./dkim.ts')).show(options));
+dkim
+  .command('activate')
+  .description('sign with a key from now on, whether or not its record is seen in DNS')
+  .argument('<selector>')
+  .option('--domain <name>', 'one of the domains served (the first)')
+  .action(async (selector, options) => (await import('./dkim.ts')).activateKey(selector, options));
 
 program
   .command('bench')

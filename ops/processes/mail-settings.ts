@@ -88,6 +88,14 @@ export const MAIL_TABLE = {
     takes: 'a whole number from 0 (no limit) to 10000',
     means: 'how many messages go to one domain in a second',
   },
+  outboundAnswerSeconds: {
+    variable: 'PENNCLOUD_OUTBOUND_ANSWER_SECONDS',
+    fallback: 600,
+    schema: count(10, 3600),
+    takes: 'a whole number from 10 to 3600',
+    means:
+      'how long a mail server elsewhere has to say that it keeps a message; who is not waited for may have it twice',
+  },
   retryFirstSeconds: {
     variable: 'PENNCLOUD_RETRY_FIRST_SECONDS',
     fallback: 60,

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startOutbound } from '../../gateways/smtp/outbound/outbound.ts';
+import { STAGES } from '../../gateways/smtp/outbound/session.ts';
 import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { runProcess } from './process.ts';
 import { signingKeyFolder } from './signing-key-folder.ts';
@@ -36,6 +37,7 @@ runProcess('smtp-out', async ({ plan, settings, cluster, nodes, folder, logger, 
         perSecond: settings.outboundPerSecond,
       },
       ownName,
+      stages: { ...STAGES, answer: settings.outboundAnswerSeconds * 1000 },
       sts: { file: join(folder, 'mta-sts.json'), port: settings.stsPort },
       ...(ca !== undefined && { ca }),
     },

@@ -1,19 +1,22 @@
 /** The whole worker over a real store, with Postfix as the remote mail server and a real name server. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { BudgetLimits } from '../../gateways/smtp/outbound/byte-budget.ts';
 import { startOutbound, type Outbound } from '../../gateways/smtp/outbound/outbound.ts';
 import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
-import { keyRecord, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
+import { activate, keyRecord, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
 import { arrived, openHouse, type House } from './pages-house.ts';
 import { until } from './cluster.ts';
 import { formAt } from './writing-person.ts';
 import { startNameServer, type NameServer } from '../mail-world/name-server.ts';
 import { startPostfix, type Postfix } from '../mail-world/postfix.ts';
 import { itemOf, queueMessage } from '../mail-world/queued-mail.ts';
+import { startPeer } from '../mail-world/scripted-peer.ts';
 
 const HOUR_MS = 3_600_000;
 const TIMES = { first: 200, most: 1000, giveUp: 120 * HOUR_MS, tellDelay: 4 * HOUR_MS };
@@ -30,6 +33,7 @@ beforeAll(async () => {
   names = await startNameServer({
     'remote.test': { mx: [[10, 'mx.remote.test']] },
     'mx.remote.test': { a: ['127.0.0.1'] },
+    'slow.test': { a: ['127.0.0.2'] },
   });
   house = await openHouse();
 });
@@ -43,7 +47,7 @@ afterAll(async () => {
   rmSync(keyFolder, { recursive: true, force: true });
 });
 
-function work(times = TIMES, id = 'smtp-out'): Outbound {
+function work(times = TIMES, id = 'smtp-out', inMemory?: BudgetLimits): Outbound {
   const outbound = startOutbound({
     store: house.store,
     notices: { onCommitted: () => () => {} },
@@ -67,6 +71,7 @@ function work(times = TIMES, id = 'smtp-out'): Outbound {
     logger: pino({ level: process.env['PENNCLOUD_LOG_LEVEL'] ?? 'silent' }),
     leaseMs: 3000,
     pollMs: 100,
+    ...(inMemory !== undefined && { inMemory }),
   });
   workers.push(outbound);
   return outbound;
@@ -84,6 +89,7 @@ const isDone = (id: string) =>
 describe('the worker of outbound mail', () => {
   it('delivers to Postfix over TLS, signed with the domain’s key', async () => {
     const key = await makeSigningKey(keyFolder, 'penncloud.test', 'spec');
+    await activate(keyFolder, key);
     work();
     const id = await send(['bob@remote.test'], 'signed mail');
     await isDone(id);
@@ -169,6 +175,35 @@ describe('the worker of outbound mail', () => {
     expect((await ann.get('/mail/inbox')).body).not.toContain('from nobody');
   });
 
+  it('tells in one notice of all that has failed, though one domain answers later than the other', async () => {
+    const slow = await startPeer(
+      async (verb) => {
+        if (verb !== 'RCPT') return undefined;
+        await until('the other has answered', () => postfix.log().includes('prompt@remote.test'));
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return '550 5.7.1 not for you';
+      },
+      { port: postfix.port, host: '127.0.0.2' },
+    );
+    try {
+      postfix.rule('prompt@remote.test', '550 5.1.1 no such user here');
+      const ida = await house.person('ida');
+      work();
+      const to = ['prompt@remote.test', 'late@slow.test', 'bob@remote.test'];
+      await isDone(await send(to, 'to three', 'ida'));
+      const address = await arrived(ida, 'Not delivered: to three');
+      const notice = (await ida.get(`${address}/raw`)).body;
+      const told = [...notice.matchAll(/^Final-Recipient: rfc822; (\S+)\r\nAction: (\w+)/gm)];
+      expect(told.map(([, who, what]) => [who, what])).toEqual([
+        ['prompt@remote.test', 'failed'],
+        ['late@slow.test', 'failed'],
+      ]);
+      expect((await ida.get('/mail/inbox')).body.split('>Not delivered: to three<')).toHaveLength(2);
+    } finally {
+      await slow.stop();
+    }
+  });
+
   it('tells of a delay once, and gives up in the end', async () => {
     postfix.rule('never@remote.test', '451 4.3.0 out of order');
     const eve = await house.person('eve');
@@ -215,5 +250,35 @@ describe('the worker of outbound mail', () => {
     for (const id of ids) await isDone(id);
     await until('all arrived', () => ids.every((_, i) => delivered(`number ${i}`).length > 0));
     expect(ids.map((_, i) => delivered(`number ${i}`).length)).toEqual(ids.map(() => 1));
+  });
+
+  it('brings long messages on their way while another domain reads its own slowly', async () => {
+    const sockets: Socket[] = [];
+    const slow = await startPeer(
+      (verb, _line, socket) => {
+        if (verb !== 'DATA') return undefined;
+        sockets.push(socket.pause());
+        return undefined;
+      },
+      { port: postfix.port, host: '127.0.0.2' },
+    );
+    try {
+      const MIB = 1024 * 1024;
+      work(TIMES, 'smtp-out', { long: 8 * MIB, short: MIB, shortMax: MIB / 4, share: 1 / 2 });
+      const long = (subject: string) => raw(subject) + `${'x'.repeat(70)}\r\n`.repeat(40_000);
+      const queue = (to: string, subject: string) =>
+        queueMessage(house.store, { account: 'ann', to: [to], raw: long(subject) });
+      const held = await Promise.all([1, 2, 3, 4].map((i) => queue(`${i}@slow.test`, `slow ${i}`)));
+      await until('the slow one reads', () => sockets.length > 0);
+      await isDone(await queue('bob@remote.test', 'long and quick'));
+      expect(sockets).toHaveLength(1);
+      expect(delivered('long and quick')).toHaveLength(1);
+      const reading = setInterval(() => sockets.forEach((socket) => socket.resume()), 5);
+      for (const id of held) await isDone(id);
+      clearInterval(reading);
+      expect(slow.taken).toHaveLength(4);
+    } finally {
+      await slow.stop();
+    }
   });
 });

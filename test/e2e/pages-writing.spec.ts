@@ -1,5 +1,9 @@
 /** Writing mail through the pages, without the script: drafts, formatting, undo, later, as whom. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodeSummary } from '../../domain/mail/message/summary.ts';
+import { accountStream, outboundStream } from '../../domain/streams.ts';
+import { digestOf } from '../../gateways/message/digest.ts';
+import { itemStateCell } from '../../projections/outbound-keys.ts';
 import { until } from './cluster.ts';
 import { arrived, openHouse, type House } from './pages-house.ts';
 import { alertOn, formOn, linksOn, type Visitor } from './visitor.ts';
@@ -229,6 +233,50 @@ describe('sending', () => {
     const url = await arrived(ann, 'Both ways', 'sent');
     await until('ben has it', async () => (await ann.get(url)).body.includes('<b>write-ben</b> delivered'));
     expect((await ann.get(url)).body).toContain('<b>far@example.org</b> waits to be taken to another system');
+  });
+
+  test('that an earlier release took nowhere is sent once its writer asks for it', async () => {
+    const messageId = Array.from('leftbehind', (letter) => letter.repeat(3))
+      .join('')
+      .slice(0, 26);
+    const raw = Buffer.from(
+      'From: write-ann@penncloud.test\r\nTo: far@example.org\r\nSubject: Left behind\r\n\r\nStill here.\r\n',
+    );
+    const { summary, words } = await digestOf(raw);
+    await house.store.execute({
+      id: `left-${messageId}`,
+      expiresAt: Date.now() + 60_000,
+      stream: accountStream('write-ann'),
+      type: 'mail.SendMessage',
+      data: { messageId, recipients: [], outside: 1, size: raw.length, ids: [], dueAt: null, draftId: null },
+      parts: [
+        raw,
+        ...[summary, summary].map(encodeSummary),
+        ...[words, words],
+        Buffer.from('["far@example.org"]'),
+      ],
+      actor: 'write-ann',
+      session: '',
+      action: 'Send message',
+    });
+    const url = await arrived(ann, 'Left behind', 'sent');
+    const before = await ann.get(url);
+    expect(before.body).toContain('<b>far@example.org</b> was not sent: it was written before');
+    expect(before.body).toContain('Send it now');
+    const action = `/mail/sent/${messageId}/send-now`;
+    const [one, two] = [formOn(before, action), formOn(await ann.get(url), action)];
+    for (const form of [one, two, one]) {
+      const done = await ann.post(action, form);
+      expect([done.statusCode, done.headers.location]).toEqual([303, `${url}?done=onItsWay`]);
+    }
+    const { body } = await ann.get(`${url}?done=onItsWay`);
+    expect(body).toContain('Your message is on its way.');
+    expect(body.split('far@example.org</b> waits to be taken to another system')).toHaveLength(2);
+    expect(body).not.toContain('Send it now');
+    const queue = outboundStream(messageId);
+    const { results } = await house.store.read(queue, [{ get: itemStateCell(queue, messageId) }]);
+    expect(results[0]).toHaveLength(1);
+    expect((await ben.post(action, formOn(await ben.get('/mail/compose'), COMPOSE))).statusCode).toBe(404);
   });
 
   test('answers everybody but oneself, in their conversation', async () => {

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { afterEach, describe, expect, it } from 'vitest';
-import { closeWorld, HOME, peerOf, whileOpen, world } from '../mail-world/carrier-world.ts';
+import { closeWorld, HASTY, HOME, peerOf, whileOpen, world } from '../mail-world/carrier-world.ts';
 import type { Zone } from '../mail-world/name-server.ts';
-import type { PeerOptions } from '../mail-world/scripted-peer.ts';
+import { SILENCE, type PeerOptions, type Script } from '../mail-world/scripted-peer.ts';
 
 afterEach(closeWorld);
 
@@ -42,9 +42,10 @@ describe('a domain with a policy (MTA-STS, RFC 8461)', () => {
     const good = await ownPair('mx.one.test', 'mta-sts.one.test');
     const other = await ownPair('elsewhere.test');
     const stsPort = await policyHost(good, policy('enforce'));
-    const sent = async (options: PeerOptions, ca: string) => {
-      const peer = await peerOf(undefined, options);
-      const { send } = await world({ zone: zone(), ca, stsPort }, peer);
+    const sent = async (options: PeerOptions, ca: string, script?: Script) => {
+      const peer = await peerOf(script, options);
+      const stages = script && { stages: HASTY };
+      const { send } = await world({ zone: zone(), ca, stsPort, ...stages }, peer);
       return { verdict: (await send(['bob@one.test']))[0]!, taken: peer.taken };
     };
     const proven = await sent({ tls: good }, good.cert);
@@ -53,6 +54,14 @@ describe('a domain with a policy (MTA-STS, RFC 8461)', () => {
     for (const options of [{}, { tls: other }]) {
       const { verdict, taken } = await sent(options, good.cert);
       expect(verdict).toMatchObject({ outcome: 'deferred', code: null });
+      expect(taken).toEqual([]);
+    }
+    const broken: Script = (verb, _line, socket) =>
+      verb === 'STARTTLS' ? (socket.write('220 go\r\nthis is no TLS\r\n'), SILENCE) : undefined;
+    const unable: Script = (verb) => (verb === 'STARTTLS' ? '454 4.7.0 not now' : undefined);
+    for (const script of [broken, unable]) {
+      const { verdict, taken } = await sent({ tls: good }, good.cert, script);
+      expect(verdict.outcome).toBe('deferred');
       expect(taken).toEqual([]);
     }
   });

@@ -41,6 +41,8 @@ export async function world(
     stages?: Stages;
     isPrivateAllowed?: boolean;
     perDomain?: number;
+    perSecond?: number;
+    queryMs?: number;
     ownPort?: number;
     ca?: string;
     stsPort?: number;
@@ -53,6 +55,8 @@ export async function world(
     stages = QUICK,
     isPrivateAllowed = true,
     perDomain = 20,
+    perSecond = 0,
+    queryMs,
     ownPort = 1,
     ca,
     stsPort = 443,
@@ -66,8 +70,9 @@ export async function world(
       ownNames: ['penncloud.test', 'localhost'],
       ownPort,
       isPrivateAllowed,
+      ...(queryMs !== undefined && { queryMs }),
     },
-    limits: { perDomain, inAll: 100, perSecond: 0 },
+    limits: { perDomain, inAll: 100, perSecond },
     ownName: 'penncloud.test',
     sts: { port: stsPort, ...(stsFile !== undefined && { file: stsFile }) },
     ...(ca !== undefined && { ca }),

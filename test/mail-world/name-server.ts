@@ -5,6 +5,7 @@ export type Zone = {
   [name: string]: {
     mx?: readonly (readonly [preference: number, exchange: string])[];
     a?: readonly string[];
+    aaaa?: readonly string[];
     txt?: readonly string[];
     cname?: string;
     /** A response code instead of an answer (RFC 1035 §4.1.1): 2 SERVFAIL; 'silent': none comes. */
@@ -45,13 +46,20 @@ export async function startNameServer(zone: Zone): Promise<NameServer> {
   return { address: `127.0.0.1:${port}`, asked, stop: () => server.close() as unknown as Promise<void> };
 }
 
-function answers(zone: Zone, name: string, type: number): unknown[] {
+/** Of aliases that lead to one another as many as a name server follows. */
+const ALIASES_MAX = 8;
+
+function answers(zone: Zone, name: string, type: number, aliases = 0): unknown[] {
   const { TYPE, CLASS } = Packet;
-  const { mx = [], a = [], txt = [], cname } = zone[name] ?? {};
+  const { mx = [], a = [], aaaa = [], txt = [], cname } = zone[name] ?? {};
   const record = (of: number, more: object) => ({ name, type: of, class: CLASS.IN, ttl: 60, ...more });
-  if (cname !== undefined) return [record(TYPE['CNAME']!, { domain: cname }), ...answers(zone, cname, type)];
+  if (cname !== undefined) {
+    const led = aliases < ALIASES_MAX ? answers(zone, cname, type, aliases + 1) : [];
+    return [record(TYPE['CNAME']!, { domain: cname }), ...led];
+  }
   if (type === TYPE['MX']) return mx.map(([priority, exchange]) => record(type, { priority, exchange }));
   if (type === TYPE['A']) return a.map((address) => record(type, { address }));
+  if (type === TYPE['AAAA']) return aaaa.map((address) => record(type, { address }));
   if (type === TYPE['TXT']) return txt.map((data) => record(type, { data }));
   return [];
 }

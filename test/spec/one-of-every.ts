@@ -182,6 +182,18 @@ export function oneOfEvery(
       parts: [RAW, text, summary(), '', '', elsewhere],
     },
     {
+      type: 'mail.SendMessage',
+      data: { messageId: id(2006), recipients: [name], outside: 1 },
+      stream,
+      parts: [RAW, text, summary(), '', '', '["a@far.example"]'],
+    },
+    {
+      type: 'mail.SendOutside',
+      data: { messageId: id(2006), outside: 1 },
+      stream,
+      parts: [RAW, elsewhere],
+    },
+    {
       type: 'mail.ImportMessage',
       data: {
         messageId: id(2008),

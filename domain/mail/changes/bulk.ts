@@ -19,6 +19,7 @@ import {
   decodeText,
   fieldsOf,
   flag,
+  listOf,
   parsed,
   partAtMost,
   partsAre,
@@ -31,7 +32,7 @@ import { changeTouches, isStillThere, memberChange, undoing } from './changes.ts
 import { messagesOf, threadKey, type MessageState } from '../conversation.ts';
 import { happened, happenedWith, noSuchFolder, nothing, refused } from '../decisions.ts';
 import type { BulkChange, BulkStarted, BulkUndone, MemberChange } from '../events.ts';
-import { folderField, listOf, messageIdField, targetFolder } from '../fields.ts';
+import { folderField, messageIdField, targetFolder } from '../fields.ts';
 import { bulkLesson, taughtField, teachesField } from '../spam/lessons.ts';
 import type { ReactionSettled } from '../settled.ts';
 import { SPAM_KEY, type Taught } from '../spam/spam.ts';

@@ -13,7 +13,7 @@ import type {
   Slices,
   StateKey,
 } from '../../decider.ts';
-import { fieldsOf, flag, parsed, partsAre, refuse } from '../../fields.ts';
+import { fieldsOf, flag, listOf, parsed, partsAre, refuse } from '../../fields.ts';
 import { isStillThere, memberChange, messagesChanged, undoing } from './changes.ts';
 import {
   messageKey,
@@ -26,7 +26,7 @@ import {
 } from '../conversation.ts';
 import { happened, happenedWith, noSuchFolder, noSuchMessage, nothing, refused } from '../decisions.ts';
 import type { Change, MemberChange, MessagesChanged, MessagesDeleted } from '../events.ts';
-import { folderField, listOf, messageIdField, messageIds, targetFolder, timeField } from '../fields.ts';
+import { folderField, messageIdField, messageIds, targetFolder, timeField } from '../fields.ts';
 import { canGo, FOLDERS_KEY, foldersOf, GONE, GONE_MS, isThere, type Folder } from '../folders.ts';
 import { teachesField, withLesson } from '../spam/lessons.ts';
 import { SPAM_KEY, type Taught } from '../spam/spam.ts';

@@ -8,8 +8,7 @@
  */
 import { isAccountName } from '../../account/names.ts';
 import type { Content } from '../../decider.ts';
-import { decodeText, fieldsOf, matching, partAtMost, refuse } from '../../fields.ts';
-import { listOf } from '../fields.ts';
+import { decodeText, fieldsOf, listOf, matching, partAtMost, refuse } from '../../fields.ts';
 
 export type Answerable = {
   /** The envelope's sender: whom an answer goes to. */

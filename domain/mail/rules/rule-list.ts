@@ -3,10 +3,10 @@
  * list can be told from another by its digest. Reading it checks everything, because it comes from outside.
  */
 import { checkAccountName } from '../../account/names.ts';
-import { decodeText, fieldsOf, flag, parsed, randomId, refuse } from '../../fields.ts';
+import { decodeText, fieldsOf, flag, listOf, parsed, randomId, refuse } from '../../fields.ts';
 import type { Rejection } from '../../errors.ts';
 import { isMailAddress } from '../../outbound/envelope.ts';
-import { listOf, targetFolder } from '../fields.ts';
+import { targetFolder } from '../fields.ts';
 import type { Clause, WordTerm } from '../message/query.ts';
 import type { Rule, RuleActions } from './rules.ts';
 import { WORD_FIELDS, type WordField } from '../message/words.ts';

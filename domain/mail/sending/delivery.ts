@@ -5,7 +5,7 @@
  */
 import { ACCOUNT_KEY, accountFault } from '../../account/evolve.ts';
 import type { CommandHandler, EventHandler } from '../../decider.ts';
-import { fieldsOf, matching, parsed, partAtMost, partsAre, whole } from '../../fields.ts';
+import { fieldsOf, listOf, matching, parsed, partAtMost, partsAre, whole } from '../../fields.ts';
 import { ENVELOPE_RECIPIENTS_MAX } from '../../outbound/envelope.ts';
 import type { Origin, RecipientState } from '../../outbound/item.ts';
 import { SAID_BYTES_MAX } from '../../outbound/said.ts';
@@ -13,7 +13,7 @@ import { OUTBOUND_STREAMS } from '../../streams.ts';
 import { messageKey } from '../conversation.ts';
 import { happened, nothing, refused } from '../decisions.ts';
 import type { DeliveryChange, DeliveryRecorded } from '../events.ts';
-import { listOf, messageIdField, timeField } from '../fields.ts';
+import { messageIdField, timeField } from '../fields.ts';
 
 export type RecordDelivery = DeliveryRecorded['data'];
 

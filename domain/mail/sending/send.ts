@@ -9,7 +9,7 @@
  */
 import { ACCOUNT_KEY, accountFault } from '../../account/evolve.ts';
 import type { CommandHandler, Content, EventHandler, Reaction, Slices, StateKey } from '../../decider.ts';
-import { fieldsOf, flag, parsed, partsAre, randomId, refuse, whole } from '../../fields.ts';
+import { fieldsOf, flag, namedIds, parsed, partsAre, randomId, refuse, whole } from '../../fields.ts';
 import {
   arrivalOf,
   arrivalReads,
@@ -37,7 +37,7 @@ import type {
   SendingCancelled,
   SentAnswering,
 } from '../events.ts';
-import { accountNames, messageIdField, namedIds, timeField } from '../fields.ts';
+import { accountNames, messageIdField, timeField } from '../fields.ts';
 import { GONE } from '../folders.ts';
 import { deliveries } from './deliveries.ts';
 import { checkOwnEnvelope, outgoingOf, queueing, type Outgoing } from './outside.ts';

@@ -3,9 +3,9 @@
  * part; the event says which of them really were moved, and undoing the move takes the same out again.
  */
 import type { Content, Decision, EventHandler } from '../../decider.ts';
-import { decodeText, fieldsOf, parsed, partAtMost, partsAre, refuse, whole } from '../../fields.ts';
+import { decodeText, fieldsOf, listOf, parsed, partAtMost, partsAre, refuse, whole } from '../../fields.ts';
 import type { MessagesChanged, SpamLearned } from '../events.ts';
-import { listOf, messageIdField } from '../fields.ts';
+import { messageIdField } from '../fields.ts';
 import { BUCKETS, FEATURES_MAX, SPAM_KEY, taught, type Taught } from './spam.ts';
 
 /** How many messages one command teaches of. */

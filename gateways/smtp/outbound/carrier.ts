@@ -5,6 +5,7 @@
  * again in the clear only where no policy (MTA-STS) forbids it; a domain that nobody answers for, its name servers among
  * them, is left alone for a moment, so that a thousand letters to it do not wait for it one after the other.
  */
+import type { Resolver } from 'node:dns/promises';
 import { domainToASCII } from 'node:url';
 import { Lanes, type LaneLimits } from './lanes.ts';
 import { MailServers, type MailServersOptions } from './mail-servers.ts';
@@ -46,6 +47,11 @@ export class Carrier {
       now: Date.now,
     });
     this.#lanes = new Lanes(options.limits);
+  }
+
+  /** What it asks about others' names. */
+  get resolver(): Resolver {
+    return this.#servers.resolver;
   }
 
   /** Sessions at work. */

@@ -26,6 +26,8 @@ export type MailServersOptions = {
   readonly ownPort: number;
   /** Whether MX may lead to loopback and private addresses. */
   readonly isPrivateAllowed: boolean;
+  /** How long a name server has for its first answer; default: 5 s. */
+  readonly queryMs?: number;
 };
 
 const QUERY_MS = 5_000;
@@ -37,13 +39,14 @@ const KEPT_MAX = 10_000;
 
 export class MailServers {
   readonly #options: MailServersOptions;
-  readonly #resolver = new Resolver({ timeout: QUERY_MS, tries: QUERY_TRIES });
+  readonly #resolver: Resolver;
   readonly #own: ReadonlySet<string>;
   readonly #kept = new Map<string, { readonly route: Promise<Route>; readonly until: number }>();
 
   constructor(options: MailServersOptions) {
     this.#options = options;
     this.#own = new Set(options.ownNames.map(normal));
+    this.#resolver = new Resolver({ timeout: options.queryMs ?? QUERY_MS, tries: QUERY_TRIES });
     if (options.resolvers.length > 0) this.#resolver.setServers(options.resolvers);
   }
 

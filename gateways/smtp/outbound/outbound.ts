@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { OUTBOUND_STREAMS } from '../../../domain/streams.ts';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import type { CommitNotice } from '../../../storage-nodes/client/notices.ts';
-import { ByteBudget } from './byte-budget.ts';
+import { ByteBudget, type BudgetLimits } from './byte-budget.ts';
 import { Carrier, type CarrierOptions } from './carrier.ts';
 import { QueueWorker } from './queue-worker.ts';
 import type { RetryTimes } from './retry-times.ts';
@@ -26,6 +26,7 @@ export type OutboundOptions = {
   readonly logger: Logger;
   readonly leaseMs?: number;
   readonly pollMs?: number;
+  readonly inMemory?: BudgetLimits;
 };
 
 export type Outbound = {
@@ -38,7 +39,8 @@ export type Outbound = {
 /** So long do others wait for the queues of a worker that died. */
 const LEASE_MS = 15_000;
 const POLL_MS = 5_000;
-const BYTES_IN_MEMORY_MAX = 128 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const IN_MEMORY: BudgetLimits = { long: 128 * MIB, short: 32 * MIB, shortMax: MIB / 4, share: 1 / 4 };
 
 export function startOutbound(options: OutboundOptions): Outbound {
   const { store, notices, id, times, domains, keyFolder, drainMs, logger } = options;
@@ -49,8 +51,8 @@ export function startOutbound(options: OutboundOptions): Outbound {
     times,
     logger,
     worker: `${id}.${randomBytes(6).toString('hex')}`,
-    signer: new Signer(keyFolder, domains),
-    budget: new ByteBudget(BYTES_IN_MEMORY_MAX),
+    signer: new Signer({ folder: keyFolder, domains, resolver: carrier.resolver, logger }),
+    budget: new ByteBudget(options.inMemory ?? IN_MEMORY),
     ownName: options.carrier.ownName,
     leaseMs: options.leaseMs ?? LEASE_MS,
     pollMs: options.pollMs ?? POLL_MS,

@@ -6,20 +6,20 @@
  * bytes are read when its turn has come, together with its state, so that what was held or cancelled meanwhile stays;
  * the data of a message is ended only while the lease holds. A worker with nothing to do writes nothing.
  */
-import { randomBytes } from 'node:crypto';
-import { domainToASCII } from 'node:url';
 import type { Logger } from 'pino';
 import { readQueuedItem, type QueuedItem } from '../../../projections/outbound.ts';
-import { dueRow, itemRawCell, itemStateCell, parseDueOrder } from '../../../projections/outbound-keys.ts';
-import type { ReadCell, StoreClient } from '../../../storage-nodes/client/client.ts';
+import { dueRow, itemStateCell, parseDueOrder } from '../../../projections/outbound-keys.ts';
+import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Carrier } from './carrier.ts';
-import { deliveryNotice } from './delivery-notice.ts';
 import { QueueLease } from './lease.ts';
-import { Reports, type Report } from './reports.ts';
-import { afterTry, type RetryTimes } from './retry-times.ts';
-import { NotOurs, type Letter } from './session.ts';
+import { Letters } from './letters.ts';
+import { NoticeWriter } from './notice-writer.ts';
+import { Reports } from './reports.ts';
+import { afterTry, type RetryTimes, type Tried } from './retry-times.ts';
+import { Round } from './round.ts';
+import { NotOurs } from './session.ts';
 import type { Signer } from './signer.ts';
 import { unanswered } from './verdict.ts';
 
@@ -41,7 +41,6 @@ export type QueueWorkerOptions = {
 /** Items in work at a time. */
 const AHEAD_MAX = 200;
 const READ_AT_ONCE = 50;
-const HEAD_BYTES = 32 * 1024;
 /** Between two looks: what changes within it is one look. */
 const LOOK_MS = 10;
 /** The same while there is work, and with much of it: its own reports wake it all the time. */
@@ -58,19 +57,26 @@ export class QueueWorker {
   readonly #options: QueueWorkerOptions;
   readonly #lease: QueueLease;
   readonly #reports: Reports;
+  readonly #letters: Letters;
   readonly #inWork = new Map<string, QueuedItem>();
   #isWoken = false;
   #wake: () => void = () => {};
-  #isStopping = false;
+  readonly #leaving = new AbortController();
   #isLate = false;
   #running: Promise<void> | undefined;
 
   constructor(options: QueueWorkerOptions) {
-    const { store, queue, worker, leaseMs, logger } = options;
+    const { store, queue, worker, leaseMs, signer, budget, times, ownName, logger } = options;
     this.#options = options;
     this.#lease = new QueueLease({ store, queue, worker, ms: leaseMs });
-    const notices = (reports: readonly Report[]) => this.#notices(reports);
+    this.#letters = new Letters({ store, queue, signer, budget });
+    const writer = new NoticeWriter({ store, queue, times, ownName, items: this.#inWork });
+    const notices = writer.write.bind(writer);
     this.#reports = new Reports({ store, queue, worker, lease: this.#lease, notices, logger });
+  }
+
+  get #isStopping(): boolean {
+    return this.#leaving.signal.aborted;
   }
 
   get inWork(): number {
@@ -89,7 +95,7 @@ export class QueueWorker {
 
   /** Lets what is on its way finish; after `withinMs` what is not ended is not ended any more. */
   async stop(withinMs: number): Promise<void> {
-    this.#isStopping = true;
+    this.#leaving.abort();
     this.wake();
     const late = setTimeout(() => (this.#isLate = true), withinMs);
     const end = performance.now() + withinMs;
@@ -193,19 +199,34 @@ export class QueueWorker {
       const domain = to.slice(to.lastIndexOf('@') + 1).toLowerCase();
       domains.set(domain, [...(domains.get(domain) ?? []), i]);
     });
-    await Promise.all([...domains].map(([domain, recipients]) => this.#deliver(item, domain, recipients)));
+    const round = new Round(domains.size);
+    await Promise.all(
+      [...domains].map(([domain, recipients]) => this.#deliver(item, domain, recipients, round)),
+    );
     this.#inWork.delete(item.id);
+    this.#letters.forget(item.id);
     this.wake();
   }
 
-  async #deliver(item: QueuedItem, domain: string, recipients: readonly number[]): Promise<void> {
+  async #deliver(
+    item: QueuedItem,
+    domain: string,
+    recipients: readonly number[],
+    round: Round,
+  ): Promise<void> {
     const { carrier, times, logger, queue } = this.#options;
     const given: { back: () => void } = { back: () => {} };
+    const answered = once(() => round.answered());
     // Not one that was lost and had again: what another worker did in between is not known here.
     const token = this.#lease.token;
     const mayEnd = () => this.#lease.token === token && this.#lease.holds && !this.#isLate;
     try {
-      const letter = () => this.#letter(item, recipients, mayEnd, given);
+      const letter = async () => {
+        if (!mayEnd() || this.#isStopping) throw new NotOurs('this worker leaves the queue');
+        const { bytes, from, to, giveBack } = await this.#letters.take(item, domain, recipients);
+        given.back = once(giveBack);
+        return { bytes, from, to, mayEnd };
+      };
       const carried = await carrier.carry(domain, recipients.length, letter).catch(async (error: unknown) => {
         if (error instanceof NotOurs) return undefined;
         logger.error({ err: error, queue, item: item.id }, 'a message could not be brought on its way');
@@ -223,99 +244,19 @@ export class QueueWorker {
         to,
         ...afterTry(carried[i]!, item.recipients[to]!, { queuedAt, now, times, random: Math.random() }),
       }));
-      await this.#reports.add({ id, tried });
+      answered();
+      const isTold = (one: Tried) => one.verdict.outcome === 'failed' || one.isDelayTold;
+      const [told, others] = [tried.filter(isTold), tried.filter((one) => !isTold(one))];
+      await Promise.all([
+        others.length > 0 && this.#reports.add({ id, tried: others }),
+        told.length > 0 &&
+          round.others(this.#leaving.signal).then(() => this.#reports.add({ id, tried: told })),
+      ]);
     } finally {
       given.back();
+      answered();
     }
   }
-
-  /** Its bytes, now that its turn has come. Throws NotOurs if it is not to be sent as it was read before. */
-  async #letter(
-    item: QueuedItem,
-    recipients: readonly number[],
-    mayEnd: () => boolean,
-    given: { back: () => void },
-  ): Promise<Letter> {
-    const { store, queue, budget, signer } = this.#options;
-    if (!mayEnd() || this.#isStopping) throw new NotOurs('this worker leaves the queue');
-    given.back = once(await budget.take(item.size));
-    const gets = [itemStateCell(queue, item.id), itemRawCell(queue, item.id)].map((get) => ({ get }));
-    const [state, raw] = (await store.read(queue, gets)).results.map(([cell]) => cell);
-    if (state === undefined || raw === undefined) throw new NotOurs('the message waits no more');
-    const now = readQueuedItem(await store.bytes(state));
-    if (recipients.some((to) => now.recipients[to]?.state !== 'waiting'))
-      throw new NotOurs('the message is held or cancelled');
-    const message = Buffer.concat([Buffer.from(item.prepend), withoutReturnPath(await store.bytes(raw))]);
-    return {
-      from: onWire(item.from),
-      to: recipients.map((to) => onWire(item.recipients[to]!.to)),
-      // What a stranger wrote is never signed in our name, whatever its From says.
-      bytes: item.origin === 'forward' ? message : await signer.signed(message),
-      mayEnd,
-    };
-  }
-
-  async #notices(reports: readonly Report[]): Promise<{ id: string; raw: Buffer }[]> {
-    const notices: { id: string; raw: Buffer }[] = [];
-    for (const id of new Set(reports.map((report) => report.id))) {
-      const item = this.#inWork.get(id);
-      // Nothing is bounced to nobody (RFC 5321 §6.1).
-      if (item === undefined || item.from === '') continue;
-      const tried = reports.filter((report) => report.id === id).flatMap((report) => report.tried);
-      const failed = tried.filter(({ verdict }) => verdict.outcome === 'failed');
-      const delayed = tried.filter(({ isDelayTold }) => isDelayTold);
-      if (failed.length > 0) notices.push({ id, raw: await this.#notice('failed', item, failed) });
-      if (delayed.length > 0) notices.push({ id, raw: await this.#notice('delayed', item, delayed) });
-    }
-    return notices;
-  }
-
-  async #notice(kind: 'failed' | 'delayed', item: QueuedItem, tried: Report['tried']): Promise<Buffer> {
-    const { times, ownName } = this.#options;
-    return deliveryNotice({
-      kind,
-      to: item.from,
-      recipients: tried.map(({ to, verdict }) => ({
-        address: item.recipients[to]!.to,
-        verdict,
-        retryUntil: item.queuedAt + times.giveUp,
-      })),
-      head: await this.#head(item),
-      queuedAt: item.queuedAt,
-      now: Date.now(),
-      ownName,
-      id: `${kind}.${item.id}.${randomBytes(6).toString('hex')}`,
-    });
-  }
-
-  async #head(item: QueuedItem): Promise<Buffer> {
-    const { store, queue } = this.#options;
-    const { results } = await store.read(queue, [{ get: itemRawCell(queue, item.id) }]);
-    const cell: ReadCell | undefined = results[0]?.[0];
-    if (cell === undefined) return Buffer.alloc(0);
-    if (cell.part === undefined) return (await store.bytes(cell)).subarray(0, HEAD_BYTES);
-    const pieces: Buffer[] = [];
-    for await (const piece of store.readPart(cell.part, {
-      offset: 0,
-      length: Math.min(HEAD_BYTES, cell.part.length),
-    }))
-      pieces.push(piece);
-    return Buffer.concat(pieces);
-  }
-}
-
-/** What was forwarded begins with the field that its final delivery here has added: it is taken off again (RFC 5321 §4.4). */
-function withoutReturnPath(bytes: Buffer): Buffer {
-  const field = /^Return-Path:[^\r\n]*\r\n/i.exec(bytes.toString('latin1', 0, 1000));
-  return field === null ? bytes : bytes.subarray(field[0].length);
-}
-
-/** With its domain as A-labels, which every server understands (RFC 5891); the local part stays. */
-function onWire(address: string): string {
-  const at = address.lastIndexOf('@');
-  return at < 0
-    ? address
-    : `${address.slice(0, at)}@${domainToASCII(address.slice(at + 1)) || address.slice(at + 1)}`;
 }
 
 function once(work: () => void): () => void {

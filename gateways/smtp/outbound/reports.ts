@@ -13,20 +13,9 @@ import { encodeSummary } from '../../../domain/mail/message/summary.ts';
 import { NOTICES_MAX, TRIES_MAX } from '../../../domain/outbound/attempts.ts';
 import { encodeSaid } from '../../../domain/outbound/said.ts';
 import { Rejected, type StoreClient } from '../../../storage-nodes/client/client.ts';
-import { digestOf } from '../../message/digest.ts';
 import type { QueueLease } from './lease.ts';
-import type { Tried } from './retry-times.ts';
-
-export type Report = {
-  /** The item. */
-  readonly id: string;
-  readonly tried: readonly (Tried & { readonly to: number })[];
-};
-
-/** Makes the notices that a batch asks for: whole messages. */
-export type NoticeWriter = (
-  reports: readonly Report[],
-) => Promise<{ readonly id: string; readonly raw: Buffer }[]>;
+import type { WrittenNotice } from './notice-writer.ts';
+import type { Report } from './retry-times.ts';
 
 const GATHER_MS = 50;
 const REPEAT_MS = 500;
@@ -38,7 +27,8 @@ export type ReportsOptions = {
   readonly queue: string;
   readonly worker: string;
   readonly lease: QueueLease;
-  readonly notices: NoticeWriter;
+  /** Writes the notices that a batch asks for. */
+  readonly notices: (reports: readonly Report[]) => Promise<readonly WrittenNotice[]>;
   readonly logger: Logger;
 };
 
@@ -131,12 +121,7 @@ export class Reports {
     );
     const said = reports.flatMap(({ tried }) => tried.map(({ verdict }) => (isBare ? UNSAID : verdict)));
     const written = isBare ? [] : (await notices(reports)).slice(0, NOTICES_MAX);
-    const digests = await Promise.all(written.map(({ raw }) => digestOf(raw)));
-    const beside = digests.flatMap(({ summary, words }, i) => [
-      written[i]!.raw,
-      encodeSummary(summary),
-      words,
-    ]);
+    const beside = written.flatMap(({ raw, digest }) => [raw, encodeSummary(digest.summary), digest.words]);
     const command = {
       id: randomUUID(),
       expiresAt: Date.now() + PATIENCE_MS,
@@ -146,7 +131,7 @@ export class Reports {
         worker,
         token,
         tries,
-        notices: written.map(({ id }, i) => ({ id, part: 1 + 3 * i, ids: digests[i]!.ids })),
+        notices: written.map(({ id, digest }, i) => ({ id, part: 1 + 3 * i, ids: digest.ids })),
       },
       parts: [encodeSaid(said), ...beside],
       actor: 'smtp',

@@ -19,6 +19,13 @@ export type Tried = {
   readonly isDelayTold: boolean;
 };
 
+/** What came of trying some of an item's recipients, by their places in its envelope. */
+export type Report = {
+  /** The item. */
+  readonly id: string;
+  readonly tried: readonly (Tried & { readonly to: number })[];
+};
+
 const SPREAD = 0.2;
 
 /** `tries`: those before this one. `random`: from 0 to 1. */

@@ -5,6 +5,7 @@
  * Content passes as it is: 8-bit bytes go to a peer that does not offer 8BITMIME too, as most servers do, since
  * recoding would break every signature. An address that needs SMTPUTF8 is never sent to a peer without it.
  */
+import { isAscii as isAsciiOnly } from 'node:buffer';
 import { connect, isIPv6, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
@@ -232,28 +233,31 @@ export class Session {
     const { stages } = this.#peer;
     return new Promise((resolve) => {
       let late: NodeJS.Timeout | undefined;
-      const within = (ms: number, what: string): void => {
+      const within = (ms: number, what: string, allMs = ms): void => {
         clearTimeout(late);
-        late = setTimeout(() => settle({ error: new Error(`${what} took longer than ${ms / 1000} s`) }), ms);
+        const why = `${what} took longer than ${Math.round(allMs / 1000)} s`;
+        late = setTimeout(() => settle({ error: new Error(why) }), ms);
       };
       const settle = (done: Done): void => {
         clearTimeout(late);
         resolve(done);
       };
-      const data = Readable.from(
-        this.#pieces(
-          letter,
-          () => within(stages.silence + letter.bytes.length / BYTES_PER_MS_MIN, 'sending it'),
-          () => {
-            ended();
-            within(stages.answer, 'the answer');
-          },
-        ),
-        { objectMode: false },
-      );
       const { from, to, bytes } = letter;
+      const allMs = stages.silence + bytes.length / BYTES_PER_MS_MIN;
+      let endMs: number | undefined;
+      const progress = () => {
+        endMs ??= performance.now() + allMs;
+        const leftMs = Math.max(0, endMs - performance.now());
+        if (leftMs < stages.silence) within(leftMs, 'sending it', allMs);
+        else within(stages.silence, 'taking more of it');
+      };
+      const end = () => {
+        ended();
+        within(stages.answer, 'the answer');
+      };
+      const data = Readable.from(this.#pieces(letter, progress, end), { objectMode: false });
       within(stages.envelope, 'the envelope');
-      const envelope = { from, to: [...to], size: bytes.length, use8BitMime: !isAscii7(bytes) };
+      const envelope = { from, to: [...to], size: bytes.length, use8BitMime: !isAsciiOnly(bytes) };
       this.#smtp.send(envelope, data, (error, info) => {
         if (error) return settle({ error: error as SmtpError });
         settle(info as Done);
@@ -261,13 +265,16 @@ export class Session {
     });
   }
 
-  async *#pieces({ bytes, mayEnd }: Letter, begun: () => void, ended: () => void): AsyncGenerator<Buffer> {
+  async *#pieces({ bytes, mayEnd }: Letter, progress: () => void, ended: () => void): AsyncGenerator<Buffer> {
     // RFC 5321 §4.1.1.4: a peer that answers otherwise would read the message as commands.
     const { lastServerResponse: said } = this.#smtp as unknown as Inside;
     if (!String(said).startsWith('354'))
       throw new Error(`it answered DATA with ${String(said).slice(0, 100)}`);
-    begun();
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+    progress();
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      yield bytes.subarray(at, at + PIECE_BYTES);
+      progress();
+    }
     const socket = this.#smtp._socket;
     // What still lies here would go out after the question.
     while (bytes.length > PIECE_BYTES && socket && !socket.destroyed && socket.writableLength > 0)
@@ -354,8 +361,4 @@ function said({ message }: Error): string {
 
 function isAscii(text: string): boolean {
   return /^[\x20-\x7e]*$/.test(text);
-}
-
-function isAscii7(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte < 0x80);
 }

@@ -2,8 +2,7 @@
  * A message as a mail client hands it in becomes one that may go out (RFC 6409 §8): it says who wrote it, when, and what
  * it is called; it names no blind copies; and it claims nothing that only a receiving server can know.
  */
-import { readAddresses } from '../../message/addresses.ts';
-import { recipientAccount } from '../../message/addresses.ts';
+import { readAddresses, recipientAccount } from '../../message/addresses.ts';
 import type { Address } from '../../../domain/mail/message/summary.ts';
 import { readHeaderBlock } from '../../message/header-block.ts';
 import { withoutFields } from '../../message/without-fields.ts';

@@ -9,6 +9,7 @@ import { entryOf } from './actions.ts';
 const WORDS: Readonly<Record<string, (n: number) => string>> = {
   sent: () => 'Your message is sent.',
   scheduled: () => 'Your message will be sent at its time. Until then it is in the outbox.',
+  onItsWay: () => 'Your message is on its way.',
   back: () => 'Your message was not sent. It is a draft again.',
   draft: () => 'Your draft is kept.',
   discarded: () => 'The draft is discarded.',

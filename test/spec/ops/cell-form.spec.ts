@@ -16,6 +16,7 @@ const DIGESTS: { readonly form: number; readonly digests: Readonly<Record<string
     '0004.log': '140baa0579f8f0b0f3dbb27a484f6bd731f1241669c362c45a8f6c52733d920e',
     '0005.log': '6aa73bde9aca6bb9a0adff5b7c2a1f4e1c921b1d092ae2ec7b36a3e6a6861b80',
     '0009.log': 'cc04d15f5dba06361a25c7af25cf2cef0b228138f17dbd2c5db47ddebfcf7c63',
+    '0010.log': '98ee29fe1e4a172b7175f2339007b8c00c00b5318e6333d4bf266bfbe8a6fe02',
   },
 };
 

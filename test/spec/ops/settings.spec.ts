@@ -44,6 +44,7 @@ describe('settings', () => {
       smtpRecipientsPerMinute: 1200,
       remoteSmtpPort: 25,
       outboundPrivate: 'refuse',
+      outboundAnswerSeconds: 600,
       outboundCaFile: '',
       stsPort: 443,
       outboundSessions: 100,

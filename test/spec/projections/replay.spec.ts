@@ -75,6 +75,7 @@ describe('for any account', () => {
       'mail.MessageReleased',
       'mail.MessageScheduled',
       'mail.MessageSent',
+      'mail.MessageSentOutside',
       'mail.MessagesChanged',
       'mail.MessagesDeleted',
       'mail.Unsubscribed',

@@ -1,8 +1,10 @@
 /** Reports of deliveries on their way into the store, which is in memory and away now and then; the domain is the real one. */
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
+import { digestOf } from '../../../gateways/message/digest.ts';
 import { QueueLease } from '../../../gateways/smtp/outbound/lease.ts';
-import { Reports, type NoticeWriter, type Report } from '../../../gateways/smtp/outbound/reports.ts';
+import { Reports, type ReportsOptions } from '../../../gateways/smtp/outbound/reports.ts';
+import type { Report } from '../../../gateways/smtp/outbound/retry-times.ts';
 import { impossible, verdictOfReply } from '../../../gateways/smtp/outbound/verdict.ts';
 import { Rejected, type CommandRequest, type StoreClient } from '../../../storage-nodes/client/client.ts';
 import { LIMITS } from '../in-memory-shell.ts';
@@ -27,7 +29,7 @@ let reports: Reports | undefined;
 afterEach(() => reports?.end());
 
 /** A worker that has claimed the queue. `faults`: so many commands get no answer. */
-async function worker(queue: Queue, notices: NoticeWriter, faults = 0) {
+async function worker(queue: Queue, notices: ReportsOptions['notices'], faults = 0) {
   let left = faults;
   const store = {
     async execute(command: CommandRequest) {
@@ -69,7 +71,8 @@ describe('a report of what a server took', () => {
     const queue = new Queue();
     queue.queue();
     const raw = Buffer.alloc(LIMITS.messageBytesMax + 1, 'x');
-    const made = await worker(queue, async () => [{ id: queue.itemId, raw }]);
+    const digest = await digestOf(Buffer.from('Subject: x\r\n\r\n'));
+    const made = await worker(queue, async () => [{ id: queue.itemId, raw, digest }]);
     // Of two domains, in one batch.
     const [first, second] = [tried(queue, DELIVERED), tried(queue, DELIVERED, FAILED)];
     await Promise.all([

@@ -76,7 +76,7 @@ function answerOf({ code = null, text = '' }: OutsideDelivery): string {
 const STATE_WORDS: Readonly<Partial<Record<DeliveryState, string>>> = {
   scheduled: 'not sent yet',
   pending: 'on its way',
-  queued: 'was not sent: it was written before this system took mail to others, and cannot be taken back',
+  queued: 'was not sent: it was written before this system took mail to others',
   delivered: 'delivered',
 };
 

@@ -8,6 +8,7 @@ import { AS_SENT } from '../../../pages/representation.ts';
 import { sendAll, sendAttachment, showAttachment } from './attachments.ts';
 import { showBody, showPrintable } from './html/body-frame.ts';
 import type { MessageParams, MessageRoute } from './open-message.ts';
+import { registerSendNow } from './send-now.ts';
 import { sendRaw, showHeaders } from './source.ts';
 import { registerUnsubscribe } from './unsubscribe.ts';
 
@@ -27,4 +28,5 @@ export function registerMessageParts(app: FastifyInstance, pages: Pages): void {
     showAttachment(pages, request, reply),
   );
   registerUnsubscribe(app, pages);
+  registerSendNow(app, pages);
 }

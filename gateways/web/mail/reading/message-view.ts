@@ -8,6 +8,7 @@ import { answerLine, forwardLines, NOT_FORWARDED, sentLines } from './delivery-v
 import { invitationView } from './invitation.ts';
 import { blocks } from './plain-text.ts';
 import { readVerdict, verdictWords } from '../../../message/verdict.ts';
+import { leftBehind } from './send-now.ts';
 import { unsubscribeView } from './unsubscribe.ts';
 
 /** `raw`: the message's bytes, of which `message` was read, with the calendars in it. */
@@ -63,6 +64,7 @@ export function deliveriesView(meta: MessageMeta) {
   return {
     reply: replyView(meta),
     delivery: sentLines(meta),
+    sendNow: leftBehind(meta).length > 0 && `/mail/sent/${meta.id}/send-now`,
     forwards: forwardLines(meta),
     notForwarded: meta.notForwarded && NOT_FORWARDED[meta.notForwarded],
   };

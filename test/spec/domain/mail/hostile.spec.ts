@@ -118,6 +118,7 @@ const TAKEN: { readonly [command: string]: readonly (keyof typeof FIELDS)[] } = 
   'mail.ImportMessage': ['messageId', 'ids', 'folder', 'read', 'starred', 'dated'],
   'mail.ReleaseMessage': ['messageId'],
   'mail.CancelSending': ['messageId'],
+  'mail.SendOutside': ['messageId', 'outside'],
   'mail.SaveDraft': ['draftId', 'revision'],
   'mail.ChangeMessages': [
     'messages',

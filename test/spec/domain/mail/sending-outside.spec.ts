@@ -67,6 +67,30 @@ describe('a message to addresses outside', () => {
     expect(queued(mailbox)).toEqual([]);
   });
 
+  it('as earlier releases wrote it is sent once its writer asks for it, and only once', () => {
+    const mailbox = new Mailbox();
+    const list = JSON.stringify(ADDRESSES);
+    mailbox.send(1, { recipients: ['bob'], outside: 2 }, [...parts.slice(0, 5), list]);
+    mailbox.shell.settleAll();
+    const meta = () => readMessageMeta(mailbox.shell.bytes(metaCell(mailbox.owner, id(1)))!);
+    expect(meta().delivery).toMatchObject(Object.fromEntries(ADDRESSES.map((to) => [to, 'queued'])));
+    const ask = (more: object = {}, envelope = encodeEnvelope(ENVELOPE)) =>
+      mailbox.do('SendOutside', { messageId: id(1), outside: 2, ...more }, [RAW, envelope]);
+    ask();
+    expect(queued(mailbox).map(({ reaction }) => reaction)).toMatchObject([
+      { stream: outboundStream(id(1)), data: { id: id(1), origin: 'sent', recipients: 2 }, parts: [0, 1] },
+    ]);
+    mailbox.shell.settleAll();
+    expect(mailbox.shell.bytes(itemStateCell(outboundStream(id(1)), id(1)))).toBeDefined();
+    expect(states(mailbox)).toEqual(ADDRESSES.map((to) => [to, 'waiting']));
+    expect(Object.keys(meta().delivery!)).toEqual(['bob']);
+    expect(eventsOf(ask())).toEqual([]);
+    expect(states(mailbox)).toHaveLength(2);
+    expect(codeOf(ask({ messageId: id(9) }))).toBe('NoSuchMessage');
+    expect(codeOf(ask({ outside: 1 }))).toBe('Malformed');
+    expect(codeOf(ask({}, encodeEnvelope({ ...ENVELOPE, from: '' })))).toBe('Malformed');
+  });
+
   it('hears from its queue alone how that went, and nothing once it is gone', () => {
     const mailbox = new Mailbox();
     mailbox.send(1, data, parts);
