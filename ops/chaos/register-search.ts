@@ -15,7 +15,7 @@
  * What remains is tried, most urgent first, and each configuration is entered once.
  */
 import { LinkedOrder } from './linked-order.ts';
-import { ABSENT, type RegisterOperation } from './register.ts';
+import { ABSENT, type Kind, type RegisterOperation } from './register.ts';
 
 /** Beyond so many, a search is given up: the problem is NP-complete, and no real history came near. */
 const CONFIGURATIONS_MAX = 400_000;
@@ -51,6 +51,8 @@ class RegisterSearch {
   readonly #writers: LinkedOrder;
   readonly #swaps: LinkedOrder;
   readonly #refusals: LinkedOrder;
+  /** Per value: refusals that expected it. */
+  readonly #refusalsOf: LinkedOrder;
   readonly #open: LinkedOrder;
   /** Per operation: by when a later write is over, so that this one's value is gone. */
   readonly #goneBy: Float64Array;
@@ -88,7 +90,9 @@ class RegisterSearch {
       all.filter((index) => is(index).kind === 'swap'),
       expected,
     );
-    this.#refusals = list(all.filter((index) => is(index).kind === 'differ'));
+    const refusals = all.filter((index) => is(index).kind === 'differ');
+    this.#refusals = list(refusals);
+    this.#refusalsOf = list(refusals, expected);
     this.#open = list(all.filter((index) => is(index).open));
     this.#lists = [
       this.#calls,
@@ -98,6 +102,7 @@ class RegisterSearch {
       this.#writers,
       this.#swaps,
       this.#refusals,
+      this.#refusalsOf,
       this.#open,
     ];
     this.#goneBy = goneBy(operations);
@@ -249,13 +254,16 @@ class RegisterSearch {
       }
     }
     if (!refused) return [...found];
-    let unseen = 0;
+    const unseen = new Set<Kind>();
     for (let index = this.#open.first(0); this.#isEnabled(index); index = this.#open.after(index)) {
       const { kind, expected, written } = this.#at(index);
       if (written === this.#value || (kind === 'swap' && expected !== this.#value)) continue;
-      const isSeen = this.#seersByCall.first(written) >= 0 || this.#swaps.first(written) >= 0;
-      // Open writes that nobody sees are all the same.
-      if (isSeen || unseen++ === 0) found.add(index);
+      const isTold = [this.#seersByCall, this.#swaps, this.#refusalsOf].some(
+        (list) => list.first(written) >= 0,
+      );
+      // Those of values that nobody sees or refuses are all the same; a swap can come here only, a write later as well.
+      if (isTold || !unseen.has(kind)) found.add(index);
+      if (!isTold) unseen.add(kind);
     }
     return [...found];
   }

@@ -59,6 +59,32 @@ describe('a history is linearizable', () => {
     accepts(history([1, 2, put('a')], [3, undefined, erase], [4, 5, cput('a', 'c', false)]));
   });
 
+  it('when of two open writes only one explains all refusals', () => {
+    accepts(
+      history(
+        [1, undefined, cput(null, 'a')],
+        [2, 5, cput(null, 'b', false)],
+        [3, undefined, cput(null, 'a')],
+        [4, undefined, cput(null, 'b')],
+        [6, 7, cput('a', 'a', false)],
+      ),
+    );
+  });
+
+  it('when an open swap must explain the first refusal, so that an open write is left for the second', () => {
+    accepts(
+      history(
+        [1, 2, put('a')],
+        [3, undefined, put('x')],
+        [4, undefined, cput('a', 'y')],
+        [5, 6, cput('a', 'c', false)],
+        [7, 8, put('b')],
+        [9, 10, get('b')],
+        [11, 12, cput('b', 'c', false)],
+      ),
+    );
+  });
+
   it('when open swaps took effect one after the other', () => {
     accepts(
       history(
