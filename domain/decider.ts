@@ -82,8 +82,11 @@ export interface CommandHandler<Data = unknown> {
 export interface EventHandler {
   /** The slices this event changes (and so reads, unless it is blind). */
   touches(event: DomainEvent, content: Content): readonly StateKey[];
-  /** The slices it leaves depend on the event alone: `evolve` is handed none, and none needs to be read. */
-  readonly isBlind?: true;
+  /**
+   * Whether the slice `key` that it leaves depends on the event alone: `evolve` is handed none, and none needs to be
+   * read. Absent: no slice does.
+   */
+  isBlind?(key: StateKey, event: DomainEvent): boolean;
   /** The slice after the event; undefined removes it. */
   evolve(
     key: StateKey,

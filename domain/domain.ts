@@ -69,7 +69,7 @@ function claim<Handler>(handlers: Record<string, Handler>, name: string, handler
 
 function ofKnownVersion(handler: EventHandler): EventHandler {
   return {
-    ...(handler.isBlind && { isBlind: true }),
+    ...(handler.isBlind && { isBlind: (key, event) => handler.isBlind!(key, event) }),
     touches(event, content) {
       checkVersion(event);
       return handler.touches(event, content);

@@ -11,16 +11,45 @@ export interface CellFormat<Model> {
   read(bytes: Uint8Array): Model;
 }
 
-/** Checks a value and copies it in canonical order; throws with the path of what is wrong. */
-export type Shape<Model> = (value: unknown, path: string) => Model;
+const encoder = new TextEncoder();
+
+function utf8Of(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** Checks a value and copies it in canonical order. Throws WrongShape. */
+export type Shape<Model> = (value: unknown) => Model;
+
+/** Where it is wrong is put together while the error comes up: what is right, nearly always, pays nothing for it. */
+class WrongShape extends Error {
+  readonly expected: string;
+  readonly path: string;
+
+  constructor(expected: string, path = '') {
+    super(`${path} should be ${expected}: these are not the bytes of a cell that a projection wrote`);
+    this.expected = expected;
+    this.path = path;
+  }
+
+  within(outer: string): WrongShape {
+    return new WrongShape(this.expected, `${outer}${this.path}`);
+  }
+}
 
 /** `name` says in errors which read model it was, e.g. "an inbox row". */
 export function cellFormat<Model>(name: string, shape: Shape<Model>): CellFormat<Model> {
+  const checked = (value: unknown): Model => {
+    try {
+      return shape(value);
+    } catch (error) {
+      throw within(name, error);
+    }
+  };
   return {
-    write: (model) => new TextEncoder().encode(JSON.stringify(shape(model, name))),
+    write: (model) => utf8Of(JSON.stringify(checked(model))),
     read(bytes) {
       const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-      const model = shape(JSON.parse(text), name);
+      const model = checked(JSON.parse(text));
       if (JSON.stringify(model) !== text)
         throw new Error(`${name} is not written the way its projection writes it`);
       return model;
@@ -28,47 +57,53 @@ export function cellFormat<Model>(name: string, shape: Shape<Model>): CellFormat
   };
 }
 
-export const text: Shape<string> = (value, path) => {
-  if (typeof value !== 'string') throw wrong(path, 'a string');
+export const text: Shape<string> = (value) => {
+  if (typeof value !== 'string') throw new WrongShape('a string');
   return value;
 };
 
-export const flag: Shape<boolean> = (value, path) => {
-  if (typeof value !== 'boolean') throw wrong(path, 'true or false');
+export const flag: Shape<boolean> = (value) => {
+  if (typeof value !== 'boolean') throw new WrongShape('true or false');
   return value;
 };
 
 /** Counts, sizes, times. */
-export const natural: Shape<number> = (value, path) => {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw wrong(path, 'a whole number from 0');
+export const natural: Shape<number> = (value) => {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new WrongShape('a whole number from 0');
   return value as number;
 };
 
-export const integer: Shape<number> = (value, path) => {
-  if (!Number.isSafeInteger(value)) throw wrong(path, 'a whole number');
+export const integer: Shape<number> = (value) => {
+  if (!Number.isSafeInteger(value)) throw new WrongShape('a whole number');
   return value as number;
 };
 
 export function oneOf<Word extends string>(...words: readonly Word[]): Shape<Word> {
-  return (value, path) => {
+  return (value) => {
     const found = words.find((word) => word === value);
-    if (found === undefined) throw wrong(path, `one of ${words.join(', ')}`);
+    if (found === undefined) throw new WrongShape(`one of ${words.join(', ')}`);
     return found;
   };
 }
 
 export function orNull<Model>(shape: Shape<Model>): Shape<Model | null> {
-  return (value, path) => (value === null ? null : shape(value, path));
+  return (value) => (value === null ? null : shape(value));
 }
 
 export function optional<Model>(shape: Shape<Model>): Shape<Model | undefined> {
-  return (value, path) => (value === undefined ? undefined : shape(value, path));
+  return (value) => (value === undefined ? undefined : shape(value));
 }
 
 export function listOf<Model>(shape: Shape<Model>): Shape<Model[]> {
-  return (value, path) => {
-    if (!Array.isArray(value)) throw wrong(path, 'a list');
-    return value.map((item, index) => shape(item, `${path}[${index}]`));
+  return (value) => {
+    if (!Array.isArray(value)) throw new WrongShape('a list');
+    const models: Model[] = [];
+    try {
+      for (const item of value as unknown[]) models.push(shape(item));
+    } catch (error) {
+      throw within(`[${models.length}]`, error);
+    }
+    return models;
   };
 }
 
@@ -77,13 +112,19 @@ export function record<Model extends object>(shapes: {
   readonly [Key in keyof Model]-?: Shape<Model[Key]>;
 }): Shape<Model> {
   const names = Object.keys(shapes) as (keyof Model & string)[];
-  return (value, path) => {
-    const given = properties(value, path);
-    const unknown = Object.keys(given).find((key) => !Object.hasOwn(shapes, key));
-    if (unknown !== undefined) throw wrong(path, `without the property ${unknown}`);
+  const known: ReadonlySet<string> = new Set(names);
+  return (value) => {
+    const given = properties(value);
+    for (const key of Object.keys(given))
+      if (!known.has(key)) throw new WrongShape(`without the property ${key}`);
     const model: Partial<Model> = {};
     for (const name of names) {
-      const property = shapes[name](given[name], `${path}.${name}`);
+      let property: Model[typeof name];
+      try {
+        property = shapes[name](given[name]);
+      } catch (error) {
+        throw within(`.${name}`, error);
+      }
       if (property !== undefined) model[name] = property;
     }
     return model as Model;
@@ -92,19 +133,23 @@ export function record<Model extends object>(shapes: {
 
 /** An object whose property names are data, e.g. recipients. */
 export function mapOf<Model>(shape: Shape<Model>): Shape<{ readonly [key: string]: Model }> {
-  return (value, path) =>
+  return (value) =>
     Object.fromEntries(
-      Object.entries(properties(value, path)).map(([key, item]) => [key, shape(item, `${path}.${key}`)]),
+      Object.entries(properties(value)).map(([key, item]) => {
+        try {
+          return [key, shape(item)];
+        } catch (error) {
+          throw within(`.${key}`, error);
+        }
+      }),
     );
 }
 
-function properties(value: unknown, path: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(path, 'an object');
+function properties(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new WrongShape('an object');
   return value as Record<string, unknown>;
 }
 
-function wrong(path: string, expected: string): Error {
-  return new Error(
-    `${path} should be ${expected}: these are not the bytes of a cell that a projection wrote`,
-  );
+function within(path: string, error: unknown): unknown {
+  return error instanceof WrongShape ? error.within(path) : error;
 }

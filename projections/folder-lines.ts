@@ -7,6 +7,7 @@ import {
   countsCell,
   EMPTY_FOLDER,
   lineCell,
+  NO_CONVERSATION,
   shownIn,
   type Conversation,
   type ConversationMessage,
@@ -69,7 +70,7 @@ export class Lists {
 
   conversation(thread: string): Conversation {
     const bytes = this.#prior(threadCell(this.#owner, thread));
-    return bytes === undefined ? { subject: '', messages: [] } : conversationCell.read(bytes);
+    return bytes === undefined ? NO_CONVERSATION : conversationCell.read(bytes);
   }
 
   change(thread: string, before: Conversation, next: Conversation): void {

@@ -67,6 +67,9 @@ export type FolderLine = {
 /** Lines, and lines with something unread. */
 export type FolderCounts = { readonly total: number; readonly unread: number };
 
+/** One that has no cell yet. */
+export const NO_CONVERSATION: Conversation = { subject: '', messages: [] };
+
 /** The counts of a folder that has no cell yet. */
 export const EMPTY_FOLDER: FolderCounts = { total: 0, unread: 0 };
 

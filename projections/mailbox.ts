@@ -14,7 +14,7 @@ import { GONE, type Folder } from '../domain/mail/folders.ts';
 import { cut, decodeSummary, type MailSummary } from '../domain/mail/message/summary.ts';
 import { Lists, unique } from './folder-lines.ts';
 import { folderCountsCell, threadCell } from './keys.ts';
-import type { Conversation, ConversationMessage } from './mailbox-cells.ts';
+import { NO_CONVERSATION, type Conversation, type ConversationMessage } from './mailbox-cells.ts';
 import type { CellKey, EntryFacts, Mutation, Projection } from './projection.ts';
 
 /** Bounds of what a line and a message of a conversation hold, so that 100 messages stay one small cell. */
@@ -48,7 +48,7 @@ export const mailboxProjection: Projection = {
   priors(event: DomainEvent, entry): CellKey[] {
     const today = asToday<Heard & DomainEvent>(event as Heard & DomainEvent) as Heard;
     return [
-      ...threadsOf(today).map((thread) => threadCell(entry.stream, thread)),
+      ...(isFirstOfAll(today) ? [] : threadsOf(today).map((thread) => threadCell(entry.stream, thread))),
       ...placesOf(today).map((folder) => folderCountsCell(entry.stream, folder)),
     ];
   },
@@ -57,12 +57,17 @@ export const mailboxProjection: Projection = {
     const today = asToday<Heard & DomainEvent>(event as Heard & DomainEvent) as Heard;
     const lists = new Lists(entry, prior);
     for (const thread of threadsOf(today)) {
-      const before = lists.conversation(thread);
+      const before = isFirstOfAll(today) ? NO_CONVERSATION : lists.conversation(thread);
       lists.change(thread, before, after(today, thread, before, entry, content));
     }
     return lists.mutations();
   },
 };
+
+/** Its conversation has no cell yet: none is read. */
+function isFirstOfAll(event: Heard): boolean {
+  return event.type === 'mail.MessageReceived' && event.data.begins === true;
+}
 
 function threadsOf(event: Heard): string[] {
   switch (event.type) {

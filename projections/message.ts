@@ -106,7 +106,7 @@ const meta = cellFormat<MessageMeta>(
     attachments: listOf(attachment),
     problem: optional(text),
     dueAt: optional(natural),
-    delivery: optional(mapOf((value, path) => text(value, path) as DeliveryState)),
+    delivery: optional(mapOf((value) => text(value) as DeliveryState)),
     reply: optional(record<VacationReply>({ to: text, state: oneOf('sent', 'queued') })),
     unsubscribedAt: optional(natural),
     outside: optional(listOf(outsideDelivery)),

@@ -68,7 +68,7 @@ const deleteCell: CommandHandler<Delete> = {
 
 const kvEvents: { readonly [Type in KvEvent['type']]: EventHandler } = {
   'kv.CellPut': {
-    isBlind: true,
+    isBlind: () => true,
     touches: (event: CellPut) => [event.data.column],
     evolve: (_key, _slice, event: CellPut, content): CellSlice => ({
       digest: content.digest(event.data.part) ?? null,
@@ -76,7 +76,7 @@ const kvEvents: { readonly [Type in KvEvent['type']]: EventHandler } = {
     }),
   },
   'kv.CellDeleted': {
-    isBlind: true,
+    isBlind: () => true,
     touches: (event: CellDeleted) => [event.data.column],
     evolve: () => undefined,
   },

@@ -66,6 +66,16 @@ export function arrivalTouches(arrival: Arrival): StateKey[] {
   ];
 }
 
+/** Whether it begins a conversation of which nothing is here. */
+export function beginsAnew({ messageId, thread }: Arrival, slices: Slices): boolean {
+  return thread === messageId && slices(threadKey(messageId)) === undefined;
+}
+
+/** Whether the slice `key`, one of `arrivalTouches`, is as `evolveArrival` leaves it, whatever it was before. */
+export function isBlindArrival(key: StateKey, arrival: Arrival, isAnew: boolean): boolean {
+  return isAnew || key !== threadKey(threadOfArrival(arrival));
+}
+
 /** The slice `key`, one of `arrivalTouches`, with the message in it. */
 export function evolveArrival(
   key: StateKey,

@@ -31,6 +31,8 @@ export type MessageReceived = {
   readonly data: Arrival & {
     readonly folder: Folder;
     readonly via: Via;
+    /** Nothing of its conversation was here before: no cell of it needs to be read. */
+    readonly begins?: true;
     readonly starred?: boolean;
     readonly read?: boolean;
     /** The ids of the rules that held for it, in their order: why it lies there and is marked so. */

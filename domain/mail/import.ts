@@ -6,7 +6,7 @@
 import { ACCOUNT_KEY, accountFault } from '../account/evolve.ts';
 import type { CommandHandler } from '../decider.ts';
 import { fieldsOf, flag, namedIds, parsed, partAtMost, partsAre, refuse } from '../fields.ts';
-import { arrivalOf, arrivalReads, arrivalReadsNext, hasPart, type Arriving } from './arrival.ts';
+import { arrivalOf, arrivalReads, arrivalReadsNext, beginsAnew, hasPart, type Arriving } from './arrival.ts';
 import { messageKey } from './conversation.ts';
 import { happened, noSuchFolder, nothing } from './decisions.ts';
 import { folderField, messageIdField, messageParts, timeField, WORDS_BYTES_MAX } from './fields.ts';
@@ -54,11 +54,13 @@ export const importMessage = (messageBytesMax: number): CommandHandler<ImportMes
     const { messageId, folder, read, starred, dated } = data;
     if (slices(messageKey(messageId)) !== undefined) return nothing;
     if (isOwnFolder(folder) && !isThere(foldersOf(slices(FOLDERS_KEY)), folder)) return noSuchFolder(folder);
+    const arrival = arrivalOf(data, slices, hasPart(content, 2));
     return happened({
       type: 'mail.MessageReceived',
       version: 1,
       data: {
-        ...arrivalOf(data, slices, hasPart(content, 2)),
+        ...arrival,
+        ...(beginsAnew(arrival, slices) && { begins: true }),
         folder,
         via: 'import',
         ...(starred && { starred }),

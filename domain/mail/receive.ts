@@ -13,8 +13,10 @@ import {
   arrivalReads,
   arrivalReadsNext,
   arrivalTouches,
+  beginsAnew,
   evolveArrival,
   hasPart,
+  isBlindArrival,
   type Arriving,
 } from './arrival.ts';
 import { messageKey, messagesOf, threadKey } from './conversation.ts';
@@ -125,6 +127,7 @@ export const receiveMessage = (messageBytesMax: number): CommandHandler<ReceiveM
       version: 1,
       data: {
         ...arrival,
+        ...(beginsAnew(arrival, slices) && { begins: true }),
         folder: 'inbox',
         via: data.via,
         ...ruling,
@@ -186,6 +189,10 @@ export const messageReceived: EventHandler = {
       ...(isOwnFolder(data.folder) ? [FOLDERS_KEY] : []),
       ...(data.outside === undefined ? [] : [FORWARDS_KEY]),
     ];
+  },
+  isBlind(key, event) {
+    const { data } = event as MessageReceived;
+    return key !== FOLDERS_KEY && key !== FORWARDS_KEY && isBlindArrival(key, data, data.begins === true);
   },
   evolve(key, slice, event, _content, time) {
     const { data } = event as MessageReceived;

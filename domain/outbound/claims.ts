@@ -64,7 +64,7 @@ export const releaseQueue: CommandHandler<Holder> = {
 
 export const queueClaimed: EventHandler = {
   touches: () => [LEASE_KEY],
-  isBlind: true,
+  isBlind: () => true,
   evolve(_key, _slice, event) {
     const { worker, token, until } = (event as QueueClaimed).data;
     return { worker, token, until } satisfies Lease;
@@ -73,7 +73,7 @@ export const queueClaimed: EventHandler = {
 
 export const queueReleased: EventHandler = {
   touches: () => [LEASE_KEY],
-  isBlind: true,
+  isBlind: () => true,
   evolve(_key, _slice, event, _content, time) {
     return { worker: null, token: (event as QueueReleased).data.token, until: time } satisfies Lease;
   },

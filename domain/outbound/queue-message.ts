@@ -56,7 +56,7 @@ export const queueMessage = (messageBytesMax: number): CommandHandler<QueueMessa
 
 export const messageQueued: EventHandler = {
   touches: (event) => [itemKey((event as MessageQueued).data.id)],
-  isBlind: true,
+  isBlind: () => true,
   evolve(_key, _slice, event, _content, time) {
     const { account, origin, messageId, bounces, recipients } = (event as MessageQueued).data;
     return {

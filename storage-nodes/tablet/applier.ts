@@ -71,6 +71,8 @@ export class Applier {
   readonly #cells: CellStore;
   readonly #application: Application;
   readonly #listeners = new Map<string, Projection[]>();
+  /** What `applyInMemory` could not apply, for `apply`. */
+  #decoded: ReadonlyMap<LogRecord, Decoded> = new Map();
 
   constructor(tablet: TabletId, cells: CellStore, application: Application) {
     this.#tablet = tablet;
@@ -92,7 +94,7 @@ export class Applier {
     // An entry that forgets expired commands starts a batch of its own, so that it sees all before it.
     for (let i = 1; i <= records.length; i++) {
       if (i < records.length && !forgets(records[i]!)) continue;
-      const entries = records.slice(start, i).map(decode);
+      const entries = this.#entriesOf(records.slice(start, i));
       const wanted = this.#wanted(entries);
       const cells = await this.#cells.get(this.#tablet, wanted);
       const batch = new Batch(found(wanted, cells));
@@ -109,10 +111,19 @@ export class Applier {
     const entries = records.map(decode);
     const wanted = this.#wanted(entries);
     const cells = wanted.length > 0 ? this.#cells.peek(this.#tablet, wanted) : [];
-    if (!cells) return undefined;
+    if (!cells) {
+      this.#decoded = new Map(records.map((record, i) => [record, entries[i]!]));
+      return undefined;
+    }
     const gathered: Gathered = { streams: new Set(), reactions: [] };
     const written = this.#applyBatch(new Batch(found(wanted, cells)), entries, gathered);
     return { upTo: this.#cells.applied(this.#tablet), ...gathered, written };
+  }
+
+  #entriesOf(records: readonly LogRecord[]): Decoded[] {
+    const known = this.#decoded;
+    this.#decoded = new Map();
+    return records.map((record) => known.get(record) ?? decode(record));
   }
 
   #applyBatch(batch: Batch, entries: readonly Decoded[], gathered: Gathered): Promise<void> | undefined {
@@ -134,8 +145,8 @@ export class Applier {
       };
       for (const event of head.events as DomainEvent[]) {
         const handler = this.#application.events[event.type];
-        if (handler && !handler.isBlind)
-          for (const key of handler.touches(event, content)) want(stateAddress(head.stream, key));
+        for (const key of handler?.touches(event, content) ?? [])
+          if (!handler?.isBlind?.(key, event)) want(stateAddress(head.stream, key));
         for (const projection of this.#listeners.get(event.type) ?? []) {
           for (const prior of projection.priors(event, facts, content))
             want(namedAddress(SPACE.table, prior.row, prior.column));
@@ -193,7 +204,7 @@ export class Applier {
     };
     for (const key of handler.touches(event, content)) {
       const address = stateAddress(head.stream, key);
-      const before = handler.isBlind ? undefined : read(address);
+      const before = handler.isBlind?.(key, event) ? undefined : read(address);
       const after = handler.evolve(
         key,
         before && (JSON.parse(Buffer.from(before).toString('utf8')) as Json),

@@ -68,7 +68,7 @@ export class Decisions {
   readonly #clock: () => number;
   readonly #random: (into: Uint8Array) => Uint8Array;
   readonly #propose: (records: readonly LogRecord[]) => void;
-  readonly #admit: () => Promise<void>;
+  readonly #admit: (bytes: number) => Promise<void>;
   #queue: Asked[] = [];
   #queueBytes = 0;
   #running = false;
@@ -89,8 +89,8 @@ export class Decisions {
     /** Fills with random bytes: salts of parts. */
     random: (into: Uint8Array) => Uint8Array;
     propose: (records: readonly LogRecord[]) => void;
-    /** Resolves when there is room for more entries in flight. */
-    admit: () => Promise<void>;
+    /** Resolves when more may be decided. `bytes`: so much waits for it. */
+    admit: (bytes: number) => Promise<void>;
   }) {
     this.#tablet = options.tablet;
     this.#epoch = options.epoch;
@@ -135,7 +135,7 @@ export class Decisions {
     while (this.#queue.length > 0 && !this.#closed) {
       let round: Asked[] = [];
       try {
-        await this.#admit();
+        await this.#admit(this.#queueBytes);
         round = this.#nextRound();
         this.#overlay.drop(this.#cells.applied(this.#tablet));
         await this.#decideRound(round);
@@ -350,7 +350,7 @@ export class Decisions {
       for (const key of handler.touches(event, content)) {
         const address = stateAddress(stream, key);
         const before = changed.get(cellName(address));
-        const slice = handler.isBlind
+        const slice = handler.isBlind?.(key, event)
           ? undefined
           : ((before ? before[1] : state.read(address)) as Json | undefined);
         changed.set(cellName(address), [address, handler.evolve(key, slice, event, content, time)]);

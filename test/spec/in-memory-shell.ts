@@ -278,8 +278,8 @@ export class InMemoryShell {
   ): void {
     for (const event of events) {
       const handler = this.#domain.events[event.type];
-      const undeclared = handler?.isBlind ? [] : (handler?.touches(event, content) ?? []);
-      const key = undeclared.find((touched) => !reads.has(touched));
+      const touched = handler?.touches(event, content) ?? [];
+      const key = touched.find((one) => !reads.has(one) && handler?.isBlind?.(one, event) !== true);
       if (key !== undefined) throw new Error(`${type} changes the slice ${key}, which it did not read`);
     }
   }
@@ -290,6 +290,13 @@ export class InMemoryShell {
     for (const key of handler.touches(event, content)) {
       const name = at(entry.stream, key);
       const slice = handler.evolve(key, this.#slices.get(name), event, content, entry.time);
+      if (handler.isBlind?.(key, event)) {
+        const blind = handler.evolve(key, undefined, event, content, entry.time);
+        if (JSON.stringify(blind) !== JSON.stringify(slice))
+          throw new Error(
+            `${event.type} leaves the slice ${key} by what it was, and says that it does not look`,
+          );
+      }
       if (slice === undefined) this.#slices.delete(name);
       else this.#slices.set(name, copyOf(slice));
     }

@@ -46,9 +46,23 @@ export function encodeSummary(summary: MailSummary): Uint8Array {
   }
 }
 
-/** Never throws; see `problem` of the result. `bytes` undefined: the part was erased. */
+/** Several projections ask for the same one, of the same bytes. */
+const decoded = new WeakMap<Uint8Array, MailSummary>();
+
+/**
+ * Never throws; see `problem` of the result. `bytes` undefined: the part was erased. Requires that the bytes stay as
+ * they are.
+ */
 export function decodeSummary(bytes: Uint8Array | undefined): MailSummary {
   if (bytes === undefined) return unreadable('The summary of this message was erased.');
+  const known = decoded.get(bytes);
+  if (known !== undefined) return known;
+  const summary = readSummary(bytes);
+  decoded.set(bytes, summary);
+  return summary;
+}
+
+function readSummary(bytes: Uint8Array): MailSummary {
   const text = decodeText(bytes);
   if (text === undefined) return unreadable('The summary of this message is not valid text.');
   try {

@@ -45,7 +45,7 @@ export const changeRules: CommandHandler<object> = {
 
 export const rulesChanged: EventHandler = {
   touches: () => [RULES_KEY],
-  isBlind: true,
+  isBlind: () => true,
   evolve(_key, _slice, _event, content) {
     const read = decodeRules(content.bytes(0));
     const rules = 'data' in read ? read.data : [];

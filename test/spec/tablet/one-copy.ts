@@ -56,6 +56,8 @@ export class MemoryLog {
   prepared: LogRecord[] = [];
   configurations = 0;
   drops = 0;
+  /** Of each append: how many records. */
+  readonly batches: number[] = [];
 
   constructor(trouble: Trouble) {
     this.trouble = trouble;
@@ -65,6 +67,7 @@ export class MemoryLog {
     if (this.trouble.faults.has('append')) return this.trouble.pass('append');
     if (records[0]!.seq !== last + 1) throw new Error(`${records[0]!.seq} does not follow ${last}`);
     this.prepared.push(...records);
+    this.batches.push(records.length);
     await this.trouble.pass('append');
   }
   async truncate(_tablet: string, from: Seq): Promise<void> {

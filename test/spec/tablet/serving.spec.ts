@@ -65,6 +65,36 @@ function entry(at: number, inEpoch: number, more: Partial<EntryHead>): LogRecord
   return { seq: seq(at), epoch: epoch(inEpoch), head, parts: [] };
 }
 
+describe('a copy that serves', () => {
+  it('gathers what comes while entries are on their way, and sends it as one batch', async () => {
+    const copy = await aPrimary();
+    await copy.tablet.execute(put('row', 'c', '0'));
+    const before = copy.log.batches.length;
+    copy.trouble.hold('append');
+    const first = copy.tablet.execute(put('row', 'c', '1'));
+    await turn();
+    const others = [2, 3, 4].map((i) => copy.tablet.execute(put('row', 'c', `${i}`)));
+    await turn();
+    expect(copy.log.batches.slice(before)).toEqual([1]);
+    copy.trouble.release('append');
+    await Promise.all([first, ...others]);
+    expect(copy.log.batches.slice(before)).toEqual([1, 3]);
+  });
+
+  it('lets nothing wait for them that is worth a batch of its own', async () => {
+    const copy = await aPrimary();
+    copy.trouble.hold('append');
+    const before = copy.log.batches.length;
+    const first = copy.tablet.execute(put('row', 'c', '1'));
+    await turn();
+    const large = copy.tablet.execute(put('row', 'c', 'x'.repeat(300_000)));
+    await turn();
+    expect(copy.log.batches.slice(before)).toEqual([1, 1]);
+    copy.trouble.release('append');
+    await Promise.all([first, large]);
+  });
+});
+
 describe('a copy that loses its place', () => {
   it('tells everyone who waits to ask again, whatever they wait for', async () => {
     const copy = await aPrimary();

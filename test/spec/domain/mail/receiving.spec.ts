@@ -18,6 +18,7 @@ const event = (more: Said['data'] = {}) => ({
   type: 'mail.MessageReceived',
   data: { messageId: id(1), thread: id(1), ids: [], folder: 'inbox', via: 'smtp', ...more },
 });
+const begun = (more: Said['data'] = {}) => event({ begins: true, ...more });
 const moved = (to: string): Said => ({
   type: 'mail.MessagesChanged',
   data: {
@@ -30,7 +31,7 @@ const tooLong = 'x'.repeat(LIMITS.messageBytesMax + 1);
 
 describe('receiving a message', () => {
   it('puts it in the inbox, a conversation of its own', () => {
-    given(domain, [alice]).when(receive()).then([event()]);
+    given(domain, [alice]).when(receive()).then([begun()]);
   });
 
   it('takes a message once, also where its second try has another id (decision 0030)', () => {
@@ -40,13 +41,13 @@ describe('receiving a message', () => {
       .then([]);
     given(domain, [alice])
       .when(receive({ data: { ...again, messageId: id(1), earlier: id(2) } }))
-      .then([event()]);
+      .then([begun()]);
   });
 
   it('sets aside what its sender\u2019s domain disowns, whatever the rules say (RFC 7489 §6.3)', () => {
     given(domain, [alice])
       .when(receive({ data: { messageId: id(1), via: 'smtp', verdict: 'quarantine' } }))
-      .then([event({ folder: 'spam', quarantined: true })]);
+      .then([begun({ folder: 'spam', quarantined: true })]);
     given(domain, [alice])
       .when(receive({ data: { messageId: id(1), via: 'smtp', verdict: 'reject' } }))
       .thenRejected('Malformed');
@@ -56,11 +57,18 @@ describe('receiving a message', () => {
     const parts = [RAW, summary(), 'lunch noon'];
     given(domain, [alice])
       .when(receive({ parts }))
-      .then([event({ doc: 0 })]);
+      .then([begun({ doc: 0 })]);
     const first = received(id(9), { data: { ...event({ doc: 0 }).data, messageId: id(9), thread: id(9) } });
     given(domain, [alice, first])
       .when(receive({ parts }))
-      .then([event({ doc: 1 })]);
+      .then([begun({ doc: 1 })]);
+  });
+
+  it('does not say that a conversation begins which has messages left, though its first one is gone', () => {
+    const answer = received(id(2), {
+      data: { ...event({ doc: null }).data, messageId: id(2), thread: id(1) },
+    });
+    given(domain, [alice, answer]).when(receive()).then([event()]);
   });
 
   it('takes the copy of a message sent to oneself beside the sent one', () => {
@@ -87,7 +95,7 @@ describe('receiving a message', () => {
   it('takes a message of no bytes, and one of exactly the limit', () => {
     given(domain, [alice])
       .when(receive({ parts: ['', summary()] }))
-      .then([event()]);
+      .then([begun()]);
     given(domain, [alice])
       .when(receive({ parts: [tooLong.slice(1), summary()] }))
       .then([event()]);
