@@ -80,7 +80,10 @@ export class ClientConnection extends SMTPConnection {
       onCommand: (line, done) => this._onCommand(line, done),
       onFault: (fault) => this.#fault(fault),
     });
-    parser.on('error', () => this.close());
+    parser.on('error', (error) => {
+      this._onError(error);
+      this.close();
+    });
     return parser;
   }
 

@@ -18,9 +18,10 @@ const logIn = (password: string, address: string, account = 'alice') =>
     (found) => found.account,
     ({ message }: Error) => message,
   );
+/** At an account whose hash is cheap to check; the store in memory keeps no lock for it. */
 async function guesses(count: number, addressOf: (index: number) => string): Promise<void> {
   for (let index = 0; index < count; index++)
-    expect(await logIn(`guess ${index}`, addressOf(index), `nobody-${index}`)).toMatch(/^5\.7\.8 /);
+    expect(await logIn(`guess ${index}`, addressOf(index))).toMatch(/^5\.7\.8 /);
 }
 
 it('who guesses a hundred times waits, even with the right password; others do not', async () => {
@@ -36,15 +37,6 @@ it('ninety-nine guesses are not a hundred, and who logs in is not counted', asyn
   for (let times = 0; times < 3; times++) expect(await logIn(PASSWORD, '192.0.2.1')).toBe('alice');
   expect(await logIn('the hundredth', '192.0.2.1')).toMatch(/^5\.7\.8 /);
   expect(await logIn(PASSWORD, '192.0.2.1')).toMatch(TOO_MANY);
-});
-
-it('a hundred at once are counted as they begin', async () => {
-  const answers = await Promise.all(
-    Array.from({ length: 130 }, (_, index) => logIn(`guess ${index}`, '192.0.2.1', `nobody-${index}`)),
-  );
-  // Those that found no place to be checked in are not counted, and were told to come back.
-  expect(answers.filter((answer) => answer.startsWith('5.7.8')).length).toBeLessThanOrEqual(100);
-  expect(answers.filter((answer) => TOO_MANY.test(answer)).length).toBeGreaterThanOrEqual(30);
 });
 
 it('an IPv6 network of 64 bits is one address', async () => {
