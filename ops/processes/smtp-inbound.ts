@@ -4,6 +4,7 @@
  */
 import { Authentication } from '../../gateways/smtp/inbound/authentication.ts';
 import { createSmtpIntake } from '../../gateways/smtp/inbound/intake.ts';
+import { Credentials } from '../../gateways/smtp/submission/credentials.ts';
 import { createSubmission } from '../../gateways/smtp/submission/submission.ts';
 import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { certificateFiles, whenRenewed } from './certificate.ts';
@@ -34,8 +35,9 @@ runProcess('smtp-in', async ({ plan, settings, cluster, nodes, folder, logger })
     authentication: new Authentication({ resolvers: dnsResolvers, hostname }),
   });
   const ports = submissionPorts(settings);
-  const submission = createSubmission({ ...shared, isImplicitTls: false });
-  const submissionTls = createSubmission({ ...shared, isImplicitTls: true });
+  const credentials = new Credentials(store, domains);
+  const submission = createSubmission({ ...shared, credentials, isImplicitTls: false });
+  const submissionTls = createSubmission({ ...shared, credentials, isImplicitTls: true });
   const doors = [intake, submission, submissionTls];
   const renewal = whenRenewed(certificateFiles(settings), logger, (certificate) => {
     for (const door of doors) door.useCertificate(certificate);

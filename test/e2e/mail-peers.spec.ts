@@ -9,6 +9,7 @@ import { createTransport } from 'nodemailer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSmtpIntake, type SmtpIntake } from '../../gateways/smtp/inbound/intake.ts';
 import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
+import { Credentials } from '../../gateways/smtp/submission/credentials.ts';
 import { createSubmission, type Submission } from '../../gateways/smtp/submission/submission.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import { startPostfix, type Postfix } from '../mail-world/postfix.ts';
@@ -45,8 +46,10 @@ beforeAll(async () => {
     ...{ tls: await ownCertificate('penncloud.test', Date.now()), drainMs: 1_000 },
   };
   intake = createSmtpIntake({ ...shared, store: unsure });
-  startTls = createSubmission({ ...shared, store: house.store, isImplicitTls: false });
-  implicitTls = createSubmission({ ...shared, store: house.store, isImplicitTls: true });
+  const credentials = new Credentials(house.store, shared.domains);
+  const handIn = { ...shared, credentials, store: house.store };
+  startTls = createSubmission({ ...handIn, isImplicitTls: false });
+  implicitTls = createSubmission({ ...handIn, isImplicitTls: true });
   for (const door of [intake, startTls, implicitTls]) await door.listen(0, '127.0.0.1');
   postfix = await startPostfix({ relays: { domain: 'penncloud.test', port: intake.port } });
 });

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { createTransport } from 'nodemailer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
+import { Credentials } from '../../gateways/smtp/submission/credentials.ts';
 import { createSubmission, type Submission } from '../../gateways/smtp/submission/submission.ts';
 import { Authenticator } from './authenticator.ts';
 import { arrived, openHouse, PASSWORD, type House } from './pages-house.ts';
@@ -29,7 +30,8 @@ beforeAll(async () => {
     messageBytesMax: 100_000,
     logger: silent,
   };
-  const options = { ...shared, hostname: 'penncloud.test', tls, drainMs: 1_000 };
+  const credentials = new Credentials(house.store, shared.domains);
+  const options = { ...shared, credentials, hostname: 'penncloud.test', tls, drainMs: 1_000 };
   startTls = createSubmission({ ...options, isImplicitTls: false });
   implicitTls = createSubmission({ ...options, isImplicitTls: true });
   await startTls.listen(0, '127.0.0.1');

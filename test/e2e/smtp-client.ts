@@ -110,6 +110,11 @@ export class SmtpClient {
     this.#socket.end();
   }
 
+  /** Says that nothing more will be said. */
+  end(): void {
+    this.#socket.end();
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }

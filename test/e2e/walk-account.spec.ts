@@ -8,6 +8,7 @@ import { createTransport } from 'nodemailer';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
+import { Credentials } from '../../gateways/smtp/submission/credentials.ts';
 import { createSubmission, type Submission } from '../../gateways/smtp/submission/submission.ts';
 import { Authenticator } from './authenticator.ts';
 import { openHouse, PASSWORD, type House } from './pages-house.ts';
@@ -29,6 +30,7 @@ beforeAll(async () => {
     ...{ store: house.store, domains: ['penncloud.test'], messageBytesMax: 100_000, isImplicitTls: true },
     ...{
       hostname: 'penncloud.test',
+      credentials: new Credentials(house.store, ['penncloud.test']),
       tls: await ownCertificate('penncloud.test', Date.now()),
       drainMs: 1_000,
     },

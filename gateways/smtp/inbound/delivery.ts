@@ -6,7 +6,6 @@
  * commands succeeded before another failed, the client's next try is known by the message's id and gives it to
  * the others alone (session/repeats.ts). Within one try each command has one id, so that the store's own retries act once.
  */
-import { randomBytes } from 'node:crypto';
 import { encodeSummary } from '../../../domain/mail/message/summary.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import { Rejected, type StoreClient } from '../../../storage-nodes/client/client.ts';
@@ -17,6 +16,7 @@ import { readHeaderBlock, type HeaderBlock } from '../../message/header-block.ts
 import { isNamed, verdictField } from '../../message/verdict.ts';
 import { withoutFields } from '../../message/without-fields.ts';
 import type { Authentication, Judged } from './authentication.ts';
+import { commandId } from '../session/command-id.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 import { checkLines } from '../session/message-data.ts';
 import { HOPS_MAX, traceFields, type Handover } from '../session/trace.ts';
@@ -76,7 +76,7 @@ export async function deliver(store: StoreClient, arrived: Arrived): Promise<voi
     for (let account = waiting.shift(); account !== undefined; account = waiting.shift()) {
       const answered = addressed.has(account) ? answerable : undefined;
       const command = {
-        id: randomBytes(16).toString('hex'),
+        id: commandId(),
         expiresAt: handover.time + COMMAND_LIFE_MS,
         stream: accountStream(account),
         type: 'mail.ReceiveMessage',

@@ -24,49 +24,20 @@
  *
  * Left out: submission by our own users (AUTH), outbound mail.
  */
-import type { Logger } from 'pino';
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { recipientAccount } from '../../message/addresses.ts';
-import {
-  ClientLimits,
-  DEFAULT_CLIENT_LIMITS,
-  isLoopback,
-  type ClientLimitSettings,
-} from '../session/client-limits.ts';
+import { Door, type DoorOptions } from '../session/door.ts';
+import { collect, EndlessData } from '../session/message-data.ts';
+import type { KeyAndCertificate } from '../session/own-certificate.ts';
+import { POSTMASTER } from '../session/postmaster.ts';
+import { fingerprintOf, type Attempt } from '../session/repeats.ts';
+import { tooLarge, tryAgain, type SmtpReply } from '../session/smtp-reply.ts';
 import type { Authentication } from './authentication.ts';
 import { deliver } from './delivery.ts';
-import { BufferBudget, collect, EndlessData } from '../session/message-data.ts';
-import type { KeyAndCertificate } from '../session/own-certificate.ts';
-import { fingerprintOf, type Attempt } from '../session/repeats.ts';
-import type { PaceSettings } from '../session/pace.ts';
-import { POSTMASTER, Postmaster } from '../session/postmaster.ts';
-import { Recipients } from '../session/recipients.ts';
-import { SmtpListener } from '../session/smtp-listener.ts';
-import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
-import { Tries } from '../session/tries.ts';
 
-export type SmtpIntakeOptions = {
-  readonly store: StoreClient;
-  /** `localhost` is served besides these. */
-  readonly domains: readonly string[];
-  readonly messageBytesMax: number;
-  readonly logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
-  /** What the server calls itself, in its greeting and in Received fields. */
-  readonly hostname: string;
-  /** PEM; `ownCertificate` makes one where none is configured. */
-  readonly tls: KeyAndCertificate;
+export type SmtpIntakeOptions = DoorOptions & {
   /** Who asks where messages come from; absent: nobody does. */
   readonly authentication?: Authentication;
-  /** Message bytes held by all sessions together. */
-  readonly bufferedBytesMax?: number;
-  readonly connectionsMax?: number;
-  readonly clientLimits?: Partial<ClientLimitSettings>;
-  readonly pace?: Partial<PaceSettings>;
-  /** Who speaks before the greeting is sent away, for no mail server does (RFC 5321 §3.1). Not waited for on this machine. */
-  readonly greetingDelayMs?: number;
-  /** How long `close` waits for messages on their way. */
-  readonly drainMs?: number;
 };
 
 export type SmtpIntakeStats = {
@@ -89,18 +60,12 @@ export interface SmtpIntake {
   close(): Promise<void>;
 }
 
-const MIB = 1024 * 1024;
-const RECIPIENTS_MAX = 100;
-/** RFC 5321 §4.5.3.2.7: a server waits five minutes at least for the next command. */
-const IDLE_MS = 5 * 60_000;
-
 export function createSmtpIntake(options: SmtpIntakeOptions): SmtpIntake {
   return new Intake(options);
 }
 
 type Session = {
   readonly accounts: Map<string, string>;
-  readonly address: string;
   refusals: number;
   /** Between DATA and its reply. */
   receiving: boolean;
@@ -108,52 +73,26 @@ type Session = {
 
 class Intake implements SmtpIntake {
   readonly #options: SmtpIntakeOptions;
-  readonly #listener: SmtpListener;
-  readonly #budget: BufferBudget;
-  readonly #limits: ClientLimits;
+  readonly #door: Door;
   readonly #sessions = new Map<string, Session>();
-  /** Messages that the store is asked to keep, by their session. */
-  readonly #recipients: Recipients;
-  readonly #tries = new Tries((sessionId) => this.#listener.bytesRead(sessionId));
   #accepted = 0;
   #refused = 0;
   #closing = false;
 
   constructor(options: SmtpIntakeOptions) {
     this.#options = options;
-    this.#recipients = new Recipients({ ...options, postmaster: new Postmaster(options) });
-    this.#budget = new BufferBudget(options.bufferedBytesMax ?? 256 * MIB);
-    const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.clientLimits };
-    this.#limits = new ClientLimits(limits, () => performance.now());
-    this.#listener = new SmtpListener({
-      tls: options.tls,
-      name: options.hostname,
-      banner: 'PennCloud',
-      size: options.messageBytesMax,
-      maxRecipients: RECIPIENTS_MAX,
-      maxClients: options.connectionsMax ?? 500,
-      maxCommandLength: 4096,
-      socketTimeout: IDLE_MS,
-      closeTimeout: options.drainMs ?? 30_000,
-      disableReverseLookup: true,
-      logger: false,
-      pace: options.pace,
-      onConnect: (session, done) => {
-        const refusal = this.#connected(session);
-        const delayMs = isLoopback(session.remoteAddress) ? 0 : (options.greetingDelayMs ?? 0);
-        if (refusal || delayMs === 0) done(refusal);
-        else setTimeout(done, delayMs, null).unref();
-      },
-      onClose: (session) => this.#disconnected(session),
+    this.#door = new Door(options, {
+      opened: ({ id }) => void this.#sessions.set(id, freshSession()),
+      over: ({ id }) => void this.#sessions.delete(id),
       onMailFrom: (_sender, session, done) => {
         this.#session(session).accounts.clear();
-        this.#tries.goesOn(session.id);
+        this.#door.tries.goesOn(session.id);
         try {
-          this.#limits.message(session.remoteAddress);
+          this.#door.limits.message(session.remoteAddress);
           done();
         } catch (error) {
           this.#refused++;
-          done(this.#toReply(error));
+          done(this.#door.replyTo(error));
         }
       },
       onRcptTo: (recipient, session, done) =>
@@ -162,16 +101,15 @@ class Intake implements SmtpIntake {
         void this.#message(stream, session).then(
           (attempt) => {
             this.#answered(session, () => done(null, `2.0.0 Kept as ${attempt.messageId}`));
-            this.#tries.kept(session.id, attempt);
+            this.#door.tries.kept(session.id, attempt);
           },
           (reply: SmtpReply) => this.#answered(session, () => done(reply)),
         ),
     });
-    this.#listener.on('error', (error) => options.logger.debug({ err: error }, 'SMTP connection failed'));
   }
 
   async listen(port: number, host: string): Promise<void> {
-    await this.#listener.listenOn(port, host);
+    await this.#door.listen(port, host);
     this.#options.logger.info(
       { host, port: this.port, domains: this.#options.domains },
       'SMTP intake listens',
@@ -179,26 +117,26 @@ class Intake implements SmtpIntake {
   }
 
   get port(): number {
-    return this.#listener.port;
+    return this.#door.listener.port;
   }
 
   stats(): SmtpIntakeStats {
     return {
-      connections: this.#sessions.size,
-      bufferedBytes: this.#budget.used,
+      connections: this.#door.connections,
+      bufferedBytes: this.#door.budget.used,
       accepted: this.#accepted,
       refused: this.#refused,
     };
   }
 
   useCertificate(certificate: KeyAndCertificate): void {
-    this.#listener.useCertificate(certificate);
+    this.#door.listener.useCertificate(certificate);
   }
 
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    const closed = new Promise<void>((resolve) => this.#listener.close(resolve));
+    const closed = new Promise<void>((resolve) => this.#door.listener.close(resolve));
     for (const [id, session] of this.#sessions) if (!session.receiving) this.#hangUp(id);
     await closed;
     this.#options.logger.info(
@@ -207,42 +145,15 @@ class Intake implements SmtpIntake {
     );
   }
 
-  #connected(session: SMTPServerSession): SmtpReply | null {
-    try {
-      this.#limits.connected(session.remoteAddress);
-    } catch (error) {
-      return this.#toReply(error);
-    }
-    const { remoteAddress: address } = session;
-    this.#sessions.set(session.id, {
-      accounts: new Map(),
-      address,
-      refusals: 0,
-      receiving: false,
-    });
-    this.#tries.opened(session.id);
-    return null;
-  }
-
-  #disconnected(smtp: SMTPServerSession): void {
-    const { id } = smtp;
-    const session = this.#sessions.get(id);
-    this.#tries.ended(id);
-    this.#listener.forget(id);
-    if (!session) return;
-    this.#limits.disconnected(session.address);
-    this.#sessions.delete(id);
-  }
-
   /** Rejects with SmtpReply. */
   async #recipient({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
     const session = this.#session(smtp);
     try {
-      this.#limits.recipient(session.address);
-      session.accounts.set(address.toLowerCase(), await this.#recipients.find(address));
+      this.#door.limits.recipient(smtp.remoteAddress);
+      session.accounts.set(address.toLowerCase(), await this.#door.recipients.find(address));
     } catch (error) {
       this.#refused++;
-      throw this.#limits.refused(this.#toReply(error), ++session.refusals);
+      throw this.#door.limits.refused(this.#door.replyTo(error), ++session.refusals);
     }
   }
 
@@ -254,11 +165,11 @@ class Intake implements SmtpIntake {
     let held = 0;
     let attempt: Attempt | undefined;
     try {
-      const { pieces, bytes } = await collect(stream, messageBytesMax, this.#budget);
+      const { pieces, bytes } = await collect(stream, messageBytesMax, this.#door.budget);
       held = bytes;
       const handover = this.#handover(smtp);
       const { clientAddress, returnPath, recipients } = handover;
-      attempt = this.#tries.begin(smtp.id, fingerprintOf(clientAddress, returnPath, recipients, pieces));
+      attempt = this.#door.tries.begin(smtp.id, fingerprintOf(clientAddress, returnPath, recipients, pieces));
       const { messageId, earlier } = attempt;
       await deliver(store, {
         pieces,
@@ -278,15 +189,15 @@ class Intake implements SmtpIntake {
       logger.debug({ messageId, bytes, recipients: session.accounts.size }, 'message kept');
       return attempt;
     } catch (error) {
-      if (attempt) this.#tries.refused(smtp.id, attempt);
+      if (attempt) this.#door.tries.refused(smtp.id, attempt);
       if (error instanceof EndlessData)
-        this.#listener.endSession(smtp.id, 552, tooLarge(messageBytesMax).message);
+        this.#door.listener.endSession(smtp.id, 552, tooLarge(messageBytesMax).message);
       // The client went away in the middle of its message: nobody is left to be told.
       if (!stream.readableEnded) throw tryAgain();
       this.#refused++;
-      throw this.#toReply(error);
+      throw this.#door.replyTo(error);
     } finally {
-      this.#budget.give(held);
+      this.#door.budget.give(held);
     }
   }
 
@@ -310,24 +221,15 @@ class Intake implements SmtpIntake {
   }
 
   #hangUp(id: string): void {
-    this.#listener.endSession(id, 421, '4.3.2 The server is shutting down, try again later');
+    this.#door.listener.endSession(id, 421, '4.3.2 The server is shutting down, try again later');
   }
 
   /** A session outlives its connection while its message is being kept. */
-  #session({ id, remoteAddress }: SMTPServerSession): Session {
-    return (
-      this.#sessions.get(id) ?? {
-        accounts: new Map(),
-        address: remoteAddress,
-        refusals: 0,
-        receiving: false,
-      }
-    );
+  #session({ id }: SMTPServerSession): Session {
+    return this.#sessions.get(id) ?? freshSession();
   }
+}
 
-  #toReply(error: unknown): SmtpReply {
-    if (error instanceof SmtpReply) return error;
-    this.#options.logger.error({ err: error }, 'a message could not be kept');
-    return tryAgain();
-  }
+function freshSession(): Session {
+  return { accounts: new Map(), refusals: 0, receiving: false };
 }

@@ -12,7 +12,9 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import { SmtpReply } from './smtp-reply.ts';
 
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/;
-const PATH_COMMAND = /^(MAIL FROM|RCPT TO):\s*<[^<>\s]*>(?:\s+(.*))?$/i;
+/** A path whose local part is a quoted string may hold anything in it. */
+const PATH_COMMAND =
+  /^(MAIL FROM|RCPT TO):\s*<(?:(?:@[^\s"<>]+:)?"(?:[^"\\]|\\.)*"@[^<>\s]*|[^<>\s]*)>(?:\s+(.*))?$/i;
 const MAIL_OFFERED: ReadonlySet<string> = new Set(['SIZE', 'BODY', 'SMTPUTF8']);
 const NONE: ReadonlySet<string> = new Set();
 

@@ -1,17 +1,15 @@
 /**
- * smtp-server, with what it has no option for: a reply that carries its own enhanced code is not given another one, a
- * session can be looked at and ended from outside, log-ins are not offered before TLS, commands are looked through for
- * what it lets pass (command-faults.ts), and clients that take too long are sent away (pace.ts).
+ * smtp-server's listener for clients as client-connection.ts has them: sessions can be looked at and ended from outside,
+ * and who takes too long is sent away.
  *
  * The certificate is required: the one that smtp-server falls back to has a published key.
  */
 import type { Socket } from 'node:net';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
-import { faultOf } from './command-faults.ts';
+import { ClientConnection } from './client-connection.ts';
 import type { KeyAndCertificate } from './own-certificate.ts';
-import { DEFAULT_PACE, Pace, type PaceSettings } from './pace.ts';
+import { DEFAULT_PACE, type PaceSettings } from './pace.ts';
 
-const OWN_ENHANCED_CODE = /^[245]\.\d{1,3}\.\d{1,3} /;
 const LOOKS_PER_SECOND_MAX = 20;
 
 export type SmtpListenerOptions = SMTPServerOptions & {
@@ -20,11 +18,9 @@ export type SmtpListenerOptions = SMTPServerOptions & {
   readonly pace?: Partial<PaceSettings> | undefined;
 };
 
-type Connection = SMTPServer['connections'] extends Set<infer C> ? C : never;
-
 export class SmtpListener extends SMTPServer {
   /** By their ids. */
-  readonly #sessions = new Map<string, { socket: Socket; connection: Connection; pace: Pace }>();
+  readonly #sessions = new Map<string, ClientConnection>();
   readonly #pace: PaceSettings;
   readonly #authenticates: boolean;
   /** When each connection that has TLS ahead, before its greeting, was first seen. */
@@ -44,51 +40,22 @@ export class SmtpListener extends SMTPServer {
     this.server.once('close', () => clearInterval(looking));
   }
 
+  /** As the library's own, which makes connections of its own kind. */
   override connect(...[socket, options]: Parameters<SMTPServer['connect']>): void {
-    super.connect(socket, options);
-    const connection = [...this.connections].at(-1);
-    if (!connection) return;
-    const pace = new Pace(this.#pace, performance.now());
-    this.#sessions.set(connection.id, { socket, connection, pace });
-    const send = connection.send.bind(connection);
-    connection.send = (code, data, context) => {
-      if (data === COMMAND_TOO_LONG) {
-        // RFC 5321 §4.5.3.1.9; what comes behind it is not read.
-        send(500, '5.5.2 Line too long', false);
-        return connection.close();
-      }
-      send(
-        code,
-        connection.secure ? data : withoutAuth(data),
-        typeof data === 'string' && OWN_ENHANCED_CODE.test(data) ? false : context,
-      );
-      const isKept = context === 'DATA_OK' && code === 250;
-      pace.answered(performance.now(), { bytes: socket.bytesRead, opensData: code === 354, isKept });
-    };
-    const heard = connection._onCommand.bind(connection);
-    connection._onCommand = (command, done) => {
-      // Before the greeting nothing may be said; in TLS's handshake it is thrown away; in AUTH's exchange it is no command.
-      if (!connection._ready || connection._upgrading || connection._nextHandler) return heard(command, done);
-      const { authenticates, isSmtpUtf8 } = {
-        authenticates: this.#authenticates,
-        isSmtpUtf8: connection.session.envelope?.smtpUtf8 === true,
-      };
-      const fault = pace.command() ?? faultOf(command, { authenticates, isSmtpUtf8 });
-      if (!fault) return heard(command, done);
-      connection.send(fault.responseCode, fault.message);
-      if (done) setImmediate(done);
-    };
+    const settings = { authenticates: this.#authenticates, pace: this.#pace };
+    const connection = new ClientConnection(this, socket, options, settings);
+    this.connections.add(connection);
+    this.#sessions.set(connection.id, connection);
+    connection.on('error', (error: Error) => this._onError(error));
+    connection.on('connect', (data: Parameters<SMTPServer['_onClientConnect']>[0]) =>
+      this._onClientConnect(data),
+    );
+    connection.init();
   }
 
   #endTheLate(): void {
     const now = performance.now();
-    for (const { connection, pace, socket } of this.#sessions.values()) {
-      const { _handlerPending, _closing, _dataStream, _parser } = connection;
-      const isOurTurn = _handlerPending || (_dataStream && _parser && !_parser._dataMode);
-      if (_closing || isOurTurn) continue;
-      const late = pace.late(now, socket.bytesRead);
-      if (late) connection.send(late.responseCode, late.message);
-    }
+    for (const connection of this.#sessions.values()) connection.endIfLate(now);
     for (const [socket, top] of this._pendingSockets) {
       const since = this.#handshakes.get(socket);
       if (since === undefined) this.#handshakes.set(socket, now);
@@ -104,7 +71,7 @@ export class SmtpListener extends SMTPServer {
 
   /** Bytes that came in over a session's connection so far, those of TLS included. */
   bytesRead(sessionId: string): number {
-    return this.#sessions.get(sessionId)?.socket.bytesRead ?? 0;
+    return this.#sessions.get(sessionId)?.bytesRead ?? 0;
   }
 
   /** Once a session is over. */
@@ -114,11 +81,8 @@ export class SmtpListener extends SMTPServer {
 
   /** Says why and hangs up; a session that is gone is no error. */
   endSession(sessionId: string, code: number, text: string): void {
-    for (const connection of this.connections) {
-      if (connection.id !== sessionId) continue;
-      connection.send(code, text);
-      connection.close();
-    }
+    const connection = this.#sessions.get(sessionId);
+    if (connection && this.connections.has(connection)) connection.end(code, text);
   }
 
   /** Rejects with a sentence that says what to do if the port cannot be had. */
@@ -138,16 +102,6 @@ export class SmtpListener extends SMTPServer {
     const address = this.server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
-}
-
-const COMMAND_TOO_LONG = 'Error: Command line too long';
-
-/**
- * RFC 4954 §4: a mechanism that shows the password is not offered before TLS. (Taking the command away would let MAIL
- * through without a log-in.)
- */
-function withoutAuth<T>(data: T): T | string[] {
-  return Array.isArray(data) ? data.filter((line) => !/^AUTH[ =]/.test(String(line))) : data;
 }
 
 function explain(error: NodeJS.ErrnoException, port: number, host: string): Error {

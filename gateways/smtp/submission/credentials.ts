@@ -5,7 +5,7 @@
  * Always holds: the lock that the store keeps after many wrong passwords (domain/account/failures.ts) holds here as on
  * the log-in page, and failures here count towards it; a name without an account costs the same work as one with.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { isAccountName } from '../../../domain/account/names.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import { readAccountCredentials } from '../../../projections/account.ts';
@@ -17,6 +17,7 @@ import { recipientAccount } from '../../message/addresses.ts';
 import { network } from '../../pages/network.ts';
 import { Attempts } from '../../passwords/attempts.ts';
 import { PASSWORD_BYTES_MAX, Passwords, TooManyChecks } from '../../passwords/passwords.ts';
+import { commandId } from '../session/command-id.ts';
 import { SmtpReply } from '../session/smtp-reply.ts';
 
 /** As many as there can be, and those of an earlier password. */
@@ -70,7 +71,7 @@ export class Credentials {
   /** Undefined: the password is wrong, or there is no such account. Throws SmtpReply, TooManyChecks. */
   async #checked(name: string | undefined, password: string, now: number): Promise<LogIn | undefined> {
     const owner = name === undefined ? undefined : accountStream(name);
-    const found = owner === undefined ? undefined : await this.#read(owner);
+    const found = owner === undefined ? undefined : await this.#readWithLock(owner);
     const version = found?.known?.passwordVersion;
     // A secret of 130 bits cannot be guessed: it is let in also while guessers keep the account locked.
     const app = found?.apps.find((one) => isSecret(one.hash, password));
@@ -92,32 +93,34 @@ export class Credentials {
 
   /** Whether who logged in so may go on: a connection can outlive the password that opened it. */
   async isValid({ account, passwordVersion, appPassword }: LogIn): Promise<boolean> {
-    const { known, isTwoStep, apps } = await this.#read(accountStream(account));
+    const { known, isTwoStep, apps } = await this.#read(accountStream(account), []);
     if (known?.passwordVersion !== passwordVersion) return false;
     return appPassword === undefined ? !isTwoStep : apps.some(({ id }) => id === appPassword);
   }
 
-  /** `apps`: the app passwords that work. */
-  async #read(owner: string) {
+  async #readWithLock(owner: string) {
+    const { more, ...found } = await this.#read(owner, [lockCell(owner, 'password')]);
+    return { ...found, lock: cellOf(more[0], readLock) };
+  }
+
+  /** `apps`: the app passwords that work; `more`: the further cells asked for, as of the same moment. */
+  async #read(owner: string, further: readonly ReturnType<typeof lockCell>[]) {
     const row = appPasswordsRow(owner);
-    const cells = [credentialsCell(owner), lockCell(owner, 'password'), secondFactorCell(owner)];
     const { results } = await this.#store.read(
       owner,
       [
-        ...cells.map((get) => ({ get })),
         { scan: { from: { row, column: '' }, to: null, limit: APP_PASSWORDS_READ } },
+        ...[credentialsCell(owner), secondFactorCell(owner), ...further].map((get) => ({ get })),
       ],
       { deadlineMs: DEADLINE_MS },
     );
-    const known = cellOf(results[0], readAccountCredentials);
-    const apps = (results[3] ?? [])
+    const [scanned = [], credentials, secondFactor, ...more] = results;
+    const known = cellOf(credentials, readAccountCredentials);
+    const apps = scanned
       .filter((cell) => cell.row === row)
       .flatMap(({ bytes }) => (bytes === undefined ? [] : [readAppPassword(bytes)]))
       .filter(({ passwordVersion }) => passwordVersion === known?.passwordVersion);
-    return {
-      ...{ known, apps, lock: cellOf(results[1], readLock) },
-      isTwoStep: cellOf(results[2], readSecondFactor)?.on === true,
-    };
+    return { known, apps, isTwoStep: cellOf(secondFactor, readSecondFactor)?.on === true, more };
   }
 
   /** Its address may be at any domain served; a tag is no part of a username. */
@@ -131,7 +134,7 @@ export class Credentials {
   async #tell(owner: string): Promise<void> {
     await this.#store.execute(
       {
-        id: randomBytes(16).toString('hex'),
+        id: commandId(),
         expiresAt: Date.now() + COMMAND_LIFE_MS,
         stream: owner,
         type: 'account.CountFailures',

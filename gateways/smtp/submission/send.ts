@@ -2,7 +2,6 @@
  * What a mail client hands in is sent by the same command as what is written on a page: a copy in Sent, copies to
  * accounts here, and the addresses elsewhere, in one entry of the sender's account.
  */
-import { randomBytes } from 'node:crypto';
 import { encodeSummary, type Address } from '../../../domain/mail/message/summary.ts';
 import { encodeWrittenTo } from '../../../domain/mail/message/written-to.ts';
 import { encodeEnvelope } from '../../../domain/outbound/envelope.ts';
@@ -14,6 +13,7 @@ import { walkMessage } from '../../message/mime-walk.ts';
 import { namedIds } from '../../message/named-ids.ts';
 import { summaryOf } from '../../message/summary.ts';
 import { encodedWords } from '../../message/words.ts';
+import { commandId } from '../session/command-id.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 
 const DEADLINE_MS = 60_000;
@@ -50,7 +50,7 @@ export async function send(store: StoreClient, submitted: Submitted): Promise<vo
   const addressed = accounts.filter((account) => named.has(account));
   const answered = addressed.length === 0 ? undefined : answerableMessage(header, from, domains);
   const command = {
-    id: randomBytes(16).toString('hex'),
+    id: commandId(),
     expiresAt: Date.now() + COMMAND_LIFE_MS,
     stream: accountStream(by),
     type: 'mail.SendMessage',

@@ -15,38 +15,24 @@
  *
  * and otherwise as mail from other servers is answered (inbound/intake.ts). A log-in holds for its connection alone.
  */
-import type { Logger } from 'pino';
 import type { SMTPServerAddress, SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { isServed, isValidAddress, recipientAccount } from '../../message/addresses.ts';
 import { readHeaderBlock } from '../../message/header-block.ts';
-import { BufferBudget, checkLines, collect, EndlessData } from '../session/message-data.ts';
-import { ClientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimitSettings } from '../session/client-limits.ts';
+import { Door, type DoorOptions } from '../session/door.ts';
+import { checkLines, collect, EndlessData } from '../session/message-data.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
-import type { PaceSettings } from '../session/pace.ts';
-import { Postmaster } from '../session/postmaster.ts';
-import { Recipients } from '../session/recipients.ts';
 import { fingerprintOf, type Attempt } from '../session/repeats.ts';
-import { SmtpListener } from '../session/smtp-listener.ts';
 import { SmtpReply, tooLarge, tryAgain } from '../session/smtp-reply.ts';
 import { HOPS_MAX, submittedField } from '../session/trace.ts';
-import { Tries } from '../session/tries.ts';
-import { Credentials, type LogIn } from './credentials.ts';
+import type { Credentials, LogIn } from './credentials.ts';
 import { outgoing } from './outgoing.ts';
 import { send } from './send.ts';
 
-export type SubmissionOptions = {
-  readonly store: StoreClient;
-  readonly domains: readonly string[];
-  readonly messageBytesMax: number;
-  readonly logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
-  readonly hostname: string;
-  readonly tls: KeyAndCertificate;
+export type SubmissionOptions = DoorOptions & {
   /** TLS from the first byte on (RFC 8314 §3.3), else by STARTTLS. */
   readonly isImplicitTls: boolean;
-  readonly clientLimits?: Partial<ClientLimitSettings>;
-  readonly pace?: Partial<PaceSettings>;
-  readonly drainMs?: number;
+  /** Shared by all ports, so that wrong log-ins are counted together. */
+  readonly credentials: Credentials;
 };
 
 export interface Submission {
@@ -59,18 +45,14 @@ export interface Submission {
   close(): Promise<void>;
 }
 
-const MIB = 1024 * 1024;
-const RECIPIENTS_MAX = 100;
 const CONNECTIONS_MAX = 200;
 const WRONG_LOG_INS_MAX = 3;
-const IDLE_MS = 5 * 60_000;
 
 export function createSubmission(options: SubmissionOptions): Submission {
   return new SubmissionServer(options);
 }
 
 type Session = {
-  readonly address: string;
   logIn?: LogIn;
   wrong: number;
   refusals: number;
@@ -80,63 +62,27 @@ type Session = {
 
 class SubmissionServer implements Submission {
   readonly #options: SubmissionOptions;
-  readonly #listener: SmtpListener;
-  readonly #credentials: Credentials;
-  readonly #budget = new BufferBudget(256 * MIB);
-  readonly #limits: ClientLimits;
+  readonly #door: Door;
   readonly #sessions = new Map<string, Session>();
-  readonly #recipients: Recipients;
-  readonly #tries = new Tries((sessionId) => this.#listener.bytesRead(sessionId));
 
   constructor(options: SubmissionOptions) {
     this.#options = options;
-    this.#recipients = new Recipients({ ...options, postmaster: new Postmaster(options) });
-    const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.clientLimits };
-    this.#limits = new ClientLimits(limits, () => performance.now());
-    this.#credentials = new Credentials(options.store, options.domains);
     const settle = (work: Promise<unknown>, done: (error?: Error | null) => void): void =>
       void work.then(
         () => done(),
-        (error: unknown) => done(this.#toReply(error)),
+        (error: unknown) => done(this.#door.replyTo(error)),
       );
-    this.#listener = new SmtpListener({
-      tls: options.tls,
-      pace: options.pace,
+    const door = { connectionsMax: CONNECTIONS_MAX, ...options };
+    this.#door = new Door(door, {
       authenticates: true,
-      secure: options.isImplicitTls,
-      name: options.hostname,
-      banner: 'PennCloud',
-      size: options.messageBytesMax,
       authMethods: ['PLAIN', 'LOGIN'],
-      maxRecipients: RECIPIENTS_MAX,
-      maxClients: CONNECTIONS_MAX,
-      maxCommandLength: 4096,
-      socketTimeout: IDLE_MS,
-      closeTimeout: options.drainMs ?? 30_000,
-      disableReverseLookup: true,
-      logger: false,
-      onConnect: (session, done) => {
-        try {
-          this.#limits.connected(session.remoteAddress);
-        } catch (error) {
-          return done(this.#toReply(error));
-        }
-        const { remoteAddress: address } = session;
-        const fresh = { address, wrong: 0, refusals: 0, accounts: new Set<string>(), outside: new Map() };
-        this.#sessions.set(session.id, fresh);
-        this.#tries.opened(session.id);
-        done();
-      },
-      onClose: ({ id }) => {
-        const session = this.#sessions.get(id);
-        this.#tries.ended(id);
-        this.#listener.forget(id);
-        if (session && this.#sessions.delete(id)) this.#limits.disconnected(session.address);
-      },
+      secure: options.isImplicitTls,
+      opened: ({ id }) => void this.#sessions.set(id, freshSession()),
+      over: ({ id }) => void this.#sessions.delete(id),
       onAuth: ({ username, password }, session, done) =>
         void this.#logIn(username ?? '', password ?? '', session).then(
           (user) => done(null, { user }),
-          (error: unknown) => done(this.#toReply(error)),
+          (error: unknown) => done(this.#door.replyTo(error)),
         ),
       onMailFrom: (sender, session, done) => settle(this.#from(sender, session), done),
       onRcptTo: (recipient, session, done) => settle(this.#recipient(recipient, session), done),
@@ -144,33 +90,32 @@ class SubmissionServer implements Submission {
         void this.#message(stream, session).then(
           (attempt) => {
             done(null, `2.0.0 Sent as ${attempt.messageId}`);
-            this.#tries.kept(session.id, attempt);
+            this.#door.tries.kept(session.id, attempt);
           },
-          (error: unknown) => done(this.#toReply(error)),
+          (error: unknown) => done(this.#door.replyTo(error)),
         ),
     });
-    this.#listener.on('error', (error) => options.logger.debug({ err: error }, 'SMTP connection failed'));
   }
 
   async listen(port: number, host: string): Promise<void> {
-    await this.#listener.listenOn(port, host);
+    await this.#door.listen(port, host);
     this.#options.logger.info({ host, port: this.port }, 'SMTP submission listens');
   }
 
   get port(): number {
-    return this.#listener.port;
+    return this.#door.listener.port;
   }
 
   get connections(): number {
-    return this.#sessions.size;
+    return this.#door.connections;
   }
 
   useCertificate(certificate: KeyAndCertificate): void {
-    this.#listener.useCertificate(certificate);
+    this.#door.listener.useCertificate(certificate);
   }
 
   async close(): Promise<void> {
-    await new Promise<void>((resolve) => this.#listener.close(resolve));
+    await new Promise<void>((resolve) => this.#door.listener.close(resolve));
   }
 
   async #logIn(
@@ -180,7 +125,7 @@ class SubmissionServer implements Submission {
   ): Promise<string> {
     const session = this.#sessions.get(id);
     try {
-      const logIn = await this.#credentials.check(username, password, remoteAddress);
+      const logIn = await this.#options.credentials.check(username, password, remoteAddress);
       if (session) session.logIn = logIn;
       return logIn.account;
     } catch (error) {
@@ -195,25 +140,25 @@ class SubmissionServer implements Submission {
     const session = this.#session(smtp);
     session.accounts.clear();
     session.outside.clear();
-    this.#tries.goesOn(smtp.id);
-    this.#limits.message(session.address);
+    this.#door.tries.goesOn(smtp.id);
+    this.#door.limits.message(smtp.remoteAddress);
     const by = userOf(smtp);
     if (recipientAccount(address, this.#options.domains) !== by)
       throw new SmtpReply(550, '5.7.1', `You have logged in as ${by}: send from an address of that account`);
-    if (session.logIn !== undefined && (await this.#credentials.isValid(session.logIn))) return;
+    if (session.logIn !== undefined && (await this.#options.credentials.isValid(session.logIn))) return;
     throw new SmtpReply(421, '4.7.0', 'The password that you logged in with is not valid any more');
   }
 
   async #recipient({ address }: SMTPServerAddress, smtp: SMTPServerSession): Promise<void> {
     const session = this.#session(smtp);
     try {
-      this.#limits.recipient(session.address);
+      this.#door.limits.recipient(smtp.remoteAddress);
       if (isServed(address, this.#options.domains))
-        session.accounts.add(await this.#recipients.find(address));
+        session.accounts.add(await this.#door.recipients.find(address));
       else if (isValidAddress(address)) session.outside.set(address.toLowerCase(), address);
       else throw new SmtpReply(553, '5.1.3', `<${address}> is no address that mail can be sent to`);
     } catch (error) {
-      throw this.#limits.refused(this.#toReply(error), ++session.refusals);
+      throw this.#door.limits.refused(this.#door.replyTo(error), ++session.refusals);
     }
   }
 
@@ -224,7 +169,7 @@ class SubmissionServer implements Submission {
     let held = 0;
     let attempt: Attempt | undefined;
     try {
-      const { pieces, bytes } = await collect(stream, messageBytesMax, this.#budget);
+      const { pieces, bytes } = await collect(stream, messageBytesMax, this.#door.budget);
       held = bytes;
       const received = Buffer.concat(pieces);
       checkLines(received);
@@ -235,7 +180,7 @@ class SubmissionServer implements Submission {
       const from = smtp.envelope.mailFrom ? smtp.envelope.mailFrom.address : '';
       // A phone that changes its network in between comes from another address: it is known by its account.
       const envelope = [...accounts, ...outside.values()];
-      attempt = this.#tries.begin(smtp.id, fingerprintOf(`account ${by}`, from, envelope, pieces));
+      attempt = this.#door.tries.begin(smtp.id, fingerprintOf(`account ${by}`, from, envelope, pieces));
       const { messageId, earlier } = attempt;
       const time = Date.now();
       const { raw, bcc } = outgoing(received, {
@@ -250,26 +195,24 @@ class SubmissionServer implements Submission {
       });
       return attempt;
     } catch (error) {
-      if (attempt) this.#tries.refused(smtp.id, attempt);
+      if (attempt) this.#door.tries.refused(smtp.id, attempt);
       if (error instanceof EndlessData) {
-        this.#listener.endSession(smtp.id, 552, tooLarge(messageBytesMax).message);
+        this.#door.listener.endSession(smtp.id, 552, tooLarge(messageBytesMax).message);
       }
       throw stream.readableEnded ? error : tryAgain();
     } finally {
-      this.#budget.give(held);
+      this.#door.budget.give(held);
     }
   }
 
-  #session({ id, remoteAddress }: SMTPServerSession): Session {
-    const gone = { address: remoteAddress, wrong: 0, refusals: 0, accounts: new Set<string>() };
-    return this.#sessions.get(id) ?? { ...gone, outside: new Map() };
+  /** A session outlives its connection while its message is being sent. */
+  #session({ id }: SMTPServerSession): Session {
+    return this.#sessions.get(id) ?? freshSession();
   }
+}
 
-  #toReply(error: unknown): SmtpReply {
-    if (error instanceof SmtpReply) return error;
-    this.#options.logger.error({ err: error }, 'a message could not be sent');
-    return tryAgain();
-  }
+function freshSession(): Session {
+  return { wrong: 0, refusals: 0, accounts: new Set(), outside: new Map() };
 }
 
 function userOf({ user }: SMTPServerSession): string {

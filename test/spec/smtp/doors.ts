@@ -9,6 +9,7 @@ import {
   type SmtpIntakeOptions,
 } from '../../../gateways/smtp/inbound/intake.ts';
 import { ownCertificate } from '../../../gateways/smtp/session/own-certificate.ts';
+import { Credentials } from '../../../gateways/smtp/submission/credentials.ts';
 import {
   createSubmission,
   type Submission,
@@ -28,6 +29,8 @@ export type Doors = {
   readonly intake: SmtpIntake;
   readonly submission: Submission;
   readonly submissionTls: Submission;
+  /** Of both. */
+  readonly credentials: Credentials;
   /** A client of the intake that has said EHLO. */
   mx(): Promise<SmtpClient>;
   /** A client of submission that has logged in. */
@@ -51,12 +54,14 @@ export async function openDoors(
     ...{ hostname: 'mx.penncloud.test', drainMs: 5_000 },
   };
   const intake = createSmtpIntake({ ...shared, ...more.intake });
-  const submission = createSubmission({ ...shared, isImplicitTls: false, ...more.submission });
-  const submissionTls = createSubmission({ ...shared, isImplicitTls: true, ...more.submission });
+  const credentials = new Credentials(store, shared.domains);
+  const handIn = { ...shared, credentials, ...more.submission };
+  const submission = createSubmission({ ...handIn, isImplicitTls: false });
+  const submissionTls = createSubmission({ ...handIn, isImplicitTls: true });
   for (const door of [intake, submission, submissionTls]) await door.listen(0, '127.0.0.1');
   const clients: SmtpClient[] = [];
   const doors: Doors = {
-    ...{ store, intake, submission, submissionTls },
+    ...{ store, intake, submission, submissionTls, credentials },
     with(client) {
       clients.push(client);
       return client;
