@@ -47,9 +47,13 @@ export type QueuedItem = {
   readonly recipients: readonly QueuedRecipient[];
 };
 
-export type DueItem = { readonly id: string };
+export type DueItem = {
+  readonly id: string;
+  /** Whose message it is. */
+  readonly account: string;
+};
 
-const due = cellFormat<DueItem>('a place in a queue', record({ id: text }));
+const due = cellFormat<DueItem>('a place in a queue', record({ id: text, account: text }));
 const item = cellFormat<QueuedItem>(
   'an item of a queue',
   record({
@@ -195,7 +199,10 @@ function written(one: QueuedItem, stream: string): Mutation[] {
     return [{ delete: cell }, { delete: itemRawCell(stream, one.id) }];
   return [
     { put: cell, value: { bytes: item.write(one) } },
-    ...placesOf(one, stream).map((put) => ({ put, value: { bytes: due.write({ id: one.id }) } })),
+    ...placesOf(one, stream).map((put) => ({
+      put,
+      value: { bytes: due.write({ id: one.id, account: one.account }) },
+    })),
   ];
 }
 

@@ -12,7 +12,7 @@ import type { Settings } from './settings.ts';
  * A node whose folder holds another form builds its cells again. `test/spec/ops/cell-form.spec.ts` says when
  * it must be raised.
  */
-export const CELL_FORM = 2;
+export const CELL_FORM = 3;
 
 export function createApplication(
   limits: Pick<Settings, 'kvValueBytesMax' | 'messageBytesMax'>,

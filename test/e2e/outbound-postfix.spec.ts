@@ -16,7 +16,8 @@ import { formAt } from './writing-person.ts';
 import { startNameServer, type NameServer } from '../mail-world/name-server.ts';
 import { startPostfix, type Postfix } from '../mail-world/postfix.ts';
 import { itemOf, queueMessage } from '../mail-world/queued-mail.ts';
-import { startPeer } from '../mail-world/scripted-peer.ts';
+import { SILENCE, startPeer } from '../mail-world/scripted-peer.ts';
+import { OUTBOUND_STREAMS } from '../../domain/streams.ts';
 
 const HOUR_MS = 3_600_000;
 const TIMES = { first: 200, most: 1000, giveUp: 120 * HOUR_MS, tellDelay: 4 * HOUR_MS };
@@ -26,6 +27,7 @@ let names: NameServer;
 let postfix: Postfix;
 let keyFolder: string;
 const workers: Outbound[] = [];
+const SLOW_DOMAINS = Array.from({ length: 30 }, (_, i) => `slow${i}.test`);
 
 beforeAll(async () => {
   keyFolder = mkdtempSync(join(tmpdir(), 'penncloud-dkim-'));
@@ -34,6 +36,7 @@ beforeAll(async () => {
     'remote.test': { mx: [[10, 'mx.remote.test']] },
     'mx.remote.test': { a: ['127.0.0.1'] },
     'slow.test': { a: ['127.0.0.2'] },
+    ...Object.fromEntries(SLOW_DOMAINS.map((domain) => [domain, { a: ['127.0.0.2'] }])),
   });
   house = await openHouse();
 });
@@ -264,7 +267,13 @@ describe('the worker of outbound mail', () => {
     );
     try {
       const MIB = 1024 * 1024;
-      work(TIMES, 'smtp-out', { long: 8 * MIB, short: MIB, shortMax: MIB / 4, share: 1 / 2 });
+      work(TIMES, 'smtp-out', {
+        long: 8 * MIB,
+        short: MIB,
+        shortMax: MIB / 4,
+        perDomain: 1 / 2,
+        perAccount: 1,
+      });
       const long = (subject: string) => raw(subject) + `${'x'.repeat(70)}\r\n`.repeat(40_000);
       const queue = (to: string, subject: string) =>
         queueMessage(house.store, { account: 'ann', to: [to], raw: long(subject) });
@@ -277,6 +286,34 @@ describe('the worker of outbound mail', () => {
       for (const id of held) await isDone(id);
       clearInterval(reading);
       expect(slow.taken).toHaveLength(4);
+    } finally {
+      await slow.stop();
+    }
+  });
+
+  it('lets nobody wait for another’s letters: to many slow domains, or more to one than are in work', async () => {
+    const slow = await startPeer((verb) => (verb === 'RCPT' ? SILENCE : undefined), {
+      port: postfix.port,
+      host: '127.0.0.2',
+    });
+    try {
+      const queue = OUTBOUND_STREAMS[3]!;
+      const ofMax = (to: string) =>
+        queueMessage(house.store, { account: 'max', to: [to], raw: raw('a slow one'), queue });
+      await Promise.all(SLOW_DOMAINS.map((domain) => ofMax(`bob@${domain}`)));
+      await Promise.all(Array.from({ length: 300 }, (_, i) => ofMax(`${i}@slow.test`)));
+      work();
+      await until('they have all that they may have', () => slow.sessions >= 5);
+      const other = await queueMessage(house.store, {
+        account: 'ann',
+        to: ['bob@remote.test'],
+        raw: raw('past them all'),
+        queue,
+      });
+      await isDone(other);
+      expect(delivered('past them all')).toHaveLength(1);
+      expect(slow.taken).toEqual([]);
+      expect(slow.sessions).toBe(5);
     } finally {
       await slow.stop();
     }

@@ -42,6 +42,7 @@ export async function world(
     isPrivateAllowed?: boolean;
     perDomain?: number;
     perSecond?: number;
+    inAll?: number;
     queryMs?: number;
     ownPort?: number;
     ca?: string;
@@ -56,6 +57,7 @@ export async function world(
     isPrivateAllowed = true,
     perDomain = 20,
     perSecond = 0,
+    inAll = 100,
     queryMs,
     ownPort = 1,
     ca,
@@ -72,7 +74,7 @@ export async function world(
       isPrivateAllowed,
       ...(queryMs !== undefined && { queryMs }),
     },
-    limits: { perDomain, inAll: 100, perSecond },
+    limits: { perDomain, inAll, perSecond },
     ownName: 'penncloud.test',
     sts: { port: stsPort, ...(stsFile !== undefined && { file: stsFile }) },
     ...(ca !== undefined && { ca }),
@@ -81,13 +83,15 @@ export async function world(
   open.push({ stop: () => carrier.close() });
   const send = (
     to: readonly string[],
-    more: { message?: string; mayEnd?: () => boolean; from?: string } = {},
-  ) =>
-    carrier.carry(to[0]!.slice(to[0]!.indexOf('@') + 1), to.length, async () => ({
+    more: { message?: string; mayEnd?: () => boolean; from?: string; account?: string } = {},
+  ) => {
+    const domain = to[0]!.slice(to[0]!.indexOf('@') + 1);
+    return carrier.carry({ domain, account: more.account ?? 'ann', recipients: to.length }, async () => ({
       from: more.from ?? 'ann@penncloud.test',
       to,
       bytes: Buffer.from(more.message ?? MESSAGE),
       mayEnd: more.mayEnd ?? (() => true),
     }));
+  };
   return { carrier, send, nameServer };
 }

@@ -13,6 +13,8 @@ export type ToQueue = {
   readonly from?: string;
   /** Default: somebody here wrote it. */
   readonly origin?: 'sent' | 'forward';
+  /** One of OUTBOUND_STREAMS; default: any. */
+  readonly queue?: string;
 };
 
 let asked = 0;
@@ -20,12 +22,16 @@ let asked = 0;
 /** The item's id. */
 export async function queueMessage(
   store: StoreClient,
-  { account, to, raw, from, origin = 'sent' }: ToQueue,
+  { account, to, raw, from, origin = 'sent', queue }: ToQueue,
 ): Promise<string> {
-  const messageId = [...randomBytes(26)]
-    .map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31))
-    .join('');
-  const id = itemIdOf({ account, origin, messageId });
+  let messageId: string;
+  let id: string;
+  do {
+    messageId = [...randomBytes(26)]
+      .map((byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31))
+      .join('');
+    id = itemIdOf({ account, origin, messageId });
+  } while (queue !== undefined && outboundStream(id) !== queue);
   const envelope = JSON.stringify({ from: from ?? `${account}@penncloud.test`, to, prepend: '' });
   await store.execute({
     id: `queue-${id}`,

@@ -59,10 +59,16 @@ export class Carrier {
     return this.#lanes.busy;
   }
 
-  /** `letter` is called when its turn has come. A verdict for each recipient; throws NotOurs, and what `letter` throws. */
-  carry(domain: string, recipients: number, letter: () => Promise<Letter>): Promise<Verdict[]> {
+  /**
+   * `letter` is called when its turn has come, of `account` among others. A verdict for each recipient; throws NotOurs,
+   * and what `letter` throws.
+   */
+  carry(
+    { domain, account, recipients }: { domain: string; account: string; recipients: number },
+    letter: () => Promise<Letter>,
+  ): Promise<Verdict[]> {
     const all = (verdict: Verdict): Verdict[] => Array.from({ length: recipients }, () => verdict);
-    return this.#lanes.run(domain, async ({ take, give }) => {
+    return this.#lanes.run(domain, account, async ({ take, give }) => {
       const begun = performance.now();
       const down = this.#down.get(domain);
       if (down !== undefined && down.until > begun) return all(down.verdict);

@@ -1,8 +1,11 @@
 /**
- * How much goes to one domain at a time, and in all. A domain's letters wait in a lane of their own, so that a slow
- * domain holds up nobody else; sessions stay open for a moment after a letter, for the next one of the lane.
+ * How much goes to one domain at a time, for one account, and in all. A domain's letters have a lane of their own, so
+ * that a slow domain holds up nobody else; an account has a share of all sessions, and takes turns with the others, so
+ * that neither many slow domains of one account nor its ten thousand letters to one do. A letter that waits takes up
+ * nothing. Sessions stay open for a moment after a letter, for the next one of the lane.
  */
 import type { Session } from './session.ts';
+import { Turns } from './turns.ts';
 
 export type LaneLimits = {
   /** Sessions with one domain. */
@@ -12,20 +15,33 @@ export type LaneLimits = {
   readonly perSecond: number;
 };
 
+/** What one account may have of all sessions. */
+const SHARE = 1 / 4;
 const SESSION_LETTERS_MAX = 100;
 const SESSION_IDLE_MS = 3_000;
 
-type Lane = { busy: number; nextAt: number; readonly waiting: (() => void)[]; readonly idle: Session[] };
+type Lane = {
+  readonly domain: string;
+  busy: number;
+  /** Of those that wait and those at work. */
+  letters: number;
+  nextAt: number;
+  isPacing: boolean;
+  readonly idle: Session[];
+};
 
 export class Lanes {
   readonly #limits: LaneLimits;
+  readonly #perAccount: number;
   readonly #lanes = new Map<string, Lane>();
+  readonly #busyOf = new Map<string, number>();
+  readonly #waiting = new Turns<Lane, () => void>();
   #busy = 0;
-  readonly #waiting: (() => void)[] = [];
   readonly #sweep: NodeJS.Timeout;
 
   constructor(limits: LaneLimits) {
     this.#limits = limits;
+    this.#perAccount = Math.max(1, Math.floor(limits.inAll * SHARE));
     this.#sweep = setInterval(() => this.#closeIdle(), SESSION_IDLE_MS / 2);
     this.#sweep.unref();
   }
@@ -34,30 +50,25 @@ export class Lanes {
     return this.#busy;
   }
 
+  /** `account`: whose letter it is. */
   async run<T>(
     domain: string,
+    account: string,
     work: (lane: { take(): Session | undefined; give(session: Session): void }) => Promise<T>,
   ): Promise<T> {
     const lane = this.#lane(domain);
-    if (lane.busy >= this.#limits.perDomain) await new Promise<void>((resolve) => lane.waiting.push(resolve));
-    else lane.busy++;
+    lane.letters++;
+    await new Promise<void>((go) => {
+      this.#waiting.add(account, lane, go);
+      this.#serve();
+    });
     try {
-      await this.#pace(lane);
-      if (this.#busy >= this.#limits.inAll) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      else this.#busy++;
-      try {
-        return await work({ take: () => takeOpen(lane), give: (session) => give(lane, session) });
-      } finally {
-        // A place is handed on, so that nobody comes in between.
-        const next = this.#waiting.shift();
-        if (next) next();
-        else this.#busy--;
-      }
+      return await work({ take: () => takeOpen(lane), give: (session) => give(lane, session) });
     } finally {
-      const next = lane.waiting.shift();
-      if (next) next();
-      else lane.busy--;
-      this.#forget(domain, lane);
+      lane.letters--;
+      this.#count(lane, account, -1);
+      this.#serve();
+      this.#forget(lane);
     }
   }
 
@@ -66,34 +77,63 @@ export class Lanes {
     for (const lane of this.#lanes.values()) for (const session of lane.idle.splice(0)) session.close();
   }
 
+  #serve(): void {
+    while (this.#busy < this.#limits.inAll) {
+      const next = this.#waiting.next(
+        (account) => (this.#busyOf.get(account) ?? 0) < this.#perAccount,
+        (lane) => this.#isFree(lane),
+      );
+      if (next === undefined) return;
+      this.#count(next.lane, next.account, 1);
+      if (this.#limits.perSecond > 0)
+        next.lane.nextAt = Math.max(performance.now(), next.lane.nextAt) + 1000 / this.#limits.perSecond;
+      next.waiting();
+    }
+  }
+
+  #isFree(lane: Lane): boolean {
+    if (lane.busy >= this.#limits.perDomain) return false;
+    const early = lane.nextAt - performance.now();
+    if (early <= 0) return true;
+    if (!lane.isPacing) {
+      lane.isPacing = true;
+      setTimeout(() => {
+        lane.isPacing = false;
+        this.#serve();
+      }, early);
+    }
+    return false;
+  }
+
+  #count(lane: Lane, account: string, more: number): void {
+    this.#busy += more;
+    lane.busy += more;
+    const busy = (this.#busyOf.get(account) ?? 0) + more;
+    if (busy === 0) this.#busyOf.delete(account);
+    else this.#busyOf.set(account, busy);
+  }
+
   #lane(domain: string): Lane {
-    const lane = this.#lanes.get(domain) ?? { busy: 0, nextAt: 0, waiting: [], idle: [] };
+    const known = this.#lanes.get(domain);
+    const lane = known ?? { domain, busy: 0, letters: 0, nextAt: 0, isPacing: false, idle: [] };
     this.#lanes.set(domain, lane);
     return lane;
   }
 
-  async #pace(lane: Lane): Promise<void> {
-    if (this.#limits.perSecond === 0) return;
-    const at = Math.max(performance.now(), lane.nextAt);
-    lane.nextAt = at + 1000 / this.#limits.perSecond;
-    await new Promise((resolve) => setTimeout(resolve, at - performance.now()));
-  }
-
   #closeIdle(): void {
-    for (const [domain, lane] of this.#lanes) {
+    for (const lane of this.#lanes.values()) {
       const old = lane.idle.filter((session) => session.idleMs > SESSION_IDLE_MS || !session.isOpen);
       for (const session of old) {
         lane.idle.splice(lane.idle.indexOf(session), 1);
         session.close();
       }
-      this.#forget(domain, lane);
+      this.#forget(lane);
     }
   }
 
-  #forget(domain: string, lane: Lane): void {
+  #forget(lane: Lane): void {
     const isPaced = lane.nextAt > performance.now();
-    if (lane.busy === 0 && lane.idle.length === 0 && !isPaced && this.#lanes.get(domain) === lane)
-      this.#lanes.delete(domain);
+    if (lane.letters === 0 && lane.idle.length === 0 && !isPaced) this.#lanes.delete(lane.domain);
   }
 }
 

@@ -33,7 +33,7 @@ export class Letters {
 
   /** `recipients`: places in the envelope, all of one domain. Throws NotOurs if they are not to have it any more. */
   async take(item: QueuedItem, domain: string, recipients: readonly number[]): Promise<TakenLetter> {
-    const giveBack = await this.#options.budget.take(domain, item.size);
+    const giveBack = await this.#options.budget.take(domain, item.account, item.size);
     try {
       const bytes = await this.#bytes(item, recipients);
       const to = recipients.map((place) => onWire(item.recipients[place]!.to));

@@ -40,7 +40,13 @@ export type Outbound = {
 const LEASE_MS = 15_000;
 const POLL_MS = 5_000;
 const MIB = 1024 * 1024;
-const IN_MEMORY: BudgetLimits = { long: 128 * MIB, short: 32 * MIB, shortMax: MIB / 4, share: 1 / 4 };
+const IN_MEMORY: BudgetLimits = {
+  long: 128 * MIB,
+  short: 32 * MIB,
+  shortMax: MIB / 4,
+  perDomain: 1 / 4,
+  perAccount: 1 / 2,
+};
 
 export function startOutbound(options: OutboundOptions): Outbound {
   const { store, notices, id, times, domains, keyFolder, drainMs, logger } = options;

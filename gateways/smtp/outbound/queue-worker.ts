@@ -8,11 +8,12 @@
  */
 import type { Logger } from 'pino';
 import { readQueuedItem, type QueuedItem } from '../../../projections/outbound.ts';
-import { dueRow, itemStateCell, parseDueOrder } from '../../../projections/outbound-keys.ts';
+import { itemStateCell } from '../../../projections/outbound-keys.ts';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { Fault } from '../../../storage-nodes/faults.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Carrier } from './carrier.ts';
+import { AHEAD_MAX, DueItems } from './due-items.ts';
 import { QueueLease } from './lease.ts';
 import { Letters } from './letters.ts';
 import { NoticeWriter } from './notice-writer.ts';
@@ -38,8 +39,6 @@ export type QueueWorkerOptions = {
   readonly logger: Logger;
 };
 
-/** Items in work at a time. */
-const AHEAD_MAX = 200;
 const READ_AT_ONCE = 50;
 /** Between two looks: what changes within it is one look. */
 const LOOK_MS = 10;
@@ -58,6 +57,7 @@ export class QueueWorker {
   readonly #lease: QueueLease;
   readonly #reports: Reports;
   readonly #letters: Letters;
+  readonly #due: DueItems;
   readonly #inWork = new Map<string, QueuedItem>();
   #isWoken = false;
   #wake: () => void = () => {};
@@ -69,6 +69,7 @@ export class QueueWorker {
     const { store, queue, worker, leaseMs, signer, budget, times, ownName, logger } = options;
     this.#options = options;
     this.#lease = new QueueLease({ store, queue, worker, ms: leaseMs });
+    this.#due = new DueItems(store, queue);
     this.#letters = new Letters({ store, queue, signer, budget });
     const writer = new NoticeWriter({ store, queue, times, ownName, items: this.#inWork });
     const notices = writer.write.bind(writer);
@@ -150,8 +151,8 @@ export class QueueWorker {
     const renewMs = Math.min(pollMs, leaseMs / 4);
     if (this.#inWork.size > 0 && !this.#lease.isFresh) await this.#lease.claim();
     if (this.#isStopping || this.#inWork.size >= AHEAD_MAX) return renewMs;
-    const before = new Set(this.#inWork.keys());
-    const { ids, nextAt } = await this.#due(before);
+    const before = new Map(this.#inWork);
+    const { ids, nextAt } = await this.#due.next(before);
     if (ids.length === 0) {
       const idleMs = nextAt === undefined ? pollMs : Math.max(0, Math.min(pollMs, nextAt - Date.now()));
       return this.#inWork.size > 0 ? Math.min(renewMs, idleMs) : idleMs;
@@ -161,21 +162,6 @@ export class QueueWorker {
     const items = await this.#states(ids);
     for (const item of items) if (!before.has(item.id) && !this.#inWork.has(item.id)) void this.#work(item);
     return items.length > 0 ? 0 : FAULT_MS;
-  }
-
-  async #due(inWork: ReadonlySet<string>): Promise<{ ids: string[]; nextAt: number | undefined }> {
-    const { store, queue } = this.#options;
-    const now = Date.now();
-    const row = dueRow(queue);
-    const limit = inWork.size + (AHEAD_MAX - this.#inWork.size);
-    const scan = { from: { row, column: '' }, to: { row, column: '~' }, limit };
-    const { results } = await store.read(queue, [{ scan }]);
-    const places = (results[0] ?? []).flatMap(({ column }) => parseDueOrder(column) ?? []);
-    const waiting = places.filter(({ itemId }) => !inWork.has(itemId) && !this.#inWork.has(itemId));
-    return {
-      ids: waiting.filter(({ at }) => at <= now).map(({ itemId }) => itemId),
-      nextAt: waiting.find(({ at }) => at > now)?.at,
-    };
   }
 
   async #states(ids: readonly string[]): Promise<QueuedItem[]> {
@@ -227,7 +213,8 @@ export class QueueWorker {
         given.back = once(giveBack);
         return { bytes, from, to, mayEnd };
       };
-      const carried = await carrier.carry(domain, recipients.length, letter).catch(async (error: unknown) => {
+      const to = { domain, account: item.account, recipients: recipients.length };
+      const carried = await carrier.carry(to, letter).catch(async (error: unknown) => {
         if (error instanceof NotOurs) return undefined;
         logger.error({ err: error, queue, item: item.id }, 'a message could not be brought on its way');
         // Not at once again, for it may be this process that cannot.

@@ -2,15 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import { ByteBudget } from '../../../gateways/smtp/outbound/byte-budget.ts';
 
-/** Of long messages 100 bytes in all and 40 for a domain; of short ones, up to 5 bytes, 20 and 8. */
+/** Of long messages 100 bytes in all and 40 for a domain or an account; of short ones, up to 5 bytes, 20 and 8. */
 function budget() {
-  const bytes = new ByteBudget({ long: 100, short: 20, shortMax: 5, share: 0.4 });
+  const bytes = new ByteBudget({ long: 100, short: 20, shortMax: 5, perDomain: 0.4, perAccount: 0.4 });
   const served: string[] = [];
   const givers = new Map<string, () => void>();
   return {
     served,
-    async ask(name: string, domain: string, length: number): Promise<void> {
-      void bytes.take(domain, length).then((giveBack) => {
+    async ask(name: string, domain: string, length: number, account = name): Promise<void> {
+      void bytes.take(domain, account, length).then((giveBack) => {
         served.push(name);
         givers.set(name, giveBack);
       });
@@ -35,6 +35,17 @@ describe('the bytes in memory', () => {
     expect(served).toEqual(['slow 1', 'other']);
     await done('slow 1');
     expect(served).toEqual(['slow 1', 'other', 'slow 2', 'slow 3']);
+  });
+
+  it('are an account’s up to its share, wherever its messages go', async () => {
+    const { served, ask, done } = budget();
+    await ask('ann 1', 'slow.test', 20, 'ann');
+    await ask('ann 2', 'slower.test', 20, 'ann');
+    await ask('ann 3', 'slowest.test', 10, 'ann');
+    await ask('bob', 'slow.test', 20, 'bob');
+    expect(served).toEqual(['ann 1', 'ann 2', 'bob']);
+    await done('ann 1');
+    expect(served).toEqual(['ann 1', 'ann 2', 'bob', 'ann 3']);
   });
 
   it('are all taken in the order in which they were asked for, so that long ones get their turn', async () => {
