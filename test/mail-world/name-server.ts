@@ -6,6 +6,7 @@ export type Zone = {
     mx?: readonly (readonly [preference: number, exchange: string])[];
     a?: readonly string[];
     aaaa?: readonly string[];
+    /** Each one record, in strings of 255 bytes (RFC 1035 §3.3). */
     txt?: readonly string[];
     cname?: string;
     /** A response code instead of an answer (RFC 1035 §4.1.1): 2 SERVFAIL; 'silent': none comes. */
@@ -60,6 +61,7 @@ function answers(zone: Zone, name: string, type: number, aliases = 0): unknown[]
   if (type === TYPE['MX']) return mx.map(([priority, exchange]) => record(type, { priority, exchange }));
   if (type === TYPE['A']) return a.map((address) => record(type, { address }));
   if (type === TYPE['AAAA']) return aaaa.map((address) => record(type, { address }));
-  if (type === TYPE['TXT']) return txt.map((data) => record(type, { data }));
+  if (type === TYPE['TXT'])
+    return txt.map((text) => record(type, { data: text.match(/[^]{1,255}/g) ?? [''] }));
   return [];
 }
