@@ -15,7 +15,7 @@ import { readRunningFile } from '../../ops/cluster/running-file.ts';
 import { readClusterFile } from '../../ops/processes/cluster-file.ts';
 import { createLogger } from '../../ops/processes/logger.ts';
 import { readSettings } from '../../ops/processes/settings.ts';
-import { addressesOf, httpUrl, planCluster } from '../../ops/processes/topology.ts';
+import { addressesOf, httpUrl, planCluster, submissionPorts } from '../../ops/processes/topology.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { freePortOffset } from '../integration/ports.ts';
 
@@ -85,6 +85,8 @@ export async function startCluster(
     dataFolder,
     environment,
     launcherPid: launcher.pid!,
+    /** Where mail clients hand mail in. */
+    submission: submissionPorts(settings),
     frontDoor: httpUrl(plans.find(({ kind }) => kind === 'front-door')!),
     gateways: plans.filter(({ kind }) => kind === 'gateway').map(httpUrl),
     smtp: addressesOf('smtp-in', plans)[0]!,

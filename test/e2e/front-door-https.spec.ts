@@ -162,19 +162,23 @@ const loadOptions = () => ({
   certificate: readFileSync(authority.certFile, 'utf8'),
 });
 
-test('a renewed certificate is shown to who comes next, and open connections stay', async () => {
+/** What a port shows who comes now. */
+const shownAt = async (port: number): Promise<string> => {
+  const socket = connectTls({ host: 'localhost', port, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+};
+
+test('a renewed certificate is shown to who comes next, on the mail ports too, and open connections stay', async () => {
+  const mailPort = cluster.submission.implicitTls;
   const place = {
     host: 'localhost',
     port: Number(new URL(cluster.frontDoor).port),
     rejectUnauthorized: false,
   };
-  const shownNow = async (): Promise<string> => {
-    const socket = connectTls(place);
-    await once(socket, 'secureConnect');
-    const { fingerprint256 } = socket.getPeerCertificate();
-    socket.destroy();
-    return fingerprint256;
-  };
+  const shownNow = () => shownAt(place.port);
   const ask = async (socket: TLSSocket): Promise<string> => {
     socket.write('GET /login HTTP/1.1\r\nHost: localhost\r\n\r\n');
     const [piece] = (await once(socket, 'data')) as [Buffer];
@@ -184,9 +188,11 @@ test('a renewed certificate is shown to who comes next, and open connections sta
   await once(open, 'secureConnect');
   expect(await ask(open)).toBe('HTTP/1.1 303');
   const before = await shownNow();
+  expect(await shownAt(mailPort)).toBe(before);
   // The files alone tell it; a moment in which only one of them is new does no harm.
   await authority.renew();
   await until('the new one is shown', async () => (await shownNow()) !== before);
+  await until('mail clients see it', async () => (await shownAt(mailPort)) === (await shownNow()));
   expect(await ask(open)).toBe('HTTP/1.1 303');
   open.destroy();
 
@@ -195,9 +201,14 @@ test('a renewed certificate is shown to who comes next, and open connections sta
   const other = await ownAuthority();
   renameSync(other.keyFile, authority.keyFile);
   other.remove();
-  const pid = cluster.pid('front-door');
-  process.kill(pid, 'SIGHUP');
-  const log = join(cluster.dataFolder, 'logs', 'front-door.log');
-  await until('it is logged', () => readFileSync(log, 'utf8').includes('the certificate is not renewed'));
-  expect([await shownNow(), isAlive(pid)]).toEqual([now, true]);
+  for (const [id, port] of [
+    ['front-door', place.port],
+    ['smtp-in', mailPort],
+  ] as const) {
+    const pid = cluster.pid(id);
+    process.kill(pid, 'SIGHUP');
+    const log = join(cluster.dataFolder, 'logs', `${id}.log`);
+    await until('it is logged', () => readFileSync(log, 'utf8').includes('the certificate is not renewed'));
+    expect([await shownAt(port), isAlive(pid)]).toEqual([now, true]);
+  }
 });
