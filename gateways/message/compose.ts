@@ -1,6 +1,6 @@
 /**
  * A new message as RFC 5322 bytes: CRLF line ends, encoded by nodemailer's MailComposer. Bcc is
- * checked and then left out: the recipients of a blind copy stand in the envelope alone.
+ * checked and then left out, but of a draft: the recipients of a blind copy stand in the envelope alone.
  *
  * Always holds: no field can start another one. Whatever has a line break, NUL or other control
  * character where one line belongs is refused, not repaired; an attachment's name, which a stranger may have
@@ -28,6 +28,8 @@ export type NewMessage = {
   readonly messageIdHeader: string;
   readonly inReplyTo?: string;
   readonly references?: readonly string[];
+  /** It is not on its way to anybody: blind copies stand in it. */
+  readonly isDraft?: true;
 };
 
 export type OutgoingAttachment = {
@@ -62,6 +64,7 @@ export async function composeMessage(message: NewMessage, bytesMax = Infinity): 
     from: { ...from },
     to: to.map((address) => ({ ...address })),
     cc: cc.map((address) => ({ ...address })),
+    ...(message.isDraft && { bcc: message.bcc.map((address) => ({ ...address })) }),
     subject,
     text,
     ...(html !== undefined && { html }),
@@ -83,7 +86,9 @@ export async function composeMessage(message: NewMessage, bytesMax = Infinity): 
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return collected(composer.compile().createReadStream(), bytesMax);
+  const compiled = composer.compile();
+  compiled.keepBcc = message.isDraft === true;
+  return collected(compiled.createReadStream(), bytesMax);
 }
 
 export class TooLong extends Error {

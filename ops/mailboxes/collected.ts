@@ -1,15 +1,15 @@
-/** An account's messages, oldest first, as an export writes them: all that can be read, but for drafts. */
+/** An account's messages, oldest first, as an export writes them: all that can be read, drafts too. */
 import { GONE, isOwnFolder, type Folder } from '../../domain/mail/folders.ts';
 import { metaCell, ownFoldersRow, rawCell } from '../../projections/keys.ts';
 import { readConversation } from '../../projections/mailbox-cells.ts';
 import { readMessageMeta } from '../../projections/message.ts';
 import { readOwnFolder, type OwnFolderRow } from '../../projections/own-folders.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
+import { draftAsMessage } from './drafts.ts';
 import { exportedFields } from './marks.ts';
 import { mboxEntry } from './mbox.ts';
 
 const CELLS_AT_ONCE = 200;
-const LEFT_OUT: readonly Folder[] = ['drafts', GONE];
 
 export type Listed = {
   readonly id: string;
@@ -28,7 +28,7 @@ export async function messagesOf(store: StoreClient, owner: string): Promise<Lis
     const cells = await store.scanTable({ from, to, ...(after && { after }), limit: CELLS_AT_ONCE });
     for (const cell of cells) {
       for (const { id, folder, read, starred, at } of readConversation(await store.bytes(cell)).messages) {
-        if (!LEFT_OUT.includes(folder)) listed.push({ id, folder, read, starred, at });
+        if (folder !== GONE) listed.push({ id, folder, read, starred, at });
       }
     }
     const last = cells.at(-1);
@@ -64,6 +64,7 @@ export async function exported(
   { id, read, starred, folder, at }: Listed,
   pathOf: (folder: Folder) => readonly string[],
 ): Promise<Buffer | undefined> {
+  if (folder === 'drafts') return exportedDraft(store, owner, { id, read, starred, folder, at }, pathOf);
   const { results } = await store.read(owner, [{ get: rawCell(owner, id) }, { get: metaCell(owner, id) }]);
   const [raw, meta] = [results[0]?.[0], results[1]?.[0]];
   if (raw === undefined) return undefined;
@@ -71,4 +72,17 @@ export async function exported(
   const sender = meta === undefined ? '' : readMessageMeta(await store.bytes(meta)).from.address;
   const fields = exportedFields({ id, read, starred, dated: at, folder: pathOf(folder) });
   return mboxEntry(sender, at, Buffer.concat([Buffer.from(fields), message]));
+}
+
+async function exportedDraft(
+  store: StoreClient,
+  owner: string,
+  { id, read, starred, folder, at }: Listed,
+  pathOf: (folder: Folder) => readonly string[],
+): Promise<Buffer | undefined> {
+  const draft = await draftAsMessage(store, owner, id, at);
+  if (draft === undefined) return undefined;
+  const { from, typed, message } = draft;
+  const fields = exportedFields({ id, read, starred, dated: at, folder: pathOf(folder), typed });
+  return mboxEntry(from, at, Buffer.concat([Buffer.from(fields), message]));
 }

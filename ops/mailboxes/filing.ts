@@ -12,6 +12,8 @@ import { idFrom } from '../../gateways/pages/command-ids.ts';
 import { metaCell, ownFoldersRow } from '../../projections/keys.ts';
 import { readOwnFolder } from '../../projections/own-folders.ts';
 import { Rejected, type CommandRequest, type StoreClient } from '../../storage-nodes/client/client.ts';
+import type { ChunkCommand } from '../../gateways/web/chunks/store-chunks.ts';
+import { draftParts, TooMuchForDraft } from './drafts.ts';
 import type { Found } from './sources.ts';
 
 export type Outcome = {
@@ -83,7 +85,9 @@ export class Filing {
     await Promise.all([...fresh.values()].map((one, i) => this.#fileOne(one, places[i]!)));
   }
 
-  async #fileOne({ id, name, message, marks }: Taken, folder: Folder): Promise<void> {
+  async #fileOne(taken: Taken, folder: Folder): Promise<void> {
+    const { id, name, message, marks } = taken;
+    if (folder === 'drafts') return this.#fileDraft(taken);
     const { summary, words, ids } = await digestOf(message);
     const { read, starred, dated } = marks;
     const command = this.#command({
@@ -106,6 +110,31 @@ export class Filing {
     } catch (error) {
       if (!(error instanceof Rejected) || error.rejection.code === 'NoSuchAccount') throw error;
       this.outcome.refused.push({ name, why: error.rejection.message });
+    }
+  }
+
+  /** One that was sent or discarded since is known too. */
+  async #fileDraft({ id, name, message, marks }: Taken): Promise<void> {
+    const send = (command: ChunkCommand) =>
+      this.#store.execute({ ...this.#command(command), id: command.id });
+    try {
+      const parts = await draftParts({ id, account: this.#account, message, typed: marks.typed }, send);
+      await this.#store.execute(
+        this.#command({
+          stream: this.#owner,
+          type: 'mail.SaveDraft',
+          data: { draftId: id, revision: 0 },
+          parts,
+          action: 'Import a draft',
+        }),
+      );
+      this.outcome.imported++;
+    } catch (error) {
+      const code = error instanceof Rejected ? error.rejection.code : undefined;
+      if (code === 'NoSuchMessage' || code === 'ChangedSince') this.outcome.known++;
+      else if (error instanceof TooMuchForDraft) this.outcome.refused.push({ name, why: error.message });
+      else if (!(error instanceof Rejected) || code === 'NoSuchAccount') throw error;
+      else this.outcome.refused.push({ name, why: error.rejection.message });
     }
   }
 
@@ -158,9 +187,9 @@ export class Filing {
   }
 }
 
-/** Nothing can be imported to where messages wait to be written or sent; it is kept out of the way. */
+/** Nothing can be imported to where messages wait to be sent, or to come back; it is kept out of the way. */
 function takenBy(folder: string): Folder {
-  return ['drafts', 'outbox', 'snoozed'].includes(folder) ? 'archive' : folder;
+  return ['outbox', 'snoozed'].includes(folder) ? 'archive' : folder;
 }
 
 function folded(name: string): string {

@@ -15,15 +15,20 @@ export type Marks = {
   readonly dated: number | undefined;
   /** The id that it had in the account that it was exported from. */
   readonly id: string | undefined;
+  /** Of a draft: JSON of what was typed in the fields of its form. */
+  readonly typed?: string | undefined;
 };
 
-const OWN_FIELD = /^(?:X-PennCloud-(Id|Folder|Date)|Status|X-Status): ([^\r\n]*)\r\n/;
+const OWN_FIELD = /^(?:X-PennCloud-(Id|Folder|Date|Draft)|Status|X-Status): ([^\r\n]*)\r\n/;
+/** Longer ones are not written: the fields of the message say nearly the same. */
+const TYPED_CHARS_MAX = 6000;
 
 /** Fields in front of an exported message. */
 export function exportedFields(
-  marks: Required<Marks> & { folder: readonly string[]; dated: number },
+  marks: Marks & { readonly folder: readonly string[]; readonly dated: number },
 ): string {
   const { read, starred, folder, dated, id } = marks;
+  const typed = encodeURIComponent(marks.typed ?? '');
   return [
     `X-PennCloud-Id: ${id ?? ''}`,
     `X-PennCloud-Folder: ${folder.map(encodeURIComponent).join('/')}`,
@@ -31,6 +36,7 @@ export function exportedFields(
     // What mutt, Thunderbird and others look at.
     `Status: ${read ? 'RO' : 'O'}`,
     ...(starred ? ['X-Status: F'] : []),
+    ...(typed !== '' && typed.length <= TYPED_CHARS_MAX ? [`X-PennCloud-Draft: ${typed}`] : []),
     '',
   ].join('\r\n');
 }
@@ -43,7 +49,7 @@ export function marksOf(bytes: Buffer): { readonly message: Buffer; readonly mar
 function ownMarks(bytes: Buffer): { message: Buffer; marks: Marks } {
   const said: Record<string, string> = {};
   let rest = bytes;
-  for (let i = 0; i < 5; i++) {
+  for (let i = 0; i < 6; i++) {
     const field = OWN_FIELD.exec(rest.toString('latin1', 0, 8192));
     const name = field?.[1] ?? (field?.[0].startsWith('X-Status') ? 'marked' : 'status');
     if (field === null || said[name] !== undefined) break;
@@ -59,6 +65,7 @@ function ownMarks(bytes: Buffer): { message: Buffer; marks: Marks } {
       folder: said['Folder'] === undefined || said['Folder'] === '' ? undefined : decodedPath(said['Folder']),
       dated: Number.isFinite(dated) ? dated : undefined,
       id: /^[a-z2-7]{26}(?:-in)?$/.test(said['Id'] ?? '') ? said['Id'] : undefined,
+      ...(said['Draft'] !== undefined && { typed: decoded(said['Draft']) }),
     },
   };
 }
@@ -90,8 +97,8 @@ function labelsOf(field: string | undefined): readonly string[] | undefined {
   return field?.split(',').map((label) => label.trim().toLowerCase());
 }
 
-const PLACES = ['spam', 'trash', 'sent', 'inbox'];
-const NO_PLACES = ['unread', 'opened', 'starred', 'important', 'archived', 'drafts', 'chat', ''];
+const PLACES = ['spam', 'trash', 'drafts', 'sent', 'inbox'];
+const NO_PLACES = ['unread', 'opened', 'starred', 'important', 'archived', 'chat', ''];
 
 function placeOf(labels: readonly string[], written: string): readonly string[] {
   const place = PLACES.find((one) => labels.includes(one));
@@ -104,8 +111,14 @@ function placeOf(labels: readonly string[], written: string): readonly string[] 
 }
 
 function decodedPath(path: string): readonly string[] | undefined {
+  const names = path.split('/').map(decoded);
+  return names.includes(undefined) ? undefined : (names as string[]);
+}
+
+/** Undefined for what `encodeURIComponent` cannot have written. */
+function decoded(text: string): string | undefined {
   try {
-    return path.split('/').map(decodeURIComponent);
+    return decodeURIComponent(text);
   } catch {
     return undefined;
   }

@@ -71,7 +71,7 @@ export async function* fromMaildir(
         ...found.marks,
         read: !isNew && flags.includes('S'),
         starred: flags.includes('F'),
-        folder: flags.includes('T') ? ['trash'] : (folder ?? found.marks.folder),
+        folder: placeOf(flags) ?? folder ?? found.marks.folder,
       };
       yield { ...found, marks };
     }
@@ -131,4 +131,10 @@ function fromModifiedUtf7(name: string): string {
       .swap16()
       .toString('utf16le');
   });
+}
+
+/** Where the flags of a Maildir say that it lies (trashed, a draft), whichever folder it was found in. */
+function placeOf(flags: string): readonly string[] | undefined {
+  if (flags.includes('T')) return ['trash'];
+  return flags.includes('D') ? ['drafts'] : undefined;
 }

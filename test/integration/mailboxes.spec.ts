@@ -1,13 +1,26 @@
 /** Mail out of files into an account and back, over a real store: nothing is lost, nothing is there twice. */
+import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
+import { storeChunks } from '../../gateways/web/chunks/store-chunks.ts';
+import { attachmentReader } from '../../gateways/web/writing/attachment-bytes.ts';
+import {
+  decodeDraft,
+  encodeDraft,
+  NOTHING_TYPED,
+  summaryOf,
+  type Attachment,
+  type DraftContent,
+} from '../../gateways/web/writing/draft-content.ts';
 import { operatorCommand } from '../../ops/cli/connection.ts';
 import { exported, folderPaths, messagesOf } from '../../ops/mailboxes/collected.ts';
 import { Filing, type Outcome } from '../../ops/mailboxes/filing.ts';
 import { fromEml, fromMaildir, fromMbox, type Found } from '../../ops/mailboxes/sources.ts';
+import { draftContentCell } from '../../projections/keys.ts';
 import { corpusFiles, corpusMessage } from './corpus.ts';
 import { startLocalStore, type LocalStore } from './local-store.ts';
 
@@ -110,5 +123,109 @@ describe('a Maildir', () => {
       'inbox true true',
       'sent true false',
     ]);
+  });
+});
+
+describe('drafts', () => {
+  const draftIn = async (name: string, id: string) => {
+    const owner = accountStream(name);
+    const { results } = await store.client.read(owner, [{ get: draftContentCell(owner, id) }]);
+    return decodeDraft(await store.client.bytes(results[0]![0]!))!;
+  };
+  const bytesOf = async (name: string, attachment: Attachment) => {
+    const pieces: Buffer[] = [];
+    for await (const piece of attachmentReader(store.client, accountStream(name))(attachment))
+      pieces.push(piece);
+    return Buffer.concat(pieces);
+  };
+  const draftsOf = async (name: string) =>
+    (await messagesOf(store.client, accountStream(name))).filter((one) => one.folder === 'drafts');
+
+  it('go out with all that was typed and attached, and come back as drafts', async () => {
+    const id = 'd'.repeat(26);
+    const file = randomBytes(700_000);
+    const attached = await storeChunks(
+      (command) => store.client.execute({ ...operatorCommand(command), id: command.id }),
+      {
+        ...{ owner: 'ann', commandId: 'a-file', action: 'Attach file' },
+        bytes: (async function* () {
+          yield file;
+        })(),
+      },
+    );
+    const draft: DraftContent = {
+      ...NOTHING_TYPED,
+      to: 'Ben <ben@penncloud.test>, somebody I will look up',
+      cc: 'cleo@penncloud.test',
+      bcc: 'boss@elsewhere.example',
+      subject: 'Entwurf: Größe',
+      html: '<p>Dear <b>Ben</b>,</p><ul><li>one</li></ul>',
+      answers: 'a'.repeat(26),
+      attachments: [{ kind: 'file', name: 'Noise é.bin', type: 'application/octet-stream', ...attached }],
+      window: 'w',
+    };
+    const from = { name: 'Ann', address: 'ann@penncloud.test' };
+    await store.client.execute(
+      operatorCommand({
+        ...{ stream: accountStream('ann'), type: 'mail.SaveDraft', data: { draftId: id, revision: 0 } },
+        parts: [encodeDraft(draft), encodeSummary(summaryOf(draft, draft.attachments, from, 0))],
+        action: 'Save draft',
+      }),
+    );
+    const path = join(folder, 'drafts.mbox');
+    await writeFile(path, await exportOf('ann'));
+    expect(await filed('cleo', fromMbox(path, MAX, progress()))).toMatchObject({ refused: [] });
+    const { attachments, window: _window, ...back } = await draftIn('cleo', id);
+    const { attachments: _attached, window: _other, ...typed } = draft;
+    expect(back).toEqual(typed);
+    expect(attachments.map(({ name, type, size }) => ({ name, type, size }))).toEqual([
+      { name: 'Noise é.bin', type: 'application/octet-stream', size: file.length },
+    ]);
+    expect((await bytesOf('cleo', attachments[0]!)).equals(file)).toBe(true);
+    // Once more, into both: nothing is there twice.
+    for (const name of ['cleo', 'ann'])
+      expect(await filed(name, fromMbox(path, MAX, progress()))).toMatchObject({ imported: 0, refused: [] });
+    expect(await draftsOf('cleo')).toHaveLength(1);
+  });
+
+  it('of other programs are told by the flag of a Maildir and the label of a Takeout', async () => {
+    const message = (subject: string, more = '') =>
+      `From: Ben <ben@penncloud.test>\n${more}To: ann@penncloud.test\nBcc: boss@elsewhere.example\nSubject: ${subject}\n\nNot yet.\n`;
+    const maildir = join(folder, 'Drafts');
+    await mkdir(join(maildir, 'cur'), { recursive: true });
+    await writeFile(join(maildir, 'cur', '1.a:2,DS'), message('by flag'));
+    expect(await filed('ben', fromMaildir(maildir, MAX, progress()))).toMatchObject({
+      imported: 1,
+      refused: [],
+    });
+    const takeout = join(folder, 'takeout.mbox');
+    await writeFile(
+      takeout,
+      `From ben@penncloud.test Thu Nov 12 09:05:00 2026\n${message('by label', 'X-Gmail-Labels: Drafts,Opened\n')}`,
+    );
+    expect(await filed('ben', fromMbox(takeout, MAX, progress()))).toMatchObject({
+      imported: 1,
+      refused: [],
+    });
+    const ids = (await draftsOf('ben')).map((one) => one.id);
+    const drafts = await Promise.all(ids.map((id) => draftIn('ben', id)));
+    expect(drafts.filter(({ subject }) => subject.startsWith('by '))).toMatchObject([
+      { subject: 'by flag', to: 'ann@penncloud.test', bcc: 'boss@elsewhere.example', text: 'Not yet.\n' },
+      { subject: 'by label', to: 'ann@penncloud.test', bcc: 'boss@elsewhere.example', text: 'Not yet.\n' },
+    ]);
+  });
+
+  it('with more attached than a draft holds are refused, and say why', async () => {
+    const path = join(folder, 'large.eml');
+    const body = Buffer.alloc(19_000_000, 'x').toString('base64').replace(/.{76}/g, '$&\r\n');
+    const part = `--b\r\nContent-Type: application/x-noise\r\nContent-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n${body}\r\n`;
+    await writeFile(
+      path,
+      `From: ben@penncloud.test\r\nSubject: large\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${part}${part}--b--\r\n`,
+    );
+    const before = (await draftsOf('ben')).length;
+    const outcome = await filed('ben', fromEml([path], 100 * MAX, progress()), ['drafts']);
+    expect(outcome).toMatchObject({ imported: 0, refused: [{ why: expect.stringContaining('25 MB') }] });
+    expect(await draftsOf('ben')).toHaveLength(before);
   });
 });

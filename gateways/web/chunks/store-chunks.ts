@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { lookup } from 'mime-types';
 import { CHUNK_BYTES } from '../../../domain/drive/commands.ts';
 import { chunkStream } from '../../../domain/streams.ts';
-import { Rejected } from '../../../storage-nodes/client/client.ts';
+import { Rejected, type CommandRequest } from '../../../storage-nodes/client/client.ts';
 import { idFrom } from '../../pages/command-ids.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { PageRefusal } from '../../pages/refusals.ts';
@@ -18,8 +18,10 @@ import type { StoredFile } from './read-chunks.ts';
 
 const CHUNKS_IN_FLIGHT_MAX = 4;
 
-/** `commandId`: of this file alone. Throws PageRefusal 409 if it stored other bytes before. */
-export async function storeChunks(
+export type ChunkCommand = Pick<CommandRequest, 'id' | 'stream' | 'type' | 'data' | 'parts' | 'action'>;
+
+/** A visitor's file. */
+export function storeVisitorsFile(
   pages: Pages,
   visit: Visit,
   bytes: AsyncIterable<Buffer>,
@@ -27,7 +29,21 @@ export async function storeChunks(
   action: string,
 ): Promise<StoredFile> {
   const sender = { actor: visit.account.name, sessionHash: visit.sessionHash };
-  const fileId = idFrom(visit.account.name, commandId, 'file');
+  const owner = visit.account.name;
+  return storeChunks((command) => pages.send(sender, command), { owner, bytes, commandId, action });
+}
+
+/** `commandId`: of this file alone. Throws PageRefusal 409 if it stored other bytes before. */
+export async function storeChunks(
+  send: (command: ChunkCommand) => Promise<unknown>,
+  {
+    owner,
+    bytes,
+    commandId,
+    action,
+  }: { owner: string; bytes: AsyncIterable<Buffer>; commandId: string; action: string },
+): Promise<StoredFile> {
+  const fileId = idFrom(owner, commandId, 'file');
   const whole = createHash('sha256');
   const sending = new Bounded(CHUNKS_IN_FLIGHT_MAX);
   let size = 0;
@@ -37,7 +53,7 @@ export async function storeChunks(
     size += piece.length;
     whole.update(piece);
     await sending.add(() =>
-      pages.send(sender, {
+      send({
         // The digest belongs to the id: other bytes under an old form are refused, never mixed into one file.
         id: `${commandId}-c${chunk}-${contentHash(piece)}`,
         stream: chunkStream(fileId, chunk),

@@ -16,7 +16,7 @@ import { Rejected } from '../../../storage-nodes/client/client.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField, PageRefusal, tell } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
-import { mediaTypeOf, storeChunks } from '../chunks/store-chunks.ts';
+import { mediaTypeOf, storeVisitorsFile } from '../chunks/store-chunks.ts';
 import { showFolder } from './drive.ts';
 
 const FILES_PER_FORM_MAX = 100;
@@ -83,7 +83,7 @@ async function storeFile(pages: Pages, visit: Visit, part: MultipartFile, comman
   // Browsers write a quote as %22 (WHATWG, multipart/form-data encoding).
   const name = part.filename.replaceAll('%22', '"');
   checkFileName(name);
-  const stored = await storeChunks(pages, visit, part.file, commandId, 'Upload file');
+  const stored = await storeVisitorsFile(pages, visit, part.file, commandId, 'Upload file');
   if (part.file.truncated) throw badField(`File is too large: at most ${FILE_BYTES_MAX} bytes.`);
   const { fileId, size, chunks, sha256 } = stored;
   const file = { fileId, folderId: ROOT_FOLDER, size, chunks, sha256 };

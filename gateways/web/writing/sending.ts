@@ -10,14 +10,14 @@ import { createHash } from 'node:crypto';
 import { encodeSummary, type MailSummary } from '../../../domain/mail/message/summary.ts';
 import { encodeWrittenTo } from '../../../domain/mail/message/written-to.ts';
 import { encodeEnvelope } from '../../../domain/outbound/envelope.ts';
-import { metaCell, rawCell } from '../../../projections/keys.ts';
+import { metaCell } from '../../../projections/keys.ts';
 import { readMessageMeta } from '../../../projections/message.ts';
 import type { Accepted, StoreClient } from '../../../storage-nodes/client/client.ts';
 import { accountsAddressed, answerableMessage } from '../../message/answerable.ts';
 import { composeMessage, TooLong, UncomposableMessage } from '../../message/compose.ts';
 import { readHeaderBlock, type HeaderBlock } from '../../message/header-block.ts';
 import { namedIds } from '../../message/named-ids.ts';
-import { readAttachment, readMessage } from '../../message/read-message.ts';
+import { readMessage } from '../../message/read-message.ts';
 import { htmlDocument } from '../../message/rich-text.ts';
 import { encodedWords } from '../../message/words.ts';
 import type { Address } from '../../message/addresses.ts';
@@ -25,13 +25,11 @@ import { idFrom } from '../../pages/command-ids.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField, PageRefusal } from '../../pages/refusals.ts';
 import { cellOf, type Visit } from '../../pages/visit.ts';
-import { fileBytes } from '../chunks/read-chunks.ts';
 import { threadOf } from './answers.ts';
-import { summaryOf, textOf, type Attachment, type DraftContent, type Typed } from './draft-content.ts';
+import { attachmentReader, AttachmentGone, ownMessage } from './attachment-bytes.ts';
+import { summaryOf, textOf, type DraftContent, type Typed } from './draft-content.ts';
 import type { Recipients } from './recipients.ts';
 import { addressOf, writersOf } from './sender.ts';
-
-const PIECE_BYTES = 64 * 1024;
 
 export type Sending = {
   readonly draftId: string;
@@ -148,11 +146,11 @@ async function composed(
 ): Promise<Buffer> {
   const { messageBytesMax } = pages.deps;
   const { to, cc, bcc } = recipients;
-  const message = messagesOf(pages, visit);
+  const bytesOf = attachmentReader(pages.deps.store, visit.stream);
   const attachments = content.attachments.map((one) => ({
     name: one.name,
     type: one.type,
-    content: bytesOf(pages.deps.store, one, message),
+    content: bytesOf(one),
   }));
   const thread = await threadFor(pages, visit, content.answers);
   try {
@@ -167,52 +165,19 @@ async function composed(
     return await composeMessage(written, messageBytesMax);
   } catch (error) {
     if (error instanceof UncomposableMessage) throw badField(error.message);
+    if (error instanceof AttachmentGone) {
+      const { attachment } = error;
+      throw badField(
+        `“${attachment}” is gone: its message was deleted. Remove the attachment, then send again.`,
+      );
+    }
     if (!(error instanceof TooLong)) throw error;
     throw badField(`Message is too large: at most ${messageBytesMax} bytes with its attachments.`);
   }
 }
 
-/** Read when its turn comes, one after another; throws PageRefusal then if what it would be read from is gone. */
-async function* bytesOf(
-  store: StoreClient,
-  attachment: Attachment,
-  message: (id: string) => Promise<Buffer | undefined>,
-): AsyncGenerator<Buffer> {
-  if (attachment.kind === 'file') {
-    yield* fileBytes(store, attachment, { offset: 0, length: attachment.size });
-    return;
-  }
-  const raw = await message(attachment.message);
-  const isWhole = attachment.kind === 'message';
-  const bytes = raw === undefined || isWhole ? raw : (await readAttachment(raw, attachment.index))?.content;
-  if (bytes === undefined) {
-    throw badField(
-      `“${attachment.name}” is gone: its message was deleted. Remove the attachment, then send again.`,
-    );
-  }
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
-}
-
-/** Each message once, however many of its attachments are forwarded. */
-function messagesOf(pages: Pages, visit: Visit): (id: string) => Promise<Buffer | undefined> {
-  const read = new Map<string, Promise<Buffer | undefined>>();
-  return (id) => {
-    const bytes = read.get(id) ?? ownMessage(pages, visit, id);
-    read.set(id, bytes);
-    return bytes;
-  };
-}
-
-/** Of one's own mailbox alone. */
-async function ownMessage(pages: Pages, visit: Visit, messageId: string): Promise<Buffer | undefined> {
-  const owner = visit.stream;
-  const { results } = await pages.deps.store.read(owner, [{ get: rawCell(owner, messageId) }]);
-  const cell = results[0]?.[0];
-  return cell === undefined ? undefined : (cell.bytes ?? pages.deps.store.bytes(cell));
-}
-
 /** In-Reply-To and References; none if the message answered is gone meanwhile. */
 async function threadFor(pages: Pages, visit: Visit, answered: string) {
-  const raw = answered === '' ? undefined : await ownMessage(pages, visit, answered);
+  const raw = answered === '' ? undefined : await ownMessage(pages.deps.store, visit.stream, answered);
   return raw === undefined ? {} : threadOf(await readMessage(raw));
 }

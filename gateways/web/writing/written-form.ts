@@ -12,7 +12,7 @@ import { field, type Fields } from '../../pages/form.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
-import { mediaTypeOf, storeChunks } from '../chunks/store-chunks.ts';
+import { mediaTypeOf, storeVisitorsFile } from '../chunks/store-chunks.ts';
 import type { Attachment, Typed } from './draft-content.ts';
 import { ATTACHMENTS_BYTES_MAX, isDraftId, tooLarge } from './drafts.ts';
 
@@ -101,7 +101,7 @@ async function store(
   // Browsers write a quote as %22 (WHATWG, multipart/form-data encoding).
   const given = part.filename.replaceAll('%22', '"');
   const type = mediaTypeOf(given, part.mimetype);
-  const file = await storeChunks(pages, visit, part.file, commandId, 'Attach file').catch(
+  const file = await storeVisitorsFile(pages, visit, part.file, commandId, 'Attach file').catch(
     (error: unknown) => {
       throw (error as { code?: unknown }).code === 'FST_REQ_FILE_TOO_LARGE' ? tooLarge() : error;
     },
