@@ -123,7 +123,9 @@ describe('Postfix relaying into us', () => {
     const before = [lines(deferred), lines(sent)] as const;
     instead = how;
     await toPostfix(subject);
-    await until('Postfix has delivered it', async () => lines(sent) > before[1]);
+    await until('Postfix has delivered it', async () => lines(sent) > before[1]).catch((error: unknown) => {
+      throw new Error(`Postfix says:\n${postfix.log().slice(-6000)}`, { cause: error });
+    });
     expect(lines(deferred)).toBe(before[0] + 1);
     await arrived(alice, subject);
     expect(await copiesOf(subject)).toBe(1);

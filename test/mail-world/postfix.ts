@@ -172,14 +172,19 @@ smtpd_tls_received_header = yes
 `;
 }
 
+/**
+ * Its queue is looked through less often than a message that was put off comes due, and nobody is told of what waits
+ * (flush): a message that its own delivery still holds open then would be passed over for good.
+ */
 function relayLines({ domain, port }: NonNullable<PostfixOptions['relays']>): string {
   return `relay_domains = ${domain}
 transport_maps = inline:{ { ${domain} = smtp:[127.0.0.1]:${port} } }
 smtp_tls_security_level = encrypt
 smtp_tls_loglevel = 1
+fast_flush_domains =
 queue_run_delay = 1s
-minimal_backoff_time = 1s
-maximal_backoff_time = 1s
+minimal_backoff_time = 2s
+maximal_backoff_time = 2s
 `;
 }
 
