@@ -126,8 +126,10 @@ describe('bytes that rotted on the disk', () => {
       await expect.poll(async () => (await tabletOf('apple')).primary, { timeout: 20_000 }).not.toBe(primary);
       await store.settled();
       await put('apple', 'large-after', 'x');
-      const views = await store.client.nodeTablets(primary);
-      expect(views.find((view) => view.tablet === tablet)).toMatchObject({ role: 'replica' });
+      // The others count on it a moment before it hears of that itself.
+      const role = async () =>
+        (await store.client.nodeTablets(primary)).find((view) => view.tablet === tablet)?.role;
+      await expect.poll(role, { timeout: 20_000 }).toBe('replica');
       expect(seq).toBeGreaterThan(0);
       await sameEverywhere(tablet);
       expect(store.fatal).toEqual([]);
