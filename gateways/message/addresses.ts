@@ -55,6 +55,14 @@ export function parseAddressList(text: string): { ok: Address[]; bad: string[] }
   return { ok, bad };
 }
 
+/** Those that have an address, as a list that `parseAddressList` reads back the same way. */
+export function addressList(addresses: readonly Address[]): string {
+  return addresses
+    .filter(({ address }) => address !== '')
+    .map(({ name, address }) => (name === '' ? address : `"${name.replace(/["\\]/g, '')}" <${address}>`))
+    .join(', ');
+}
+
 /** RFC 5321 §4.1.2 `Mailbox`, with RFC 6531's UTF-8, and the lengths of §4.5.3.1. */
 export function isValidAddress(address: string): boolean {
   const at = address.lastIndexOf('@');

@@ -8,14 +8,19 @@
  */
 import { z } from 'zod';
 import { encodeSummary } from '../../domain/mail/message/summary.ts';
-import { parseAddressList, type Address } from '../../gateways/message/addresses.ts';
+import {
+  addressList,
+  parseAddressList,
+  readAddresses,
+  type Address,
+} from '../../gateways/message/addresses.ts';
 import { composeMessage } from '../../gateways/message/compose.ts';
 import { readHeaderBlock } from '../../gateways/message/header-block.ts';
-import { readMessage } from '../../gateways/message/read-message.ts';
-import { oneLine } from '../../gateways/message/readable-text.ts';
+import { walkMessage, type Walk } from '../../gateways/message/mime-walk.ts';
+import { manyLines, oneLine } from '../../gateways/message/readable-text.ts';
 import { htmlDocument, sanitiseWritten } from '../../gateways/message/rich-text.ts';
-import { storeChunks, type ChunkCommand } from '../../gateways/web/chunks/store-chunks.ts';
-import { attachmentReader, AttachmentGone } from '../../gateways/web/writing/attachment-bytes.ts';
+import { storeChunks, type ChunkCommand } from '../../gateways/chunks/store-chunks.ts';
+import { attachmentReader, AttachmentGone } from '../../gateways/drafts/attachment-bytes.ts';
 import {
   decodeDraft,
   encodeDraft,
@@ -24,22 +29,36 @@ import {
   textOf,
   type Attachment,
   type DraftContent,
-} from '../../gateways/web/writing/draft-content.ts';
-import { ATTACHMENTS_BYTES_MAX, ATTACHMENTS_MAX } from '../../gateways/web/writing/drafts.ts';
+  type Typed,
+} from '../../gateways/drafts/draft-content.ts';
+import {
+  ADDRESSES_BYTES_MAX,
+  ATTACHMENTS_BYTES_MAX,
+  ATTACHMENTS_MAX,
+  SUBJECT_BYTES_MAX,
+  TEXT_BYTES_MAX,
+} from '../../gateways/drafts/draft-limits.ts';
 import { draftContentCell, metaCell } from '../../projections/keys.ts';
 import { readMessageMeta } from '../../projections/message.ts';
+import { readFrom, readSubject } from '../../gateways/message/summary.ts';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 
 const RECIPIENTS_MAX = 100;
-const SUBJECT_CHARS_MAX = 998;
+/** Read of a field; a longer list than a draft holds is refused. */
+const LISTED_MAX = 10_000;
 
 const typedFields = z.object({
-  from: z.string(),
+  /** Of an identity. */
+  from: z.string().max(64),
   to: z.string(),
   cc: z.string(),
   bcc: z.string(),
   subject: z.string(),
-  answers: z.string(),
+  // Anything but a message's id is no answer to anything.
+  answers: z
+    .string()
+    .regex(/^[a-z2-7]{26}(?:-in)?$/)
+    .catch(''),
 });
 
 export type DraftMessage = {
@@ -69,7 +88,7 @@ export async function draftAsMessage(
   const message = await composeMessage({
     from,
     ...recipientsOf(content),
-    subject: oneLine(subject, SUBJECT_CHARS_MAX),
+    subject: oneLine(subject, SUBJECT_BYTES_MAX),
     text: textOf(content),
     ...(content.html !== '' && { html: htmlDocument(content.html) }),
     attachments: await attachmentsOf(store, owner, content),
@@ -124,44 +143,65 @@ export type ToSave = {
   readonly typed: string | undefined;
 };
 
-/** More than a draft holds, in a sentence for whoever imports it. */
-export class TooMuchForDraft extends Error {}
+/** Why a message cannot be a draft, all of it, in sentences for whoever imports it. */
+export class NoDraft extends Error {}
 
 /**
  * The parts of mail.SaveDraft; attachments are stored by then. The same message gives the same attachments under the
- * same ids. Throws TooMuchForDraft before anything is stored.
+ * same ids. Throws NoDraft before anything is stored.
  */
 export async function draftParts(
   { id, account, message, typed }: ToSave,
   send: (command: ChunkCommand) => Promise<unknown>,
 ): Promise<Uint8Array[]> {
-  const read = await readMessage(message, () => true);
+  const header = readHeaderBlock(message);
+  const read = await walkMessage(message, { convert: true, keep: () => true, header });
+  if (read.problem !== undefined) throw new NoDraft(`Not all of it can be read. ${read.problem}`);
   const bytes = [...read.contents.values()].reduce((sum, { length }) => sum + length, 0);
   if (read.contents.size > ATTACHMENTS_MAX || bytes > ATTACHMENTS_BYTES_MAX) {
-    throw new TooMuchForDraft(
+    throw new NoDraft(
       `Its attachments are too much for a draft: at most ${ATTACHMENTS_MAX}, and 25 MB together.`,
     );
   }
-  const header = readHeaderBlock(message);
-  const list = (name: string) => header.all(name).join(', ');
+  const list = (name: string) => typedList(readAddresses(header.all(name), LISTED_MAX).list);
   const fields = typed === undefined ? undefined : readTyped(typed);
   const html = read.html === undefined ? '' : sanitiseWritten(read.html);
-  const content: DraftContent = {
+  const written = {
     ...NOTHING_TYPED,
     to: list('to'),
     cc: list('cc'),
     bcc: list('bcc'),
-    subject: read.headers.subject,
+    subject: readSubject(header),
     ...fields,
-    text: html === '' ? (read.text ?? '') : '',
+    text: html === '' ? manyLines(read.text ?? '', Infinity) : '',
     html,
-    attachments: await stored(read, { id, account }, send),
-    window: '',
   };
-  return [
-    encodeDraft(content),
-    encodeSummary(summaryOf(content, content.attachments, read.headers.from, Date.now())),
-  ];
+  checkLengths(written);
+  const attachments = await stored(read, { id, account }, send);
+  const content: DraftContent = { ...written, attachments, window: '' };
+  return [encodeDraft(content), encodeSummary(summaryOf(content, attachments, readFrom(header), Date.now()))];
+}
+
+/** Who has a name alone is not sent to yet, but was meant. */
+function typedList(addresses: readonly Address[]): string {
+  return addresses.map((one) => (one.address === '' ? one.name : addressList([one]))).join(', ');
+}
+
+/** As the form checks what is typed: what it would not save again is not imported. */
+function checkLengths(written: Typed): void {
+  const limits = [
+    ['To', written.to, ADDRESSES_BYTES_MAX],
+    ['Cc', written.cc, ADDRESSES_BYTES_MAX],
+    ['Bcc', written.bcc, ADDRESSES_BYTES_MAX],
+    ['subject', written.subject, SUBJECT_BYTES_MAX],
+    ['text', written.text, TEXT_BYTES_MAX],
+    ['formatted text', written.html, TEXT_BYTES_MAX],
+  ] as const;
+  for (const [name, text, max] of limits) {
+    const bytes = Buffer.byteLength(text);
+    if (bytes > max)
+      throw new NoDraft(`Its ${name} is too long for a draft: at most ${max} bytes, this is ${bytes}.`);
+  }
 }
 
 /** Undefined for what was not written by `draftAsMessage`. */
@@ -174,7 +214,7 @@ function readTyped(typed: string): z.infer<typeof typedFields> | undefined {
 }
 
 async function stored(
-  { attachments, contents }: Awaited<ReturnType<typeof readMessage>>,
+  { attachments, contents }: Walk,
   { id, account }: { readonly id: string; readonly account: string },
   send: (command: ChunkCommand) => Promise<unknown>,
 ): Promise<Attachment[]> {

@@ -12,8 +12,8 @@ import { idFrom } from '../../gateways/pages/command-ids.ts';
 import { metaCell, ownFoldersRow } from '../../projections/keys.ts';
 import { readOwnFolder } from '../../projections/own-folders.ts';
 import { Rejected, type CommandRequest, type StoreClient } from '../../storage-nodes/client/client.ts';
-import type { ChunkCommand } from '../../gateways/web/chunks/store-chunks.ts';
-import { draftParts, TooMuchForDraft } from './drafts.ts';
+import type { ChunkCommand } from '../../gateways/chunks/store-chunks.ts';
+import { draftParts, NoDraft } from './drafts.ts';
 import type { Found } from './sources.ts';
 
 export type Outcome = {
@@ -132,7 +132,7 @@ export class Filing {
     } catch (error) {
       const code = error instanceof Rejected ? error.rejection.code : undefined;
       if (code === 'NoSuchMessage' || code === 'ChangedSince') this.outcome.known++;
-      else if (error instanceof TooMuchForDraft) this.outcome.refused.push({ name, why: error.message });
+      else if (error instanceof NoDraft) this.outcome.refused.push({ name, why: error.message });
       else if (!(error instanceof Rejected) || code === 'NoSuchAccount') throw error;
       else this.outcome.refused.push({ name, why: error.rejection.message });
     }

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
-import { storeChunks } from '../../gateways/web/chunks/store-chunks.ts';
-import { attachmentReader } from '../../gateways/web/writing/attachment-bytes.ts';
+import { storeChunks } from '../../gateways/chunks/store-chunks.ts';
+import { attachmentReader } from '../../gateways/drafts/attachment-bytes.ts';
 import {
   decodeDraft,
   encodeDraft,
@@ -15,7 +15,8 @@ import {
   summaryOf,
   type Attachment,
   type DraftContent,
-} from '../../gateways/web/writing/draft-content.ts';
+} from '../../gateways/drafts/draft-content.ts';
+import { parseAddressList } from '../../gateways/message/addresses.ts';
 import { operatorCommand } from '../../ops/cli/connection.ts';
 import { exported, folderPaths, messagesOf } from '../../ops/mailboxes/collected.ts';
 import { Filing, type Outcome } from '../../ops/mailboxes/filing.ts';
@@ -213,6 +214,54 @@ describe('drafts', () => {
       { subject: 'by flag', to: 'ann@penncloud.test', bcc: 'boss@elsewhere.example', text: 'Not yet.\n' },
       { subject: 'by label', to: 'ann@penncloud.test', bcc: 'boss@elsewhere.example', text: 'Not yet.\n' },
     ]);
+  });
+
+  it('of other programs have readable names, and what is no address yet stays', async () => {
+    const path = join(folder, 'names.eml');
+    await writeFile(
+      path,
+      'From: ben@penncloud.test\r\nTo: =?utf-8?q?J=C3=B6rg=2C_Dr=2E?= <joerg@elsewhere.example>, somebody\r\nSubject: names\r\n\r\nx\r\n',
+    );
+    expect(await filed('ben', fromEml([path], MAX, progress()), ['drafts'])).toMatchObject({ imported: 1 });
+    const newest = (await draftsOf('ben')).at(-1)!;
+    const { to } = await draftIn('ben', newest.id);
+    expect(to).toBe('"Jörg, Dr." <joerg@elsewhere.example>, somebody');
+    expect(parseAddressList(to).ok).toEqual([{ name: 'Jörg, Dr.', address: 'joerg@elsewhere.example' }]);
+  });
+
+  it.each([
+    ['to', `To: ${'a@b.example, '.repeat(3000)}c@d.example\r\nSubject: x\r\n\r\nx\r\n`, /To.*32768/],
+    ['text', `Subject: x\r\n\r\n${`${'x'.repeat(70)}\r\n`.repeat(40_000)}`, /text.*2097152/],
+    ['subject', `Subject: ${'=?utf-8?q?=E2=82=AC?= '.repeat(400)}\r\n\r\nx\r\n`, /subject.*998/],
+  ])('with a longer %s than a form saves again are refused', async (name, message, why) => {
+    const path = join(folder, `long-${name}.eml`);
+    await writeFile(path, `From: ben@penncloud.test\r\n${message}`);
+    const outcome = await filed('ben', fromEml([path], 10 * MAX, progress()), ['drafts']);
+    expect(outcome).toMatchObject({ imported: 0, refused: [{ why: expect.stringMatching(why) }] });
+  });
+
+  it('that cannot be read to their end are refused, not shortened', async () => {
+    const path = join(folder, 'parts.eml');
+    const parts = '--b\r\nContent-Disposition: attachment\r\n\r\nx\r\n'.repeat(500);
+    await writeFile(
+      path,
+      `From: ben@penncloud.test\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${parts}--b--\r\n`,
+    );
+    const outcome = await filed('ben', fromEml([path], MAX, progress()), ['drafts']);
+    expect(outcome).toMatchObject({ imported: 0, refused: [{ why: expect.stringContaining('400 parts') }] });
+  });
+
+  it('whose own field was tampered with answer nothing that is no message', async () => {
+    const path = join(folder, 'tampered.mbox');
+    const typed = { ...{ from: '', to: 'x', cc: '', bcc: '', subject: 'tampered' }, answers: '../../other' };
+    const fields = `X-PennCloud-Id: \nX-PennCloud-Folder: drafts\nX-PennCloud-Draft: ${encodeURIComponent(JSON.stringify(typed))}\n`;
+    await writeFile(
+      path,
+      `From ben@penncloud.test Thu Nov 12 09:05:00 2026\n${fields}From: ben@penncloud.test\n\nx\n`,
+    );
+    expect(await filed('ben', fromMbox(path, MAX, progress()))).toMatchObject({ imported: 1 });
+    const drafts = await Promise.all((await draftsOf('ben')).map(({ id }) => draftIn('ben', id)));
+    expect(drafts.find(({ subject }) => subject === 'tampered')).toMatchObject({ to: 'x', answers: '' });
   });
 
   it('with more attached than a draft holds are refused, and say why', async () => {

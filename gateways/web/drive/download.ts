@@ -14,7 +14,7 @@ import { notFound } from '../../pages/refusals.ts';
 import { changed } from '../../pages/representation.ts';
 import { judge, rangeIn } from '../../pages/validators.ts';
 import { cellOf } from '../../pages/visit.ts';
-import { fileBytes } from '../chunks/read-chunks.ts';
+import { fileBytes } from '../../chunks/read-chunks.ts';
 
 type FileRoute = { Params: { file: string } };
 

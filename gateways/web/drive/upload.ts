@@ -16,7 +16,7 @@ import { Rejected } from '../../../storage-nodes/client/client.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField, PageRefusal, tell } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
-import { mediaTypeOf, storeVisitorsFile } from '../chunks/store-chunks.ts';
+import { mediaTypeOf, storeVisitorsFile } from '../../chunks/store-chunks.ts';
 import { showFolder } from './drive.ts';
 
 const FILES_PER_FORM_MAX = 100;

@@ -1,8 +1,8 @@
 /** What a compose form starts with when it answers or forwards a message (RFC 5322 §3.6.4 and §3.6.5). */
-import type { Address } from '../../message/addresses.ts';
+import { addressList, type Address } from '../../message/addresses.ts';
 import type { ReadableMessage } from '../../message/read-message.ts';
 import { timeInWords } from '../../pages/wording.ts';
-import { NOTHING_TYPED, type Attachment, type Typed } from './draft-content.ts';
+import { NOTHING_TYPED, type Attachment, type Typed } from '../../drafts/draft-content.ts';
 import { signed } from './signatures.ts';
 
 /** What of the other message is quoted. */
@@ -28,8 +28,8 @@ export function replyTo(
   );
   return {
     ...NOTHING_TYPED,
-    to: written(to),
-    cc: options.all ? written(others) : '',
+    to: addressList(to),
+    cc: options.all ? addressList(others) : '',
     subject: prefixed('Re:', headers.subject),
     text: `${signed(options.signature)}\n\n${attribution(message)}\n${quoted(bodyOf(message))}\n`,
     answers: options.id,
@@ -42,10 +42,10 @@ export function forwardOf(message: ReadableMessage, signature: string): Typed {
   const told = date === null ? undefined : timeInWords(date);
   const head = [
     '---------- Forwarded message ----------',
-    `From: ${written([from])}`,
+    `From: ${addressList([from])}`,
     ...(told === undefined ? [] : [`Date: ${told.words}`]),
     `Subject: ${subject}`,
-    `To: ${written(to)}`,
+    `To: ${addressList(to)}`,
   ];
   return {
     ...NOTHING_TYPED,
@@ -107,12 +107,4 @@ function attribution({ headers }: ReadableMessage): string {
 
 function prefixed(prefix: string, subject: string): string {
   return subject.toLowerCase().startsWith(prefix.toLowerCase()) ? subject : `${prefix} ${subject}`;
-}
-
-/** As a list that the address field reads back the same way. */
-function written(addresses: readonly Address[]): string {
-  return addresses
-    .filter(({ address }) => address !== '')
-    .map(({ name, address }) => (name === '' ? address : `"${name.replace(/["\\]/g, '')}" <${address}>`))
-    .join(', ');
 }

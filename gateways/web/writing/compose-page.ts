@@ -4,7 +4,7 @@ import { typed as asTyped } from '../../pages/form.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { doneWords } from '../mail/done-words.ts';
 import { mailboxFrom, mailboxQueries, sidebar } from '../mail/folders/sidebar.ts';
-import { keyOf, type Attachment, type Typed } from './draft-content.ts';
+import { keyOf, type Attachment, type Typed } from '../../drafts/draft-content.ts';
 import { DELAYS, OFFSETS } from './send-times.ts';
 import { writersOf } from './sender.ts';
 import { signedAs, type DraftKeys } from './written-form.ts';

@@ -15,7 +15,7 @@ import { badField, PageRefusal, tell } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
 import { entryOf } from '../mail/actions.ts';
 import { showCompose, type Shown } from './compose-page.ts';
-import { NOTHING_TYPED, type Attachment, type Typed } from './draft-content.ts';
+import { NOTHING_TYPED, type Attachment, type Typed } from '../../drafts/draft-content.ts';
 import { discardDraft, DraftConflict, readDraft, saveDraft, type StoredDraft } from './drafts.ts';
 import { readRecipients } from './recipients.ts';
 import { chosenTime } from './send-times.ts';

@@ -25,7 +25,8 @@ import {
   type Attachment,
   type DraftContent,
   type Typed,
-} from './draft-content.ts';
+} from '../../drafts/draft-content.ts';
+import { ATTACHMENTS_BYTES_MAX, ATTACHMENTS_MAX } from '../../drafts/draft-limits.ts';
 import { addressOf, writersOf } from './sender.ts';
 
 export type StoredDraft = {
@@ -95,9 +96,6 @@ export class DraftConflict extends PageRefusal {
 }
 
 const TRIES_MAX = 5;
-export const ATTACHMENTS_MAX = 100;
-/** All attachments of a message together, decoded; "25 MB" in words. */
-export const ATTACHMENTS_BYTES_MAX = 25_000_000;
 
 /** The draft as it is now saved. Throws DraftConflict, PageRefusal 400 for too much, Rejected. */
 export async function saveDraft(pages: Pages, visit: Visit, saving: Saving): Promise<StoredDraft> {

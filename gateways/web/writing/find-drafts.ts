@@ -14,7 +14,7 @@ import { cellOf } from '../../pages/visit.ts';
 import { folderQuery, linesFrom } from '../mail/folders/folder-list.ts';
 import type { FoundMessage } from '../mail/search/find.ts';
 import type { SearchQuery } from '../mail/search/query.ts';
-import { decodeDraft, textOf } from './draft-content.ts';
+import { decodeDraft, textOf } from '../../drafts/draft-content.ts';
 
 /** The newest; older ones are found in their folder. */
 export const DRAFTS_LOOKED_AT_MAX = 200;

@@ -10,7 +10,7 @@ import { profileCell } from '../../../projections/keys.ts';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { isServed, parseAddressList, recipientAccount, type Address } from '../../message/addresses.ts';
 import type { Pages } from '../../pages/pages.ts';
-import type { Typed } from './draft-content.ts';
+import type { Typed } from '../../drafts/draft-content.ts';
 
 export type Recipients = {
   readonly to: readonly Address[];

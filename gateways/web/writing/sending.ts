@@ -26,8 +26,8 @@ import type { Pages } from '../../pages/pages.ts';
 import { badField, PageRefusal } from '../../pages/refusals.ts';
 import { cellOf, type Visit } from '../../pages/visit.ts';
 import { threadOf } from './answers.ts';
-import { attachmentReader, AttachmentGone, ownMessage } from './attachment-bytes.ts';
-import { summaryOf, textOf, type DraftContent, type Typed } from './draft-content.ts';
+import { attachmentReader, AttachmentGone, ownMessage } from '../../drafts/attachment-bytes.ts';
+import { summaryOf, textOf, type DraftContent, type Typed } from '../../drafts/draft-content.ts';
 import type { Recipients } from './recipients.ts';
 import { addressOf, writersOf } from './sender.ts';
 

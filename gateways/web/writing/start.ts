@@ -8,7 +8,7 @@ import { notFound } from '../../pages/refusals.ts';
 import { openMessage, rawBytes } from '../mail/reading/open-message.ts';
 import { blank, forwardAttached, forwarded, forwardOf, replyTo } from './answers.ts';
 import type { Shown } from './compose-page.ts';
-import type { Attachment } from './draft-content.ts';
+import type { Attachment } from '../../drafts/draft-content.ts';
 import { isDraftId, readDraft } from './drafts.ts';
 import { answererOf, writersOf } from './sender.ts';
 

@@ -12,15 +12,18 @@ import { field, type Fields } from '../../pages/form.ts';
 import type { Pages } from '../../pages/pages.ts';
 import { badField } from '../../pages/refusals.ts';
 import type { Visit } from '../../pages/visit.ts';
-import { mediaTypeOf, storeVisitorsFile } from '../chunks/store-chunks.ts';
-import type { Attachment, Typed } from './draft-content.ts';
-import { ATTACHMENTS_BYTES_MAX, isDraftId, tooLarge } from './drafts.ts';
+import { mediaTypeOf, storeVisitorsFile } from '../../chunks/store-chunks.ts';
+import type { Attachment, Typed } from '../../drafts/draft-content.ts';
+import {
+  ADDRESSES_BYTES_MAX,
+  ATTACHMENTS_BYTES_MAX,
+  SUBJECT_BYTES_MAX,
+  TEXT_BYTES_MAX,
+} from '../../drafts/draft-limits.ts';
+import { isDraftId, tooLarge } from './drafts.ts';
 
-const ADDRESSES_BYTES_MAX = 32 * 1024;
-const SUBJECT_BYTES_MAX = 998;
 /** The id of an identity. */
 const FROM_BYTES_MAX = 64;
-const TEXT_BYTES_MAX = 2 * 1024 * 1024;
 const FIELDS_MAX = 40;
 const FILES_PER_FORM_MAX = 20;
 

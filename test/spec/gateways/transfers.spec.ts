@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { byteRange } from '../../../gateways/pages/byte-range.ts';
 import { attachmentDisposition, downloadName } from '../../../gateways/pages/content-disposition.ts';
-import { Bounded, chunked } from '../../../gateways/web/chunks/chunker.ts';
-import { chunksOf } from '../../../gateways/web/chunks/chunk-pieces.ts';
+import { Bounded, chunked } from '../../../gateways/chunks/chunker.ts';
+import { chunksOf } from '../../../gateways/chunks/chunk-pieces.ts';
 import { numberedName } from '../../../gateways/web/drive/upload.ts';
 
 async function* stream(pieces: readonly Uint8Array[]): AsyncGenerator<Buffer> {

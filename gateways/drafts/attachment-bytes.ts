@@ -2,9 +2,9 @@
  * The bytes of a draft's attachments, from where they lie: chunks of their own, or a message of the same mailbox, which
  * is read once, however many of its attachments are forwarded.
  */
-import { rawCell } from '../../../projections/keys.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
-import { readAttachment } from '../../message/read-message.ts';
+import { rawCell } from '../../projections/keys.ts';
+import type { StoreClient } from '../../storage-nodes/client/client.ts';
+import { readAttachment } from '../message/read-message.ts';
 import { fileBytes } from '../chunks/read-chunks.ts';
 import type { Attachment } from './draft-content.ts';
 

@@ -4,10 +4,10 @@
  * one part of an event (domain/mail/draft.ts), so that it can be erased; read again on any gateway.
  */
 import { z } from 'zod';
-import type { MailSummary } from '../../../domain/mail/message/summary.ts';
-import { parseAddressList, type Address } from '../../message/addresses.ts';
-import { oneLine } from '../../message/readable-text.ts';
-import { plainOf } from '../../message/rich-text.ts';
+import type { MailSummary } from '../../domain/mail/message/summary.ts';
+import { parseAddressList, type Address } from '../message/addresses.ts';
+import { oneLine } from '../message/readable-text.ts';
+import { plainOf } from '../message/rich-text.ts';
 
 const attachment = z.discriminatedUnion('kind', [
   z.object({

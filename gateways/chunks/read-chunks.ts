@@ -3,10 +3,10 @@
  * whatever the file's size and however slow the reader.
  */
 import { createHash } from 'node:crypto';
-import { chunkStream } from '../../../domain/streams.ts';
-import { chunkCell } from '../../../projections/keys.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
-import type { ByteRange } from '../../pages/byte-range.ts';
+import { chunkStream } from '../../domain/streams.ts';
+import { chunkCell } from '../../projections/keys.ts';
+import type { StoreClient } from '../../storage-nodes/client/client.ts';
+import type { ByteRange } from '../pages/byte-range.ts';
 import { chunksOf } from './chunk-pieces.ts';
 
 const READ_AHEAD = 2;

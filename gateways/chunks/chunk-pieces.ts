@@ -1,5 +1,5 @@
 /** The chunks that a byte range of a file lies in. */
-import type { ByteRange } from '../../pages/byte-range.ts';
+import type { ByteRange } from '../pages/byte-range.ts';
 
 /** With the piece of each. */
 export function chunksOf(

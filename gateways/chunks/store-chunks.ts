@@ -6,13 +6,13 @@
  */
 import { createHash } from 'node:crypto';
 import { lookup } from 'mime-types';
-import { CHUNK_BYTES } from '../../../domain/drive/commands.ts';
-import { chunkStream } from '../../../domain/streams.ts';
-import { Rejected, type CommandRequest } from '../../../storage-nodes/client/client.ts';
-import { idFrom } from '../../pages/command-ids.ts';
-import type { Pages } from '../../pages/pages.ts';
-import { PageRefusal } from '../../pages/refusals.ts';
-import type { Visit } from '../../pages/visit.ts';
+import { CHUNK_BYTES } from '../../domain/drive/commands.ts';
+import { chunkStream } from '../../domain/streams.ts';
+import { Rejected, type CommandRequest } from '../../storage-nodes/client/client.ts';
+import { idFrom } from '../pages/command-ids.ts';
+import type { Pages } from '../pages/pages.ts';
+import { PageRefusal } from '../pages/refusals.ts';
+import type { Visit } from '../pages/visit.ts';
 import { Bounded, chunked } from './chunker.ts';
 import type { StoredFile } from './read-chunks.ts';
 
