@@ -1,12 +1,15 @@
 /** One of every command that changes something in an account, in an order in which each is accepted. */
+import type { Json } from '../../domain/decider.ts';
 import { encodeAnswerable } from '../../domain/mail/message/answerable.ts';
+import { encodeWords, NO_WORDS } from '../../domain/mail/message/words.ts';
+import { encodeRules } from '../../domain/mail/rules/rule-list.ts';
 import { encodeVacation } from '../../domain/mail/vacation/vacation-settings.ts';
 import { encodeEnvelope } from '../../domain/outbound/envelope.ts';
 import { encodeSaid } from '../../domain/outbound/said.ts';
 import { accountStream, chunkStream, CONSOLE_STREAM, outboundStream } from '../../domain/streams.ts';
 import { hash, id, PASSWORD_HASH, RAW, summary } from './given.ts';
 import { START, type Command, type InMemoryShell } from './in-memory-shell.ts';
-import { AWAY, named } from './mailbox.ts';
+import { AWAY, named, rule } from './mailbox.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -121,6 +124,26 @@ function outboundCommands(given: { account: string; messageId: string; words: st
   ];
 }
 
+/** Messages that a rule sends on, here and elsewhere; one that came back from there, and one that nobody has sent. */
+function forwardingCommands(name: string, stream: string): Command[] {
+  const words = encodeWords({ ...NO_WORDS, body: ['lunch'] });
+  const actions = { forward: ['bob'], outside: ['d@far.example'], as: `${name}@penncloud.test` };
+  const rules = encodeRules([rule(2009, { field: 'body', word: 'lunch' }, actions)]);
+  const receive = (number: number, more: { readonly [field: string]: Json }): Command => ({
+    type: 'mail.ReceiveMessage',
+    data: { messageId: id(number), via: 'smtp', ids: [], ...more },
+    stream,
+    parts: [RAW, summary(), words],
+  });
+  return [
+    { type: 'mail.ChangeRules', data: {}, stream, parts: [rules, '[]'] },
+    receive(2010, { nullSender: true, deliveredTo: ['carl'] }),
+    receive(2011, { deliveredTo: [name] }),
+    receive(2012, { verdict: 'quarantine' }),
+    { type: 'mail.ChangeRules', data: {}, stream, parts: ['[]', rules] },
+  ];
+}
+
 /** `index` tells sessions and chunks of several accounts apart. */
 export function oneOfEvery(
   given: { readonly name: string; readonly text: string; readonly number: number; readonly fileName: string },
@@ -206,6 +229,7 @@ export function oneOfEvery(
       stream,
       parts: [RAW, text, ''],
     },
+    ...forwardingCommands(name, stream),
     { type: 'mail.SaveDraft', data: { draftId: id(2000), revision: 0 }, stream, parts: ['{}', text] },
     {
       type: 'mail.CreateFolder',

@@ -17,6 +17,7 @@ const DIGESTS: { readonly form: number; readonly digests: Readonly<Record<string
     '0005.log': '6aa73bde9aca6bb9a0adff5b7c2a1f4e1c921b1d092ae2ec7b36a3e6a6861b80',
     '0009.log': 'cc04d15f5dba06361a25c7af25cf2cef0b228138f17dbd2c5db47ddebfcf7c63',
     '0010.log': '304a571b7981be7b42cc52b989def968e0085fda453a6c200688af50cf360e6d',
+    '0011.log': '04aa7e4aa78c3db45a7119d38a1c713cf855063509a99f2ced4831309ef84fe9',
   },
 };
 

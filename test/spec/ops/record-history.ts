@@ -67,7 +67,9 @@ for (const [messageId, type, data] of [
 }
 
 for (const { log } of [shell, mailbox.shell]) {
-  const name = `${String(histories().length + 1).padStart(4, '0')}.log`;
-  writeFileSync(new URL(name, HISTORIES), asLines(recordsOf(log)));
+  const last = Number(histories().at(-1)?.slice(0, 4) ?? 0);
+  const name = `${String(last + 1).padStart(4, '0')}.log`;
+  // Never one that is there already.
+  writeFileSync(new URL(name, HISTORIES), asLines(recordsOf(log)), { flag: 'wx' });
   console.log(`${name}: ${log.length} entries`);
 }

@@ -78,6 +78,7 @@ describe('for any account', () => {
       'mail.MessageSentOutside',
       'mail.MessagesChanged',
       'mail.MessagesDeleted',
+      'mail.RulesChanged',
       'mail.Unsubscribed',
       'mail.VacationChanged',
       'mail.VacationReplied',
