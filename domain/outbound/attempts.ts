@@ -1,8 +1,9 @@
 /**
  * A worker reports what came of its tries, up to a hundred of one queue in one entry. What always holds:
  *
- *   only the worker that has the queue reports
- *   a delivery counts, also of a recipient that was cancelled, held or given up meanwhile: a server took it
+ *   a delivery counts, also of a recipient that was cancelled, held or given up meanwhile, and also if the queue has
+ *   changed hands since: a server took it, and whoever has the queue now need not send it once more
+ *   anything else is heard only from the worker that has the queue
  *   any other outcome counts for a recipient that waits; else it is left out, and reporting it twice is harmless
  *   each account hears of its own items alone; nothing is told to a sender that there is none of
  */
@@ -21,7 +22,15 @@ import {
   whole,
 } from '../fields.ts';
 import { accountStream, OUTBOUND_STREAMS } from '../streams.ts';
-import { claimFault, LEASE_KEY, notAQueue, tokenField, workerField, type Holder } from './claims.ts';
+import {
+  claimFault,
+  hadQueue,
+  LEASE_KEY,
+  notAQueue,
+  tokenField,
+  workerField,
+  type Holder,
+} from './claims.ts';
 import { ENVELOPE_RECIPIENTS_MAX } from './envelope.ts';
 import type { AttemptsRecorded, ItemAttempts } from './events.ts';
 import {
@@ -87,20 +96,22 @@ export const recordAttempts = (messageBytesMax: number): CommandHandler<RecordAt
   decide({ worker, token, tries, notices, said }, slices, { stream, content }) {
     if (!OUTBOUND_STREAMS.includes(stream)) return notAQueue;
     const fault = claimFault(slices, { worker, token });
-    if (fault) return fault;
+    const isReplaced = fault !== undefined;
+    if (isReplaced && !hadQueue(slices, token)) return fault;
+    const heard = isReplaced ? tries.map((one) => (one.outcome === 'delivered' ? one : undefined)) : tries;
     const items: ItemAttempts[] = [];
     const parts: Uint8Array[] = [];
     for (const id of idsOf(tries)) {
       const item = itemOf(slices, id);
-      const made = item && changesOf(item, id, tries, said);
+      const made = item && changesOf(item, id, heard, said);
       if (item === undefined || made === undefined || made.changes.length === 0) continue;
       const { account, origin, messageId } = item;
       const part = content.count + parts.length;
       items.push({ id, account, origin, messageId, changes: made.changes, part });
       parts.push(encodeSaid(made.said));
     }
-    if (items.length === 0) return nothing;
-    const told = notices.flatMap(({ id, part, ids }) => {
+    if (items.length === 0) return fault ?? nothing;
+    const told = (isReplaced ? [] : notices).flatMap(({ id, part, ids }) => {
       const account = items.some((item) => item.id === id) ? bounceTo(slices, id) : undefined;
       return account === undefined ? [] : [{ account, part, ...(ids.length > 0 && { ids }) }];
     });
@@ -134,18 +145,18 @@ export const attemptsRecorded: EventHandler = {
   },
 };
 
-/** Of an item's tries those that count, and what was said of them. */
+/** Of an item's tries those that count, and what was said of them; undefined: one that is not heard. */
 function changesOf(
   item: ItemSlice,
   itemId: string,
-  tries: readonly Try[],
+  tries: readonly (Try | undefined)[],
   said: readonly Said[],
 ): { readonly changes: RecipientChange[]; readonly said: Said[] } {
   const recipients: Recipient[] = [...item.recipients];
   const made = { changes: [] as RecipientChange[], said: [] as Said[] };
   tries.forEach((tried, i) => {
-    const before = recipients[tried.to];
-    if (tried.id !== itemId || before === undefined || !counts(tried, before)) return;
+    const before = tried?.id === itemId ? recipients[tried.to] : undefined;
+    if (tried === undefined || before === undefined || !counts(tried, before)) return;
     const after = tried.outcome === 'deferred' ? putOff(before, tried) : over(before, tried.outcome);
     recipients[tried.to] = after;
     made.changes.push({ ...after, to: tried.to, before: before.state, code: tried.code });

@@ -88,6 +88,11 @@ export function claimFault(slices: Slices, holder: Holder): Decision | undefined
   });
 }
 
+/** Whether the queue was once given to somebody with this token, and to somebody else since. */
+export function hadQueue(slices: Slices, token: number): boolean {
+  return token < (leaseOf(slices(LEASE_KEY))?.token ?? 0);
+}
+
 export function leaseOf(slice: Json | undefined): Lease | null {
   return (slice as Lease | undefined) ?? null;
 }

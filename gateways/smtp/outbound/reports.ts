@@ -2,8 +2,8 @@
  * What came of tries goes back to the queue in batches: a hundred tries, or those of 50 ms, in one entry, with the
  * notices to their senders. One report of a queue is under way at a time.
  *
- * Always holds: a report is given up only when the queue is another worker's, or when this worker ends. What a server
- * took and nobody wrote down is sent again, to everybody in the batch, and so any patience is worth it: while the
+ * Always holds: a report is given up only when the queue is another worker's, or when this worker ends; deliveries are
+ * reported even then, in the name of the claim that was lost. What a server took and nobody wrote down is sent again, to everybody in the batch, and so any patience is worth it: while the
  * store is away, or the notices cannot be made, it is tried again; what the store refuses goes without company, and in
  * the end without notices and words.
  */
@@ -41,6 +41,8 @@ export class Reports {
   #timer: NodeJS.Timeout | undefined;
   #sending = Promise.resolve();
   #isOver = false;
+  /** Of the lease, also when it is lost. */
+  #token: number | undefined;
 
   constructor(options: ReportsOptions) {
     this.#options = options;
@@ -90,9 +92,11 @@ export class Reports {
 
   async #brought(reports: readonly Report[], isBare = false): Promise<void> {
     const { logger, queue, lease } = this.#options;
-    while (!this.#isOver && lease.token !== undefined) {
+    while (!this.#isOver) {
+      const token = (this.#token = lease.token ?? this.#token);
+      if (token === undefined) return;
       try {
-        return await this.#record(reports, lease.token, isBare);
+        return await this.#record(reports, token, isBare);
       } catch (error) {
         logger.error({ err: error, queue, reports: reports.length }, 'a report of deliveries was not taken');
         if (!(error instanceof Rejected)) await pause();

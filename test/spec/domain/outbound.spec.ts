@@ -112,15 +112,29 @@ describe('the lease of a queue', () => {
     expect(codeOf(new Queue().claim('one', ms))).toBe('Malformed');
   });
 
-  it('lets nobody report who has been replaced, nor anybody without one', () => {
+  it('lets nobody report without one, and who has been replaced only what a server took', () => {
     const queue = new Queue();
     queue.queue();
     expect(codeOf(queue.report([{ outcome: 'delivered' }]))).toBe('ClaimLost');
     queue.claim('one');
-    queue.claim('two', 60_000, { time: START + HOUR });
-    expect(codeOf(queue.report([{ outcome: 'delivered' }]))).toBe('ClaimLost');
     expect(codeOf(queue.report([{ outcome: 'delivered' }], { worker: 'two', token: 1 }))).toBe('ClaimLost');
-    expect(eventsOf(queue.report([{ outcome: 'delivered' }], { worker: 'two', token: 2 }))).toHaveLength(1);
+    queue.claim('two', 60_000, { time: START + HOUR });
+    expect(codeOf(queue.report([{ outcome: 'failed' }]))).toBe('ClaimLost');
+    expect(codeOf(queue.report([{ outcome: 'deferred', retryAt: START + HOUR }]))).toBe('ClaimLost');
+    expect(codeOf(queue.report([{ outcome: 'delivered' }], { worker: 'one', token: 2 }))).toBe('ClaimLost');
+    expect(queue.states()).toEqual(['waiting', 'waiting']);
+    queue.told();
+    queue.report([{ outcome: 'delivered' }, { to: 1, outcome: 'failed', notice: 'not theirs to send' }]);
+    expect(queue.states()).toEqual(['delivered', 'waiting']);
+    expect(queue.told()).toMatchObject([
+      { command: 'mail.RecordDelivery', data: { changes: [{ to: 0, state: 'delivered' }] } },
+    ]);
+    // Once more: nothing of it is news.
+    expect(codeOf(queue.report([{ outcome: 'delivered' }]))).toBe('ClaimLost');
+    // The one that has the queue may have sent it meanwhile, too.
+    const both = [{ outcome: 'delivered' as const }, { to: 1, outcome: 'delivered' as const }];
+    expect(eventsOf(queue.report(both, { worker: 'two', token: 2 }))).toHaveLength(1);
+    expect(queue.item()).toBeUndefined();
   });
 });
 

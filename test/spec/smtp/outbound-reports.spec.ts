@@ -83,14 +83,28 @@ describe('a report of what a server took', () => {
     expect(made.lease.token).toBe(1);
   });
 
+  it('is brought although the queue is another worker’s, so that this one does not send it again', async () => {
+    const queue = new Queue();
+    queue.queue();
+    const made = await worker(queue, async () => []);
+    queue.do('ReleaseQueue', { worker: 'one', token: 1 });
+    queue.claim('two');
+    await made.reports.add(tried(queue, DELIVERED, FAILED));
+    expect(queue.states()).toEqual(['delivered', 'waiting']);
+    made.lease.lost();
+    await made.reports.add({ ...tried(queue), tried: [{ ...DELIVERED, to: 1 }] });
+    expect(queue.item()).toBeUndefined();
+  });
+
   it('ends when the queue is another worker’s, and with its worker', async () => {
     const queue = new Queue();
     queue.queue();
     const made = await worker(queue, async () => []);
     queue.do('ReleaseQueue', { worker: 'one', token: 1 });
     queue.claim('two');
-    await made.reports.add(tried(queue, DELIVERED));
+    await made.reports.add(tried(queue, FAILED));
     expect(made.lease.token).toBeUndefined();
+    expect(queue.states()).toEqual(['waiting', 'waiting']);
 
     const away = await worker(new Queue(2), async () => [], Infinity);
     const given = away.reports.add(tried(queue, DELIVERED));
