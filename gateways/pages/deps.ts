@@ -2,12 +2,14 @@
 import type { Logger } from 'pino';
 import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import type { Notices } from '../../storage-nodes/client/notices.ts';
+import type { Postmaster } from '../postmaster/postmaster.ts';
 import type { Reach } from './outgoing.ts';
 
 export type GatewayDeps = {
   readonly store: StoreClient;
   readonly notices: Notices;
   readonly logger: Logger;
+  readonly postmaster: Postmaster;
   readonly gatewayId: string;
   /** Mail domains served; the first is the one that new addresses are written with. */
   readonly domains: readonly string[];

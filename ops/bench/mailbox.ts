@@ -21,6 +21,7 @@ import { pino } from 'pino';
 import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { createGatewayApp } from '../../gateways/gateway.ts';
+import { Postmaster } from '../../gateways/postmaster/postmaster.ts';
 import { digestOf } from '../../gateways/message/digest.ts';
 import { sessionHash } from '../../gateways/pages/cookies.ts';
 import { Passwords } from '../../gateways/passwords/passwords.ts';
@@ -59,6 +60,7 @@ const notices = connectNotices({ port: 1, user: 'none', password: 'none', name: 
 const app = await createGatewayApp({
   deps: {
     ...{ store, notices, logger, gatewayId: 'gateway-1', domains: ['penncloud.test'] },
+    postmaster: new Postmaster({ store, logger }),
     ...{ cookieSecure: false, cookieSecret: 'of the benchmark', messageBytesMax: 40 << 20, undoSendMs: 0 },
   },
   logger,

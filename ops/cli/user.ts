@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import { accountStream } from '../../domain/streams.ts';
 import { PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, Passwords } from '../../gateways/passwords/passwords.ts';
-import { accountStreams } from '../../gateways/smtp/session/account-streams.ts';
+import { accountStreams } from '../../gateways/postmaster/account-streams.ts';
 import {
   readAccountCredentials,
   readAccountProfile,

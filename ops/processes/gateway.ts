@@ -7,6 +7,7 @@ import { runProcess } from './process.ts';
 import { planCluster } from './topology.ts';
 import { certificateFiles, certificateIn } from './certificate.ts';
 import { keepRenewed, leave, lingerMs, sealKeyOf } from './web.ts';
+import { Postmaster } from '../../gateways/postmaster/postmaster.ts';
 
 runProcess('gateway', async ({ plan, settings, cluster, nodes, logger, notices }) => {
   const { id, host, port } = plan;
@@ -16,6 +17,7 @@ runProcess('gateway', async ({ plan, settings, cluster, nodes, logger, notices }
     store,
     notices,
     logger,
+    postmaster: new Postmaster({ store, logger }),
     gatewayId: id,
     domains: settings.domains,
     // Also behind a front door that speaks HTTPS for us.

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accountStream } from '../../domain/streams.ts';
 import { lockCell } from '../../projections/keys.ts';
 import { readLock } from '../../projections/second-factor.ts';
-import { Postmaster } from '../../gateways/smtp/session/postmaster.ts';
+import { Postmaster } from '../../gateways/postmaster/postmaster.ts';
 import { Recipients } from '../../gateways/smtp/session/recipients.ts';
 import { Rejected } from '../../storage-nodes/client/client.ts';
 import { until } from './cluster.ts';

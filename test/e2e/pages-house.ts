@@ -9,6 +9,7 @@ import pino from 'pino';
 import { encodeSummary } from '../../domain/mail/message/summary.ts';
 import { accountStream } from '../../domain/streams.ts';
 import { createGatewayApp } from '../../gateways/gateway.ts';
+import { Postmaster } from '../../gateways/postmaster/postmaster.ts';
 import type { Reach } from '../../gateways/pages/outgoing.ts';
 import { Passwords } from '../../gateways/passwords/passwords.ts';
 import { digestOf } from '../../gateways/message/digest.ts';
@@ -64,11 +65,12 @@ export async function openHouse({
     connected: () => true,
   };
   const notices = live ? passedOn : away;
+  const postmaster = new Postmaster({ store, logger });
   const gateway = (gatewayId: string, undoMs: number): Promise<FastifyInstance> => {
     const cookies = { cookieSecure: false, cookieSecret: 'one secret for all gateways' };
     const mail = { domains: ['penncloud.test'], messageBytesMax: 40 * 1024 * 1024, undoSendMs: undoMs };
     return createGatewayApp({
-      deps: { store, notices, logger, gatewayId, ...cookies, ...mail, ...(reach && { reach }) },
+      deps: { store, notices, logger, postmaster, gatewayId, ...cookies, ...mail, ...(reach && { reach }) },
       logger,
     });
   };

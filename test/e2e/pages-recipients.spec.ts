@@ -1,6 +1,6 @@
 /** To whom a message goes: every bad address named, blind copies hidden, headers that stay one line. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { arrived, openHouse, type House } from './pages-house.ts';
+import { arrived, openHouse, PASSWORD, type House } from './pages-house.ts';
 import { alertOn, formOn, type Visitor } from './visitor.ts';
 import { COMPOSE, formAt, ledTo, write } from './writing-person.ts';
 
@@ -37,6 +37,18 @@ describe('addresses', () => {
     expect([sent.statusCode, alertOn(sent)]).toEqual([400, expect.stringMatching(alert)]);
     expect(formOn(sent, COMPOSE)).toMatchObject({ subject: 'Kept', text: 'Kept text' });
     expect((await cleo.get('/mail/outbox')).body).not.toContain('>Kept<');
+  });
+
+  test('of the postmaster are those of an administrator, who gets it once', async () => {
+    await house.makeAdmin('to-root');
+    const root = house.visitor();
+    ledTo(await root.logIn('to-root', PASSWORD));
+    const to = 'Postmaster@penncloud.test, to-root@penncloud.test';
+    const faults = await cleo.get(`/mail/addresses/faults?list=${encodeURIComponent(`${to},`)}`);
+    expect(faults.json()).toEqual([]);
+    ledTo(await write(cleo, { to, subject: 'For whoever runs this', text: 'x', action: 'send' }));
+    await arrived(root, 'For whoever runs this');
+    expect((await root.get('/mail/inbox')).body.match(/>For whoever runs this</g)).toHaveLength(1);
   });
 
   test('are checked while they are typed', async () => {

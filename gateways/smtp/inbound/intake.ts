@@ -29,7 +29,7 @@ import { recipientAccount } from '../../message/addresses.ts';
 import { Door, type DoorOptions } from '../session/door.ts';
 import { collect, EndlessData } from '../session/message-data.ts';
 import type { KeyAndCertificate } from '../session/own-certificate.ts';
-import { POSTMASTER } from '../session/postmaster.ts';
+import { POSTMASTER } from '../../postmaster/postmaster.ts';
 import { fingerprintOf, type Attempt } from '../session/repeats.ts';
 import { tooLarge, tryAgain, type SmtpReply } from '../session/smtp-reply.ts';
 import type { Authentication } from './authentication.ts';

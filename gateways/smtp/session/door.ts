@@ -16,7 +16,7 @@ import {
 import { BufferBudget } from './message-data.ts';
 import type { KeyAndCertificate } from './own-certificate.ts';
 import type { PaceSettings } from './pace.ts';
-import { Postmaster } from './postmaster.ts';
+import { Postmaster } from '../../postmaster/postmaster.ts';
 import { Recipients } from './recipients.ts';
 import { SmtpListener, type SmtpListenerOptions } from './smtp-listener.ts';
 import { SmtpReply, tryAgain } from './smtp-reply.ts';

@@ -9,7 +9,7 @@ import { accountStream } from '../../../domain/streams.ts';
 import { profileCell } from '../../../projections/keys.ts';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { isServed, recipientAccount } from '../../message/addresses.ts';
-import { POSTMASTER, type Postmaster } from './postmaster.ts';
+import { NoPostmaster, POSTMASTER, type Postmaster } from '../../postmaster/postmaster.ts';
 import { SmtpReply } from './smtp-reply.ts';
 
 /** The client waits five minutes for this answer (RFC 5321 §4.5.3.2.3); a failover takes seconds. */
@@ -42,7 +42,7 @@ export class Recipients {
       throw new SmtpReply(550, '5.7.1', `<${address}>: relaying denied; served here: ${domains.join(', ')}`);
     }
     const account = recipientAccount(address, domains);
-    if (account === POSTMASTER) return postmaster.account();
+    if (account === POSTMASTER) return postmaster.account().catch(putOff);
     if (account === undefined || !(await this.#exists(account))) {
       throw new SmtpReply(550, '5.1.1', `<${address}>: no such user here`);
     }
@@ -64,4 +64,10 @@ export class Recipients {
     if (this.#found.size > REMEMBERED_MAX && longestAgo !== undefined) this.#found.delete(longestAgo);
     return true;
   }
+}
+
+/** RFC 5321 §4.5.1: mail for postmaster is never refused for good. */
+function putOff(error: unknown): never {
+  if (!(error instanceof NoPostmaster)) throw error;
+  throw new SmtpReply(451, '4.3.5', 'Nobody here reads the mail for postmaster yet, try again later');
 }

@@ -7,9 +7,9 @@
 import { RECIPIENTS_MAX } from '../../../domain/mail/fields.ts';
 import { accountStream } from '../../../domain/streams.ts';
 import { profileCell } from '../../../projections/keys.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import { isServed, parseAddressList, recipientAccount, type Address } from '../../message/addresses.ts';
 import type { Pages } from '../../pages/pages.ts';
+import { NoPostmaster, POSTMASTER, type Postmaster } from '../../postmaster/postmaster.ts';
 import type { Typed } from '../../drafts/draft-content.ts';
 
 export type Recipients = {
@@ -31,7 +31,6 @@ export async function readRecipients(
   pages: Pages,
   typed: Pick<Typed, keyof typeof LABELS>,
 ): Promise<Recipients> {
-  const { store, domains } = pages.deps;
   const lists = {
     to: parseAddressList(typed.to),
     cc: parseAddressList(typed.cc),
@@ -43,7 +42,7 @@ export async function readRecipients(
   if (all.length > RECIPIENTS_MAX) {
     faults.push(`There are too many recipients: at most ${RECIPIENTS_MAX}, these are ${all.length}.`);
   }
-  const found = faults.length > 0 ? NOBODY : await sorted(store, domains, all);
+  const found = faults.length > 0 ? NOBODY : await sorted(pages, all);
   if (found.missing.length > 0) {
     faults.push(`There is nobody at ${listed(found.missing)}: check the address. Nothing was sent.`);
   }
@@ -60,7 +59,7 @@ export async function readRecipients(
 /** What is wrong with the addresses of one field, while it is typed; the last one may be unfinished. */
 export async function faultsOf(pages: Pages, list: string): Promise<string[]> {
   const { ok, bad } = parseAddressList(list);
-  const { missing } = await sorted(pages.deps.store, pages.deps.domains, ok.slice(0, RECIPIENTS_MAX));
+  const { missing } = await sorted(pages, ok.slice(0, RECIPIENTS_MAX));
   return [
     ...bad.slice(0, SHOWN_MAX).map((one) => `“${one}” is not a mail address: write it as name@domain.`),
     ...missing.slice(0, SHOWN_MAX).map((one) => `There is nobody at ${one}.`),
@@ -69,7 +68,7 @@ export async function faultsOf(pages: Pages, list: string): Promise<string[]> {
 
 /** Whether this address is an account's here. */
 export async function isAccountHere(pages: Pages, address: string): Promise<boolean> {
-  const { missing, accounts } = await sorted(pages.deps.store, pages.deps.domains, [{ name: '', address }]);
+  const { missing, accounts } = await sorted(pages, [{ name: '', address }]);
   return missing.length === 0 && accounts.length === 1;
 }
 
@@ -80,11 +79,8 @@ type Sorted = {
 };
 const NOBODY: Sorted = { accounts: [], outside: [], missing: [] };
 
-async function sorted(
-  store: StoreClient,
-  domains: readonly string[],
-  addresses: readonly Address[],
-): Promise<Sorted> {
+async function sorted({ deps }: Pages, addresses: readonly Address[]): Promise<Sorted> {
+  const { store, domains, postmaster } = deps;
   const accounts = new Map<string, string>();
   const outside = new Map<string, string>();
   const missing: string[] = [];
@@ -96,16 +92,25 @@ async function sorted(
   }
   const known = await Promise.all(
     [...accounts].map(async ([account, address]) => {
+      if (account === POSTMASTER) return { address, reader: await readerOf(postmaster) };
       const owner = accountStream(account);
       const answer = await store.read(owner, [{ get: profileCell(owner) }]);
-      return { account, address, exists: answer.results[0]?.[0] !== undefined };
+      return { address, reader: answer.results[0]?.[0] === undefined ? undefined : account };
     }),
   );
   return {
-    accounts: known.filter(({ exists }) => exists).map(({ account }) => account),
+    accounts: [...new Set(known.flatMap(({ reader }) => reader ?? []))],
     outside: [...outside.values()],
-    missing: [...missing, ...known.filter(({ exists }) => !exists).map(({ address }) => address)],
+    missing: [...missing, ...known.filter(({ reader }) => reader === undefined).map(({ address }) => address)],
   };
+}
+
+/** Undefined: nobody does yet. */
+async function readerOf(postmaster: Postmaster): Promise<string | undefined> {
+  return postmaster.account().catch((error: unknown) => {
+    if (error instanceof NoPostmaster) return undefined;
+    throw error;
+  });
 }
 
 function malformed(label: string, bad: readonly string[]): string[] {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Postmaster } from '../../../gateways/smtp/session/postmaster.ts';
+import { Postmaster } from '../../../gateways/postmaster/postmaster.ts';
 import { Recipients } from '../../../gateways/smtp/session/recipients.ts';
 import { AccountsInMemory } from './accounts-in-memory.ts';
 

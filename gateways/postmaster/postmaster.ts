@@ -1,22 +1,28 @@
 /**
  * Who reads `postmaster` (RFC 5321 §4.5.1): the account of that name, else an administrator.
  *
- * Always holds: whoever is named had the account, or was administrator, at the moment of asking; a missing reader is
- * 451, so that the mail waits at its sender until the operator has made one, and never 550.
+ * Always holds: whoever is named had the account, or was administrator, at the moment of asking. That nobody reads it is
+ * told apart from a fault, and heals: the operator makes an administrator.
  *
  * Finding an administrator means walking over the accounts by name until the first one. That is done once at a time,
  * whoever asks; its find is kept for as long as it is one, and finding none is kept for a minute. Who asks waits for
  * a bounded time, the walk goes on without them.
  */
 import type { Logger } from 'pino';
-import { accountOf, accountStream } from '../../../domain/streams.ts';
-import { readAccountProfile } from '../../../projections/account.ts';
-import { profileCell } from '../../../projections/keys.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { accountOf, accountStream } from '../../domain/streams.ts';
+import { readAccountProfile } from '../../projections/account.ts';
+import { profileCell } from '../../projections/keys.ts';
+import type { StoreClient } from '../../storage-nodes/client/client.ts';
 import { accountStreams } from './account-streams.ts';
-import { SmtpReply, tryAgain } from './smtp-reply.ts';
 
 export const POSTMASTER = 'postmaster';
+
+/** There is no administrator yet. */
+export class NoPostmaster extends Error {
+  constructor() {
+    super('Nobody here reads the mail for postmaster yet.');
+  }
+}
 
 /** A read's, as for any other recipient: seconds for a failover. */
 const DEADLINE_MS = 30_000;
@@ -41,7 +47,7 @@ export class Postmaster {
     this.#options = options;
   }
 
-  /** The account's name. Throws SmtpReply; any other error is a fault of the store: 451. */
+  /** The account's name. Throws NoPostmaster; any other error is a fault of the store. */
   async account(): Promise<string> {
     const known = this.#administrator;
     const [own, isStill] = await Promise.all([
@@ -55,7 +61,7 @@ export class Postmaster {
       await within(WALK_WAIT_MS, this.#walk);
     }
     if (this.#administrator !== undefined) return this.#administrator;
-    throw new SmtpReply(451, '4.3.5', 'Nobody here reads the mail for postmaster yet, try again later');
+    throw new NoPostmaster();
   }
 
   async #find(): Promise<void> {
@@ -90,11 +96,11 @@ export class Postmaster {
   }
 }
 
-/** Throws `tryAgain` when it takes longer. What it then ends with is heard by nobody, and harms nobody. */
+/** Throws when it takes longer. What it then ends with is heard by nobody, and harms nobody. */
 async function within(ms: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(tryAgain()), ms);
+    timer = setTimeout(() => reject(new Error('the accounts take long to look through')), ms);
   });
   try {
     await Promise.race([work, late]);

@@ -1,6 +1,6 @@
 /** The streams of all accounts, in the order of their names; among them those of deleted accounts that left rows. */
-import { accountOf, accountStream } from '../../../domain/streams.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { accountOf, accountStream } from '../../domain/streams.ts';
+import type { StoreClient } from '../../storage-nodes/client/client.ts';
 
 /** From account to account, past each one's rows: those of `S` all sort before `S0`. */
 export async function* accountStreams(store: StoreClient): AsyncIterable<string> {
