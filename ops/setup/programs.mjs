@@ -24,6 +24,8 @@ const PROGRAMS = {
     answer: 'postfix postfix/main_mailer_type select No configuration',
   },
   swaks: { names: ['swaks'], package: 'swaks' },
+  // swaks runs without it, but speaks no TLS then.
+  'Net::SSLeay': { names: ['Net/SSLeay.pm'], package: 'libnet-ssleay-perl', folders: perlFolders },
   's-nail': { names: ['s-nail'], package: 's-nail' },
   chromium: { names: ['chromium', 'chromium-browser', 'google-chrome'], package: 'chromium' },
 };
@@ -32,7 +34,7 @@ const PROGRAMS = {
 export function findProgram(program) {
   const { names, folders = programFolders } = PROGRAMS[program];
   // A library is loaded, not run.
-  const mode = folders === libraryFolders ? constants.R_OK : constants.X_OK;
+  const mode = folders === programFolders ? constants.X_OK : constants.R_OK;
   for (const name of names) {
     for (const folder of folders()) if (isThere(`${folder}/${name}`, mode)) return `${folder}/${name}`;
   }
@@ -47,6 +49,13 @@ function programFolders() {
 /** Debian keeps a folder for each architecture in /usr/lib. */
 function libraryFolders() {
   return readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/faketime`);
+}
+
+/** Perl's modules with compiled parts lie in a folder for each architecture and version. */
+function perlFolders() {
+  const under = (folder) =>
+    (isThere(folder, constants.R_OK) ? readdirSync(folder) : []).map((name) => `${folder}/${name}`);
+  return readdirSync('/usr/lib').flatMap((name) => under(`/usr/lib/${name}/perl5`));
 }
 
 /** Whether programs can be installed without a word to the user. */

@@ -7,7 +7,7 @@ import { makeReady } from './make-ready.mjs';
 import { SetupFailed, runVisibly } from './steps.mjs';
 
 const VITEST = ['node_modules/vitest/vitest.mjs', 'run'];
-const ALL_PROGRAMS = ['nats-server', 'etcd', 'chromium', 'curl', 'postfix', 'swaks', 's-nail'];
+const ALL_PROGRAMS = ['nats-server', 'etcd', 'chromium', 'curl', 'postfix', 'swaks', 'Net::SSLeay', 's-nail'];
 /** Without it, chaos leaves out clocks that jump. */
 const CLOCKS = ['libfaketime'];
 /** A young generation that holds a whole run: half of the time that garbage takes is saved. */
