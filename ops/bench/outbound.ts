@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { accountStream, OUTBOUND_STREAMS, outboundStream } from '../../domain/streams.ts';
-import { activate, makeSigningKey } from '../../gateways/smtp/outbound/signing-keys.ts';
+import { activate, makeSigningKey } from '../../gateways/smtp/outbound/signing/signing-keys.ts';
 import { dueRow } from '../../projections/outbound-keys.ts';
 import { createStoreClient, type TcpStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { readRunningFile } from '../cluster/running-file.ts';

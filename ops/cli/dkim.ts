@@ -1,14 +1,14 @@
 /** `penncloud dkim …`: keys that mail to other systems is signed with, and what to publish in DNS for them. */
 import { Resolver } from 'node:dns/promises';
-import type { Algorithm } from '../../gateways/smtp/outbound/dkim-fields.ts';
-import { publicationOf, type Publication } from '../../gateways/smtp/outbound/published-keys.ts';
+import type { Algorithm } from '../../gateways/smtp/outbound/signing/dkim-fields.ts';
+import { publicationOf, type Publication } from '../../gateways/smtp/outbound/signing/published-keys.ts';
 import {
   activate,
   keyRecord,
   makeSigningKey,
   signingKeys,
   type SigningKey,
-} from '../../gateways/smtp/outbound/signing-keys.ts';
+} from '../../gateways/smtp/outbound/signing/signing-keys.ts';
 import { readSettings } from '../processes/settings.ts';
 import { signingKeyFolder } from '../processes/signing-key-folder.ts';
 import { BadInput, Failed } from './outcome.ts';

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startOutbound } from '../../gateways/smtp/outbound/outbound.ts';
-import { STAGES } from '../../gateways/smtp/outbound/session.ts';
+import { STAGES } from '../../gateways/smtp/outbound/transport/session.ts';
 import { createStoreClient } from '../../storage-nodes/client/store-client.ts';
 import { runProcess } from './process.ts';
 import { signingKeyFolder } from './signing-key-folder.ts';

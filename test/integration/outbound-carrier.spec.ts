@@ -3,8 +3,8 @@
  * what they do wrong is what this is about.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { NotOurs } from '../../gateways/smtp/outbound/session.ts';
-import type { Verdict } from '../../gateways/smtp/outbound/verdict.ts';
+import { NotOurs } from '../../gateways/smtp/outbound/transport/session.ts';
+import type { Verdict } from '../../gateways/smtp/outbound/transport/verdict.ts';
 import { ownCertificate } from '../../gateways/smtp/session/own-certificate.ts';
 import { closeWorld, HASTY, MESSAGE, peerOf, world } from '../mail-world/carrier-world.ts';
 import type { Zone } from '../mail-world/name-server.ts';

@@ -4,8 +4,8 @@
  */
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Stages } from '../../gateways/smtp/outbound/session.ts';
-import type { Verdict } from '../../gateways/smtp/outbound/verdict.ts';
+import type { Stages } from '../../gateways/smtp/outbound/transport/session.ts';
+import type { Verdict } from '../../gateways/smtp/outbound/transport/verdict.ts';
 import { closeWorld, HOME, MESSAGE, peerOf, world } from '../mail-world/carrier-world.ts';
 import type { Zone } from '../mail-world/name-server.ts';
 

@@ -1,6 +1,6 @@
 /** A carrier between scripted servers and a name server of the test's own; all of it ends with `closeWorld`. */
-import { Carrier } from '../../gateways/smtp/outbound/carrier.ts';
-import type { Stages } from '../../gateways/smtp/outbound/session.ts';
+import { Carrier } from '../../gateways/smtp/outbound/transport/carrier.ts';
+import type { Stages } from '../../gateways/smtp/outbound/transport/session.ts';
 import { startNameServer, type NameServer, type Zone } from './name-server.ts';
 import { startPeer, type PeerOptions, type ScriptedPeer, type Script } from './scripted-peer.ts';
 

@@ -7,11 +7,11 @@ import type { Logger } from 'pino';
 import { OUTBOUND_STREAMS } from '../../../domain/streams.ts';
 import type { StoreClient } from '../../../storage-nodes/client/client.ts';
 import type { CommitNotice } from '../../../storage-nodes/client/notices.ts';
-import { ByteBudget, type BudgetLimits } from './byte-budget.ts';
-import { Carrier, type CarrierOptions } from './carrier.ts';
-import { QueueWorker } from './queue-worker.ts';
-import type { RetryTimes } from './retry-times.ts';
-import { Signer } from './signer.ts';
+import { ByteBudget, type BudgetLimits } from './queue/byte-budget.ts';
+import { Carrier, type CarrierOptions } from './transport/carrier.ts';
+import { QueueWorker } from './queue/queue-worker.ts';
+import type { RetryTimes } from './queue/retry-times.ts';
+import { Signer } from './signing/signer.ts';
 
 export type OutboundOptions = {
   readonly store: StoreClient;

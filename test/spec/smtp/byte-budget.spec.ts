@@ -1,6 +1,6 @@
 /** How the memory of the worker of outbound mail is shared out: who waits for whom. */
 import { describe, expect, it } from 'vitest';
-import { ByteBudget } from '../../../gateways/smtp/outbound/byte-budget.ts';
+import { ByteBudget } from '../../../gateways/smtp/outbound/queue/byte-budget.ts';
 
 /** Of long messages 100 bytes in all and 40 for a domain or an account; of short ones, up to 5 bytes, 20 and 8. */
 function budget() {

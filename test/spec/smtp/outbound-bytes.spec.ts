@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Session, STAGES } from '../../../gateways/smtp/outbound/session.ts';
+import { Session, STAGES } from '../../../gateways/smtp/outbound/transport/session.ts';
 import { startPeer, type ScriptedPeer } from '../../mail-world/scripted-peer.ts';
 
 let peer: ScriptedPeer;

@@ -2,10 +2,10 @@
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { digestOf } from '../../../gateways/message/digest.ts';
-import { QueueLease } from '../../../gateways/smtp/outbound/lease.ts';
-import { Reports, type ReportsOptions } from '../../../gateways/smtp/outbound/reports.ts';
-import type { Report } from '../../../gateways/smtp/outbound/retry-times.ts';
-import { impossible, verdictOfReply } from '../../../gateways/smtp/outbound/verdict.ts';
+import { QueueLease } from '../../../gateways/smtp/outbound/queue/lease.ts';
+import { Reports, type ReportsOptions } from '../../../gateways/smtp/outbound/queue/reports.ts';
+import type { Report } from '../../../gateways/smtp/outbound/queue/retry-times.ts';
+import { impossible, verdictOfReply } from '../../../gateways/smtp/outbound/transport/verdict.ts';
 import { Rejected, type CommandRequest, type StoreClient } from '../../../storage-nodes/client/client.ts';
 import { LIMITS } from '../in-memory-shell.ts';
 import { Queue } from '../outbound-queue.ts';

@@ -1,10 +1,10 @@
 /** What the worker of outbound mail makes of replies, when it tries again, and what it writes to senders. */
 import { simpleParser } from 'mailparser';
 import { describe, expect, it } from 'vitest';
-import { deliveryNotice, type Notice } from '../../../gateways/smtp/outbound/delivery-notice.ts';
-import { afterTry } from '../../../gateways/smtp/outbound/retry-times.ts';
-import { isNamedIn } from '../../../gateways/smtp/outbound/sts-policies.ts';
-import { impossible, unanswered, verdictOfReply } from '../../../gateways/smtp/outbound/verdict.ts';
+import { deliveryNotice, type Notice } from '../../../gateways/smtp/outbound/queue/delivery-notice.ts';
+import { afterTry } from '../../../gateways/smtp/outbound/queue/retry-times.ts';
+import { isNamedIn } from '../../../gateways/smtp/outbound/transport/sts-policies.ts';
+import { impossible, unanswered, verdictOfReply } from '../../../gateways/smtp/outbound/transport/verdict.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

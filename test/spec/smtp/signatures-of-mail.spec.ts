@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { dkimFields, type Algorithm } from '../../../gateways/smtp/outbound/dkim-fields.ts';
-import { publicationOf } from '../../../gateways/smtp/outbound/published-keys.ts';
-import { Signer } from '../../../gateways/smtp/outbound/signer.ts';
+import { dkimFields, type Algorithm } from '../../../gateways/smtp/outbound/signing/dkim-fields.ts';
+import { publicationOf } from '../../../gateways/smtp/outbound/signing/published-keys.ts';
+import { Signer } from '../../../gateways/smtp/outbound/signing/signer.ts';
 import {
   activate,
   keyRecord,
   makeSigningKey,
   signingKeys,
   type SigningKey,
-} from '../../../gateways/smtp/outbound/signing-keys.ts';
+} from '../../../gateways/smtp/outbound/signing/signing-keys.ts';
 
 const DOMAIN = 'penncloud.test';
 const MESSAGE = Buffer.from('From: Ann <ann@penncloud.test>\r\nSubject: hello\r\n\r\nA message.\r\n');

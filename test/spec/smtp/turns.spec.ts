@@ -1,7 +1,7 @@
 /** Who is next of those that wait to send: accounts in turn, none held up by a lane that is not its own. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Turns } from '../../../gateways/smtp/outbound/turns.ts';
+import { Turns } from '../../../gateways/smtp/outbound/transport/turns.ts';
 
 const always = () => true;
 

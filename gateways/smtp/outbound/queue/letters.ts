@@ -4,12 +4,12 @@
  * domains it goes to.
  */
 import { domainToASCII } from 'node:url';
-import { readQueuedItem, type QueuedItem } from '../../../projections/outbound.ts';
-import { itemRawCell, itemStateCell } from '../../../projections/outbound-keys.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
+import { readQueuedItem, type QueuedItem } from '../../../../projections/outbound.ts';
+import { itemRawCell, itemStateCell } from '../../../../projections/outbound-keys.ts';
+import type { StoreClient } from '../../../../storage-nodes/client/client.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { NotOurs, type Letter } from './session.ts';
-import type { Signer } from './signer.ts';
+import { NotOurs, type Letter } from '../transport/session.ts';
+import type { Signer } from '../signing/signer.ts';
 
 export type LettersOptions = {
   readonly store: StoreClient;

@@ -6,8 +6,8 @@
  * active for good when its record is seen.
  */
 import type { Logger } from 'pino';
-import { readAddresses } from '../../message/addresses.ts';
-import { readHeaderBlock } from '../../message/header-block.ts';
+import { readAddresses } from '../../../message/addresses.ts';
+import { readHeaderBlock } from '../../../message/header-block.ts';
 import { dkimFields } from './dkim-fields.ts';
 import { publicationOf, type TxtResolver } from './published-keys.ts';
 import { activate, signingKeys, type SigningKey } from './signing-keys.ts';

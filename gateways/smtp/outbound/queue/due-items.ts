@@ -5,10 +5,10 @@
  * Where such an account has more due than is read at a time, the items of others lie behind it: then the newest that
  * are due are read too, where what others write appears, and a page further on at each look, until all were seen.
  */
-import type { QueuedItem } from '../../../projections/outbound.ts';
-import { readDueItem } from '../../../projections/outbound.ts';
-import { dueOrderOf, dueRow, parseDueOrder } from '../../../projections/outbound-keys.ts';
-import type { ReadCell, StoreClient } from '../../../storage-nodes/client/client.ts';
+import type { QueuedItem } from '../../../../projections/outbound.ts';
+import { readDueItem } from '../../../../projections/outbound.ts';
+import { dueOrderOf, dueRow, parseDueOrder } from '../../../../projections/outbound-keys.ts';
+import type { ReadCell, StoreClient } from '../../../../storage-nodes/client/client.ts';
 
 /** Items in work at a time. */
 export const AHEAD_MAX = 200;

@@ -7,12 +7,12 @@
  * the data of a message is ended only while the lease holds. A worker with nothing to do writes nothing.
  */
 import type { Logger } from 'pino';
-import { readQueuedItem, type QueuedItem } from '../../../projections/outbound.ts';
-import { itemStateCell } from '../../../projections/outbound-keys.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
-import { Fault } from '../../../storage-nodes/faults.ts';
+import { readQueuedItem, type QueuedItem } from '../../../../projections/outbound.ts';
+import { itemStateCell } from '../../../../projections/outbound-keys.ts';
+import type { StoreClient } from '../../../../storage-nodes/client/client.ts';
+import { Fault } from '../../../../storage-nodes/faults.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import type { Carrier } from './carrier.ts';
+import type { Carrier } from '../transport/carrier.ts';
 import { AHEAD_MAX, DueItems } from './due-items.ts';
 import { QueueLease } from './lease.ts';
 import { Letters } from './letters.ts';
@@ -20,9 +20,9 @@ import { NoticeWriter } from './notice-writer.ts';
 import { Reports } from './reports.ts';
 import { afterTry, type RetryTimes, type Tried } from './retry-times.ts';
 import { Round } from './round.ts';
-import { NotOurs } from './session.ts';
-import type { Signer } from './signer.ts';
-import { unanswered } from './verdict.ts';
+import { NotOurs } from '../transport/session.ts';
+import type { Signer } from '../signing/signer.ts';
+import { unanswered } from '../transport/verdict.ts';
 
 export type QueueWorkerOptions = {
   readonly store: StoreClient;

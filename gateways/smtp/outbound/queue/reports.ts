@@ -9,10 +9,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { encodeSummary } from '../../../domain/mail/message/summary.ts';
-import { NOTICES_MAX, TRIES_MAX } from '../../../domain/outbound/attempts.ts';
-import { encodeSaid } from '../../../domain/outbound/said.ts';
-import { Rejected, type StoreClient } from '../../../storage-nodes/client/client.ts';
+import { encodeSummary } from '../../../../domain/mail/message/summary.ts';
+import { NOTICES_MAX, TRIES_MAX } from '../../../../domain/outbound/attempts.ts';
+import { encodeSaid } from '../../../../domain/outbound/said.ts';
+import { Rejected, type StoreClient } from '../../../../storage-nodes/client/client.ts';
 import type { QueueLease } from './lease.ts';
 import type { WrittenNotice } from './notice-writer.ts';
 import type { Report } from './retry-times.ts';

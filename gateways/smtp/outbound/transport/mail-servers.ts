@@ -9,7 +9,7 @@ import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { domainToASCII } from 'node:url';
-import { isPublic } from '../../pages/outgoing.ts';
+import { isPublic } from '../../../pages/outgoing.ts';
 import { impossible, unanswered, type Verdict } from './verdict.ts';
 
 export type MailServer = { readonly name: string; readonly addresses: readonly string[] };

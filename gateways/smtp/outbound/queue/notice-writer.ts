@@ -3,10 +3,10 @@
  * of what is late, whoever of its recipients it is about. Nothing is bounced to nobody (RFC 5321 §6.1).
  */
 import { randomBytes } from 'node:crypto';
-import type { QueuedItem } from '../../../projections/outbound.ts';
-import { itemRawCell } from '../../../projections/outbound-keys.ts';
-import type { StoreClient } from '../../../storage-nodes/client/client.ts';
-import { digestOf, type MessageDigest } from '../../message/digest.ts';
+import type { QueuedItem } from '../../../../projections/outbound.ts';
+import { itemRawCell } from '../../../../projections/outbound-keys.ts';
+import type { StoreClient } from '../../../../storage-nodes/client/client.ts';
+import { digestOf, type MessageDigest } from '../../../message/digest.ts';
 import { deliveryNotice } from './delivery-notice.ts';
 import type { Report, RetryTimes } from './retry-times.ts';
 

@@ -2,7 +2,7 @@
  * When a message is tried again (RFC 5321 §4.5.4.1): after a wait that doubles with each try up to a limit, a fifth more
  * or less, so that what failed together does not come again together; after some days it is given up.
  */
-import { impossible, type Verdict } from './verdict.ts';
+import { impossible, type Verdict } from '../transport/verdict.ts';
 
 /** In ms. */
 export type RetryTimes = {

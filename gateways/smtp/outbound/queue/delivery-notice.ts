@@ -5,10 +5,10 @@
  *
  * What servers elsewhere said and what the message's header holds are strangers' words: each stays within its line.
  */
-import { readHeaderBlock } from '../../message/header-block.ts';
-import { decodeWords } from '../../message/encoded-words.ts';
-import { oneLine } from '../../message/readable-text.ts';
-import type { Verdict } from './verdict.ts';
+import { readHeaderBlock } from '../../../message/header-block.ts';
+import { decodeWords } from '../../../message/encoded-words.ts';
+import { oneLine } from '../../../message/readable-text.ts';
+import type { Verdict } from '../transport/verdict.ts';
 
 export type Notice = {
   readonly kind: 'failed' | 'delayed';

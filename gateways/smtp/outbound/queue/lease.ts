@@ -4,7 +4,7 @@
  * knows that it has been replaced before it ends what it began.
  */
 import { randomUUID } from 'node:crypto';
-import { Rejected, type StoreClient } from '../../../storage-nodes/client/client.ts';
+import { Rejected, type StoreClient } from '../../../../storage-nodes/client/client.ts';
 
 const COMMAND_LIFE_MS = 60_000;
 /** What is begun with less than this left might end too late. */

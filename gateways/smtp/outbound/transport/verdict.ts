@@ -2,7 +2,7 @@
  * What came of trying to bring a message to one recipient. RFC 5321 §4.2.1: 2xx is done, 4xx is worth another try, 5xx
  * is not; what is no answer at all (a network, a name server, a peer that talks garbage) is worth another try.
  */
-import { oneLine } from '../../message/readable-text.ts';
+import { oneLine } from '../../../message/readable-text.ts';
 
 export type Verdict = {
   readonly outcome: 'delivered' | 'deferred' | 'failed';

@@ -9,7 +9,7 @@ import type { Resolver } from 'node:dns/promises';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { parsePolicy, resolvePolicy } from 'mailauth/lib/mta-sts.js';
-import { isPublic } from '../../pages/outgoing.ts';
+import { isPublic } from '../../../pages/outgoing.ts';
 
 export type StsPolicy = {
   readonly id: string;
