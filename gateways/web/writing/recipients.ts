@@ -101,7 +101,10 @@ async function sorted({ deps }: Pages, addresses: readonly Address[]): Promise<S
   return {
     accounts: [...new Set(known.flatMap(({ reader }) => reader ?? []))],
     outside: [...outside.values()],
-    missing: [...missing, ...known.filter(({ reader }) => reader === undefined).map(({ address }) => address)],
+    missing: [
+      ...missing,
+      ...known.filter(({ reader }) => reader === undefined).map(({ address }) => address),
+    ],
   };
 }
 
