@@ -40,17 +40,6 @@ type Picked = { readonly which: readonly number[]; readonly whole: boolean };
 export const anyAction = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('receive'), number, ids }) },
   {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constant('import'),
-      // Also one that a draft has.
-      number: fc.oneof(number, draftNumber),
-      ids,
-      folder: fc.oneof(folder, fc.constant('sent' as const)),
-      marks,
-    }),
-  },
-  {
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant('send'),
@@ -132,19 +121,6 @@ export function act(mailbox: Mailbox, action: Action): Outcome | undefined {
       return mailbox.receive(action.number, action.ids, {
         parts: [RAW, summary(), ...wordsOf(action.number)],
       });
-    case 'import': {
-      const { number: imported, ids: named, folder: to, marks: given } = action;
-      const { read = false, starred = false } = given;
-      const data = {
-        messageId: id(imported),
-        ids: named,
-        folder: to,
-        read,
-        starred,
-        dated: shell.time - HOUR,
-      };
-      return mailbox.do('ImportMessage', data, [RAW, summary(), wordsOf(imported)[0] ?? '']);
-    }
     case 'send':
       return mailbox.send(
         action.number,
