@@ -243,11 +243,13 @@ function message(
   };
 }
 
-/** A draft is the one message of its conversation, whose subject is the one that it has now. */
+/** A draft begins its conversation, whose subject is the one that it has now. What has joined it stays. */
 function drafted(before: Conversation, event: DraftSaved, at: Time, content: Content): Conversation {
-  const draft = written(event.data.draftId, 'drafts', at, null, content);
-  const starred = before.messages[0]?.starred ?? false;
-  return { subject: subjectOf(content), messages: [{ ...draft, starred }] };
+  const { draftId } = event.data;
+  const draft = written(draftId, 'drafts', at, null, content);
+  const starred = before.messages.find(({ id }) => id === draftId)?.starred ?? false;
+  const others = before.messages.filter(({ id }) => id !== draftId);
+  return { subject: subjectOf(content), messages: [{ ...draft, starred }, ...others] };
 }
 
 function subjectOf(content: Content): string {

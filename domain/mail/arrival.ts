@@ -39,13 +39,15 @@ export function arrivalOf(
   hasWords: boolean,
 ): Required<Omit<Arrival, 'doc'>> & { doc?: number } {
   const known = knownThread(ids, slices);
-  const hasRoom = known !== undefined && messagesOf(slices(threadKey(known))).length < MESSAGES_MAX;
+  const there = known === undefined ? [] : messagesOf(slices(threadKey(known)));
+  // Nothing joins a draft, and least of all what it is sent as: it may bear the id of a message that is gone.
+  const hasRoom = known !== undefined && there.length < MESSAGES_MAX && there[0]?.folder !== 'drafts';
   const docs = (slices(MAILBOX_KEY) as MailboxSlice | undefined)?.docs ?? 0;
   const thread = hasRoom ? known : messageId;
   return {
     messageId,
     thread,
-    // Of a full conversation the nearest id leads to the new one; else each leads where it led before.
+    // Of one without room the nearest id leads to the new one; else each leads where it led before.
     ids: ids.filter((id, i) => slices(namedIdKey(id)) === undefined || (!hasRoom && i === 0)),
     ...(hasWords && { doc: docs }),
   };

@@ -81,8 +81,12 @@ export class Mailbox {
   readonly shell: InMemoryShell;
   readonly owner: string;
 
-  constructor(owner: string = ALICE, others: readonly string[] = ['bob', 'carol']) {
-    this.shell = new InMemoryShell();
+  constructor(
+    owner: string = ALICE,
+    others: readonly string[] = ['bob', 'carol'],
+    shell: InMemoryShell = new InMemoryShell(),
+  ) {
+    this.shell = shell;
     this.owner = owner;
     for (const stream of [owner, ...others.map(accountStream)]) {
       const name = stream.slice(stream.lastIndexOf('/') + 1);

@@ -76,12 +76,10 @@ export const draftSaved: EventHandler = {
     const { draftId, revision } = (event as DraftSaved).data;
     if (key === draftKey(draftId)) return { revision } satisfies DraftSlice;
     if (key === messageKey(draftId)) return { thread: draftId };
-    return { messages: [newState(draftId, 'drafts', time, { read: true, ...startedAs(slice) })] };
+    const before = messagesOf(slice).find(({ id }) => id === draftId);
+    // What stays of a draft that is saved again, and what joined its conversation while it was out of sight.
+    const starred = before?.starred ?? false;
+    const others = messagesOf(slice).filter(({ id }) => id !== draftId);
+    return { messages: [newState(draftId, 'drafts', time, { read: true, starred }), ...others] };
   },
 };
-
-/** What stays of a draft that is saved again. */
-function startedAs(slice: Parameters<typeof messagesOf>[0]): { starred?: boolean } {
-  const [before] = messagesOf(slice);
-  return before === undefined ? {} : { starred: before.starred };
-}

@@ -5,7 +5,7 @@ import { draftContentCell, draftRevisionCell, metaCell } from '../../../../proje
 import { readDraftRevision, readMessageMeta } from '../../../../projections/message.ts';
 import { ALICE, id, summary } from '../../given.ts';
 import { START } from '../../in-memory-shell.ts';
-import { codeOf, eventsOf, HOUR, Mailbox, replyOf } from '../../mailbox.ts';
+import { codeOf, eventsOf, HOUR, Mailbox, named, replyOf } from '../../mailbox.ts';
 
 const save = (mailbox: Mailbox, revision: number, text = '{}', subject = 'Lunch') =>
   mailbox.do('SaveDraft', { draftId: id(1), revision }, [text, summary({ subject })]);
@@ -83,5 +83,58 @@ describe('a draft', () => {
     expect(codeOf(mailbox.do('SaveDraft', { draftId: id(1), revision: 0 }, [large, summary()]))).toBe(
       'TooLarge',
     );
+  });
+});
+
+describe('a draft with the id of a message that was deleted for good', () => {
+  /** Such as one that was imported as a message before, by its bytes, and whose Message-IDs are known still. */
+  const comesAgain = (): Mailbox => {
+    const mailbox = new Mailbox();
+    mailbox.receive(1, [named(1)]);
+    mailbox.change({ messages: [id(1)] }, { folder: 'trash' });
+    mailbox.delete({ messages: [id(1)] });
+    mailbox.shell.advance(START + HOUR);
+    expect(eventsOf(save(mailbox, 0))).toEqual(['mail.DraftSaved']);
+    return mailbox;
+  };
+
+  it('is alone in its conversation: what answers that message begins another, and it is saved on', () => {
+    const mailbox = comesAgain();
+    mailbox.receive(2, [named(2), named(1)]);
+    expect(mailbox.threadOf(id(2))).toBe(id(2));
+    expect(replyOf(save(mailbox, 1))).toEqual({ revision: 2 });
+    expect([mailbox.folderOf(id(1)), mailbox.folderOf(id(2))]).toEqual(['drafts', 'inbox']);
+  });
+
+  it('is sent as a message that lies where it can be found, also if that answers what it bears the name of', () => {
+    const mailbox = comesAgain();
+    mailbox.send(2, { ids: [named(2), named(1)], draftId: id(1) });
+    expect(mailbox.folderOf(id(2))).toBe('sent');
+    mailbox.receive(1, [named(1)]);
+    expect([mailbox.folderOf(id(1)), mailbox.counts('sent').total]).toEqual(['inbox', 1]);
+    expect(mailbox.conversation(id(2))?.messages.map((message) => message.id)).toEqual([id(2)]);
+  });
+
+  it('is sent later, and is gone with that', () => {
+    const mailbox = comesAgain();
+    const dueAt = mailbox.shell.time + HOUR;
+    mailbox.send(2, { ids: [named(2), named(1)], draftId: id(1), dueAt });
+    mailbox.shell.advance(dueAt);
+    expect([mailbox.folderOf(id(1)), mailbox.folderOf(id(2))]).toEqual([undefined, 'sent']);
+    expect(mailbox.stateOf(id(1))).toEqual([]);
+    expect(mailbox.stateOf(id(2)).map((message) => message.id)).toEqual([id(2)]);
+    expect([mailbox.counts('drafts').total, mailbox.counts('sent').total]).toEqual([0, 1]);
+  });
+
+  it('leaves what has joined it while it was out of sight', () => {
+    const mailbox = comesAgain();
+    mailbox.send(2, { draftId: id(1), dueAt: mailbox.shell.time + HOUR });
+    mailbox.receive(3, [named(3), named(1)]);
+    expect(mailbox.threadOf(id(3))).toBe(id(1));
+    mailbox.do('CancelSending', { messageId: id(2) });
+    expect(replyOf(save(mailbox, 1))).toEqual({ revision: 2 });
+    expect(mailbox.stateOf(id(1)).map(({ folder }) => folder)).toEqual(['drafts', 'inbox']);
+    expect(mailbox.conversation(id(1))?.messages.map(({ folder }) => folder)).toEqual(['drafts', 'inbox']);
+    expect(mailbox.counts('inbox')).toEqual({ total: 1, unread: 1 });
   });
 });
