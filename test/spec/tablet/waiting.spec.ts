@@ -76,6 +76,22 @@ describe('a hand-over', () => {
 });
 
 describe('what waits behind entries on their way', () => {
+  it('goes as soon as it is worth a batch of its own, in the order in which it came', async () => {
+    const copy = await aPrimary();
+    copy.trouble.hold('append');
+    const before = copy.log.batches.length;
+    const first = copy.tablet.execute(put('row', 'c', '1'));
+    await turn();
+    const small = copy.tablet.execute(put('row', 'c', '2'));
+    await turn();
+    const large = copy.tablet.execute(put('row', 'c', 'x'.repeat(300_000)));
+    await turn();
+    expect(copy.log.batches.slice(before)).toEqual([1, 2]);
+    copy.trouble.release('append');
+    const seqs = (await Promise.all([first, small, large])).map(({ seq }) => seq);
+    expect(seqs).toEqual([seqs[0], seqs[0]! + 1, seqs[0]! + 2]);
+  });
+
   it('carries out an id once, whether it waits, is on its way or is committed', async () => {
     const copy = await aPrimary();
     copy.trouble.hold('append');
