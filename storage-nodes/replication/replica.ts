@@ -315,7 +315,8 @@ export class Replica {
 
   #quarantined(): void {
     const state = this.#state;
-    const wasServing = state.serving;
+    // In a hand-over it serves nothing new, but may still answer what it proposed.
+    const wasServing = state.serving || state.handingOver;
     state.role = 'quarantined';
     state.serving = false;
     state.openingSeq = undefined;

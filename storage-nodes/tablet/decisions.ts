@@ -104,6 +104,11 @@ export class Decisions {
     this.#known = new KnownCommands(options);
   }
 
+  /** Bytes of the commands that wait to be decided. */
+  get waitingBytes(): number {
+    return this.#queueBytes;
+  }
+
   decide(command: CommandRequest): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(replaced());

@@ -49,6 +49,8 @@ export class Serving {
   #closed = false;
   /** The last entry that this epoch has decided. */
   #proposed = 0 as Seq;
+  /** Ends the waiting of commands for entries on their way. */
+  #hasGathered: () => void = () => {};
   /** Why nothing new is taken: the lead is being handed over. */
   #handedOver: Fault | undefined;
 
@@ -90,7 +92,9 @@ export class Serving {
   async execute(command: CommandRequest): Promise<Accepted> {
     let outcome: Outcome;
     try {
-      outcome = await this.#noticing(this.#decisions.decide(command));
+      const decided = this.#decisions.decide(command);
+      if (this.#decisions.waitingBytes >= GATHERED_BYTES) this.#hasGathered();
+      outcome = await this.#noticing(decided);
     } catch (error) {
       // Not decided: the successor may be asked at once.
       throw this.#handedOver && error instanceof Fault && error.code === 'NotServing'
@@ -199,12 +203,16 @@ export class Serving {
   }
 
   /**
-   * Waits while too much is decided but not applied, and, unless `bytes` wait already, for the entries that are on
-   * their way to the copies: what comes meanwhile then goes in one batch, with one sync on each disk (decision 0032).
+   * Waits while too much is decided but not applied, and, unless `bytes` wait already or that much comes meanwhile, for
+   * the entries that are on their way to the copies: all that then goes in one batch, with one sync on each disk
+   * (decision 0032).
    */
   async #admit(bytes: number): Promise<void> {
     const { apply, committed } = this.#options;
-    if (bytes < GATHERED_BYTES && this.#proposed > committed()) await this.#forCommit.until(this.#proposed);
+    if (bytes < GATHERED_BYTES && this.#proposed > committed()) {
+      const gathered = new Promise<void>((resolve) => (this.#hasGathered = resolve));
+      await Promise.race([this.#forCommit.until(this.#proposed), gathered]);
+    }
     while (apply.bytes > IN_FLIGHT_BYTES_MAX && !this.#closed) {
       apply.now();
       if (apply.bytes <= IN_FLIGHT_BYTES_MAX) return;

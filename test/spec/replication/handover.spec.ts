@@ -40,6 +40,11 @@ describe('a primary that hands over', () => {
     expect(a.replica.view.serving).toBe(false);
   });
 
+  it('ends its serving when its log turns out to be damaged meanwhile: what it proposed is answered no more', () => {
+    const a = handingOver();
+    expect(a.step({ kind: 'damaged', reason: 'a checksum does not match' })).toContain('stop serving e2');
+  });
+
   it('tells the target as soon as the store has it, and stays in sync as a replica', () => {
     const a = handingOver();
     const said = a.wins(NEXT);

@@ -10,7 +10,7 @@ import { decodeHead, type LogRecord } from '../../../storage-nodes/log/entry.ts'
 import type { NodeLog, RecoveredTablet } from '../../../storage-nodes/log/log.ts';
 import { configurationHash } from '../../../storage-nodes/master/configuration-hash.ts';
 import type { Configuration } from '../../../storage-nodes/replication/configuration.ts';
-import type { PeerMessage } from '../../../storage-nodes/replication/messages.ts';
+import type { MessageBody, PeerMessage } from '../../../storage-nodes/replication/messages.ts';
 import { DEFAULT_TIMING } from '../../../storage-nodes/replication/state.ts';
 import type { Application } from '../../../storage-nodes/tablet/application.ts';
 import { Tablet } from '../../../storage-nodes/tablet/tablet.ts';
@@ -21,7 +21,8 @@ import { APPLICATION, TABLET } from './log-of-entries.ts';
 export const SELF = nodeId('node-1');
 export const OTHER = nodeId('node-2');
 
-type Operation = 'append' | 'commit' | 'saveConfiguration' | 'read' | 'get' | 'scan' | 'write' | 'drop';
+type Operation =
+  'append' | 'commit' | 'saveConfiguration' | 'compareAndSet' | 'read' | 'get' | 'scan' | 'write' | 'drop';
 
 /** Faults and gates by operation, for the log and the cells alike. */
 export class Trouble {
@@ -155,6 +156,7 @@ export class OneCopy {
         random: (into) => randomFillSync(into),
         send: (_to, message) => this.sent.push(message),
         compareAndSet: async (next) => {
+          await this.trouble.pass('compareAndSet');
           this.configuration = next;
           return { outcome: 'stored' };
         },
@@ -201,19 +203,26 @@ export class OneCopy {
     await this.until(() => this.tablet.view.role === 'replica');
   }
 
+  /** From the other copy, under the present configuration. */
+  hears(body: MessageBody): void {
+    const { epoch: e, version: v } = this.configuration;
+    this.tablet.input({
+      kind: 'message',
+      from: OTHER,
+      message: { tablet: TABLET, epoch: e, version: v, body },
+    });
+  }
+
   /** The other primary's entries, committed. */
   replicate(records: readonly LogRecord[], after: { seq: number; epoch: number }): void {
-    const { epoch: e, version: v } = this.configuration;
     const commit = seq(after.seq + records.length);
-    const body = {
+    this.hears({
       type: 'append',
       prevSeq: seq(after.seq),
       prevEpoch: epoch(after.epoch),
       records,
       commit,
-    } as const;
-    const message = { tablet: TABLET, epoch: e, version: v, body };
-    this.tablet.input({ kind: 'message', from: OTHER, message });
+    });
   }
 
   commandIds(): string[] {

@@ -11,7 +11,15 @@ const seed = Number(process.env['PENNCLOUD_SEED'] ?? Date.now() % 2 ** 31);
 const made: OneCopy[] = [];
 afterEach(async () => {
   for (const copy of made.splice(0)) {
-    for (const held of ['append', 'commit', 'saveConfiguration', 'read', 'get', 'scan'] as const) {
+    for (const held of [
+      'append',
+      'commit',
+      'saveConfiguration',
+      'compareAndSet',
+      'read',
+      'get',
+      'scan',
+    ] as const) {
       copy.trouble.faults.delete(held);
       copy.trouble.release(held);
     }
