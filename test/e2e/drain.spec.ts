@@ -108,9 +108,12 @@ describe('leaving', () => {
   });
 
   test('closes idle connections at once, and those of which a head has begun to come only later', async () => {
+    const taken: Socket[] = [];
+    app.server.on('connection', (socket: Socket) => taken.push(socket));
     const [idle, typing] = [await open(), await open()];
     typing.write('GET / HTTP/1.1\r\nHo');
     await until('both are known', () => listener.connections.size === 2);
+    await until('what was typed has come', () => taken.some(({ bytesRead }) => bytesRead > 0));
     const left = drain.finish({ ...PATIENT, lingerMs: 0 });
     await once(idle, 'close');
     typing.write('st: a\r\n\r\n');
