@@ -89,9 +89,10 @@ describe('a report of what a server took', () => {
     const made = await worker(queue, async () => []);
     queue.do('ReleaseQueue', { worker: 'one', token: 1 });
     queue.claim('two');
+    // As it finds at its next look, before it has reported anything.
+    made.lease.lost();
     await made.reports.add(tried(queue, DELIVERED, FAILED));
     expect(queue.states()).toEqual(['delivered', 'waiting']);
-    made.lease.lost();
     await made.reports.add({ ...tried(queue), tried: [{ ...DELIVERED, to: 1 }] });
     expect(queue.item()).toBeUndefined();
   });

@@ -16,6 +16,7 @@ export class QueueLease {
   readonly #worker: string;
   readonly #ms: number;
   #token: number | undefined;
+  #lastToken: number | undefined;
   #until = 0;
 
   constructor(options: { store: StoreClient; queue: string; worker: string; ms: number }) {
@@ -28,6 +29,11 @@ export class QueueLease {
   /** Undefined: it was never this worker's, or is no more. */
   get token(): number | undefined {
     return this.#token;
+  }
+
+  /** Of the last claim, also when it was lost. */
+  get lastToken(): number | undefined {
+    return this.#lastToken;
   }
 
   /** Whether an effect may still be had in its name. */
@@ -47,7 +53,7 @@ export class QueueLease {
         this.#command('outbound.ClaimQueue', { worker: this.#worker, ms: this.#ms }, 'work on a queue'),
         { deadlineMs: this.#ms },
       );
-      this.#token = (reply as { token: number }).token;
+      this.#token = this.#lastToken = (reply as { token: number }).token;
       this.#until = asked + this.#ms;
       return true;
     } catch (error) {

@@ -3,9 +3,9 @@
  * notices to their senders. One report of a queue is under way at a time.
  *
  * Always holds: a report is given up only when the queue is another worker's, or when this worker ends; deliveries are
- * reported even then, in the name of the claim that was lost. What a server took and nobody wrote down is sent again, to everybody in the batch, and so any patience is worth it: while the
- * store is away, or the notices cannot be made, it is tried again; what the store refuses goes without company, and in
- * the end without notices and words.
+ * reported even then, in the name of the claim that was lost. What a server took and nobody wrote down is sent again,
+ * to everybody in the batch, and so any patience is worth it: while the store is away, or the notices cannot be made,
+ * it is tried again; what the store refuses goes without company, and in the end without notices and words.
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -41,8 +41,6 @@ export class Reports {
   #timer: NodeJS.Timeout | undefined;
   #sending = Promise.resolve();
   #isOver = false;
-  /** Of the lease, also when it is lost. */
-  #token: number | undefined;
 
   constructor(options: ReportsOptions) {
     this.#options = options;
@@ -93,7 +91,7 @@ export class Reports {
   async #brought(reports: readonly Report[], isBare = false): Promise<void> {
     const { logger, queue, lease } = this.#options;
     while (!this.#isOver) {
-      const token = (this.#token = lease.token ?? this.#token);
+      const token = lease.lastToken;
       if (token === undefined) return;
       try {
         return await this.#record(reports, token, isBare);
