@@ -1,7 +1,8 @@
 /**
- * Reads committed records back from a tablet's segments, by seq. Every record is checked on the way:
- * its CRC, that its seq follows the one before, and the CRCs of the large parts it names. What fails a
- * check is never returned: it is a Fault Damaged with file, byte and reason.
+ * Reads committed records back from a tablet's segments, by seq, and behind them from memory what could not be
+ * copied there yet for want of room. Every record is checked on the way: its CRC, that its seq follows the one
+ * before, and the CRCs of the large parts it names. What fails a check is never returned: it is a Fault Damaged
+ * with file, byte and reason.
  */
 import { Fault } from '../faults.ts';
 import type { LogRecord } from './entry.ts';
@@ -22,10 +23,13 @@ const SEQUENTIAL_RUN_BYTES = 1024 * 1024;
 export class CommittedReader {
   readonly #files: FilePort;
   readonly #segments: TabletSegments;
+  /** The frame of a committed record that is not in the segments. */
+  readonly #uncopied: (seq: number) => Buffer | undefined;
 
-  constructor(files: FilePort, segments: TabletSegments) {
+  constructor(files: FilePort, segments: TabletSegments, uncopied: (seq: number) => Buffer | undefined) {
     this.#files = files;
     this.#segments = segments;
+    this.#uncopied = uncopied;
   }
 
   /** Records from `from` on until `maxBytes` or the end, at least one if there is one. */
@@ -82,7 +86,7 @@ export class CommittedReader {
   async #visit(
     from: number,
     runBytes: number,
-    see: (frame: ScannedFrame) => boolean | Promise<boolean>,
+    see: (frame: Pick<ScannedFrame, 'seq' | 'bytes'>) => boolean | Promise<boolean>,
   ): Promise<void> {
     const last = this.#segments.last;
     let seq = Math.max(from, 1);
@@ -103,6 +107,8 @@ export class CommittedReader {
         await segment.file.close();
       }
     }
+    for (let bytes = this.#uncopied(seq); bytes; bytes = this.#uncopied(++seq))
+      if (!(await see({ seq, bytes }))) return;
   }
 }
 

@@ -180,7 +180,7 @@ export class DiskLog implements NodeLog {
   }
 
   async read(tablet: TabletId, from: Seq, maxBytes: number): Promise<readonly LogRecord[]> {
-    const log = await this.#readable(tablet, from, Infinity);
+    const log = await this.#readable(tablet, Infinity);
     return (await log?.reader.records(from, maxBytes)) ?? [];
   }
 
@@ -189,7 +189,7 @@ export class DiskLog implements NodeLog {
     from: Seq,
     countMax: number,
   ): Promise<readonly { seq: Seq; head: Uint8Array }[]> {
-    const log = await this.#readable(tablet, from, from + countMax - 1);
+    const log = await this.#readable(tablet, from + countMax - 1);
     const heads = await log?.reader.heads(from, countMax);
     return (heads ?? []) as { seq: Seq; head: Uint8Array }[];
   }
@@ -201,20 +201,20 @@ export class DiskLog implements NodeLog {
     offset: number,
     length: number,
   ): Promise<Buffer | undefined> {
-    const log = await this.#readable(tablet, seq, seq);
-    if (!log || seq < 1 || seq > log.segments.last) {
+    const log = await this.#readable(tablet, seq);
+    if (!log || seq < 1 || seq > log.committed) {
       throw new Fault('Malformed', `Tablet ${tablet} has no committed entry ${seq} on this node.`);
     }
     return log.reader.part(seq, part, offset, length);
   }
 
   async epochEnds(tablet: TabletId): Promise<readonly { epoch: number; end: Seq }[]> {
-    const log = await this.#readable(tablet, 1, Infinity);
+    const log = await this.#readable(tablet, Infinity);
     return [...(log?.segments.epochEnds ?? [])] as { epoch: number; end: Seq }[];
   }
 
   async scrub(tablet: TabletId): Promise<readonly Damage[]> {
-    const log = await this.#readable(tablet, 1, Infinity);
+    const log = await this.#readable(tablet, Infinity);
     return log ? scrubTablet(this.#files, log.segments) : [];
   }
 
@@ -349,14 +349,14 @@ export class DiskLog implements NodeLog {
     return log;
   }
 
-  /** The tablet's log once its segments hold what is committed up to `upTo`; without room, at least `from`. */
-  async #readable(tablet: string, from: number, upTo: number): Promise<TabletLog | undefined> {
+  /** The tablet's log, once its segments hold what is committed up to `upTo` or there is no room for that. */
+  async #readable(tablet: string, upTo: number): Promise<TabletLog | undefined> {
     this.#check();
     const log = this.#tablets.get(tablet);
     try {
       await log?.copied(upTo);
     } catch (error) {
-      if (!(error instanceof Fault) || error.code !== 'DiskFull' || from > log!.segments.last) throw error;
+      if (!(error instanceof Fault) || error.code !== 'DiskFull') throw error;
     }
     return log;
   }

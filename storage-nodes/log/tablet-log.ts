@@ -17,6 +17,7 @@ import { diskFault } from './files.ts';
 import type { FilePort } from './files.ts';
 import { frameLength, writeFrame } from './frame.ts';
 import type { FramePart } from './frame.ts';
+import { Held, type Append } from './held-record.ts';
 import type { Journal, JournalItem } from './journal.ts';
 import { JOURNAL_RECORD_BYTES_MIN, newRecord, setFrameCrc } from './journal-record.ts';
 import { CommittedReader } from './committed-reader.ts';
@@ -51,31 +52,6 @@ export type TabletSurroundings = {
   readonly broken: (fault: Fault) => void;
 };
 
-/** A prepared record. */
-class Held {
-  readonly seq: number;
-  readonly epoch: number;
-  readonly bytes: Buffer;
-  /** Where in the journal its newest copy is; 0 until it is durable. */
-  generation = 0;
-  readonly #append: Append | undefined;
-
-  constructor(seq: number, epoch: number, bytes: Buffer, append?: Append) {
-    this.seq = seq;
-    this.epoch = epoch;
-    this.bytes = bytes;
-    this.#append = append;
-  }
-  written(generation: number): void {
-    this.generation = generation;
-    if (this.#append?.last === this.seq) this.#append.resolve();
-  }
-  failed(fault: Fault): void {
-    this.#append?.fail(fault);
-  }
-}
-
-type Append = { readonly last: number; readonly resolve: () => void; readonly fail: (fault: Fault) => void };
 type Operation = {
   readonly ready: Promise<void> | undefined;
   readonly run: () => void;
@@ -112,7 +88,7 @@ export class TabletLog {
     this.#id = Buffer.from(tablet);
     assert(this.#id.length > 0 && this.#id.length <= 255, 'a tablet id has 1 to 255 bytes');
     this.segments = new TabletSegments(around.files, folder, tablet, around.segmentBytes);
-    this.reader = new CommittedReader(around.files, this.segments);
+    this.reader = new CommittedReader(around.files, this.segments, (seq) => this.#uncopiedFrame(seq));
     this.configuration = new ConfigurationFile(around.files, folder);
     this.#parts = new PartSegments(around.files, folder, tablet, around.segmentBytes);
   }
@@ -215,6 +191,11 @@ export class TabletLog {
     }
   }
 
+  /** The last committed record, in the segments or not. */
+  get committed(): number {
+    return this.#committed;
+  }
+
   /** Bytes of its prepared records. */
   get heldBytes(): number {
     return this.#held.reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -270,6 +251,11 @@ export class TabletLog {
   async close(): Promise<void> {
     await this.#parts.close();
     await this.segments.close();
+  }
+
+  #uncopiedFrame(seq: number): Buffer | undefined {
+    const first = this.#held[0]?.seq;
+    return first === undefined || seq > this.#committed ? undefined : this.#held[seq - first]?.bytes;
   }
 
   get #lastHeld(): number {

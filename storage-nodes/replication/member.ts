@@ -47,13 +47,15 @@ export function onAppend(
 
 /**
  * A cut tail is mended (rule 5) by holding all that the primary held when it answered a question asked
- * since: whatever this copy acknowledged to it, and whatever was committed before, is among that.
+ * since: whatever this copy acknowledged to it, and whatever was committed before, is among that. A primary whose
+ * own tail was cut cannot say what that was.
  */
 export function considerMended(state: ReplicaState): void {
   const { configuration, log } = state;
   if (!state.cutTail || !configuration || isPrimary(state)) return;
   const primary = state.queryReplies.get(configuration.primary);
-  if (primary && primary.end <= Math.min(log.durable, state.verified)) tailRestored(state);
+  if (!primary || primary.isCut) return;
+  if (primary.last.end <= Math.min(log.durable, state.verified)) tailRestored(state);
 }
 
 export function tailRestored(state: ReplicaState): void {

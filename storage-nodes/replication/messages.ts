@@ -9,6 +9,9 @@ import type { Configuration } from './configuration.ts';
 /** The last entry of an epoch in somebody's log. */
 export type EpochEnd = { readonly epoch: Epoch; readonly end: Seq };
 
+/** How far a copy reaches; `isCut`: its own tail was cut, and may have been longer. */
+export type QueryReply = { readonly last: EpochEnd; readonly isCut: boolean };
+
 export type MessageBody =
   /** Primary to replica: records that follow (prevSeq, prevEpoch). None: a probe. */
   | {
@@ -31,7 +34,7 @@ export type MessageBody =
   | { readonly type: 'askConfiguration' }
   /** A copy that cut its tail asks the other in-sync members how far they reach (rule 5). */
   | { readonly type: 'query' }
-  | { readonly type: 'queryReply'; readonly last: EpochEnd }
+  | ({ readonly type: 'queryReply' } & QueryReply)
   /** Replica to primary: the disk has no room for what you sent (rule 12). */
   | { readonly type: 'full' }
   /** Primary to an in-sync member: would you lead, in this configuration? (rule 16) */

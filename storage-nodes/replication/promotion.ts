@@ -8,7 +8,7 @@ import type { Epoch, NodeId, Seq } from '../words.ts';
 import { isNewer, isSame, type Configuration } from './configuration.ts';
 import { acknowledge, considerMended, introduce, tailRestored } from './member.ts';
 import { ask, isOvertaken, mayAsk, successor } from './membership.ts';
-import type { EpochEnd, Role } from './messages.ts';
+import type { QueryReply, Role } from './messages.ts';
 import { advanceCommit, newPeer, probe } from './primary.ts';
 import { noteEjections } from './slowness.ts';
 import { giveUp, stopSending } from './snapshot.ts';
@@ -251,7 +251,7 @@ function heardAllOthers(state: ReplicaState, configuration: Configuration): bool
   const mine = lastOf(state.log);
   return rest.every((node) => {
     const theirs = state.queryReplies.get(node);
-    return theirs !== undefined && !isBehind(mine, theirs);
+    return theirs !== undefined && !isBehind(mine, theirs.last);
   });
 }
 
@@ -265,8 +265,8 @@ export function considerQuerying(state: ReplicaState): void {
   }
 }
 
-export function onQueryReply(state: ReplicaState, from: NodeId, last: EpochEnd): void {
-  state.queryReplies.set(from, last);
+export function onQueryReply(state: ReplicaState, from: NodeId, { last, isCut }: QueryReply): void {
+  state.queryReplies.set(from, { last, isCut });
   considerMended(state);
 }
 

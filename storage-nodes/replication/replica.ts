@@ -227,9 +227,9 @@ export class Replica {
     if (message.epoch > configuration.epoch || state.quarantine) return;
     switch (body.type) {
       case 'query':
-        return send(state, from, { type: 'queryReply', last: lastOf(state.log) });
+        return send(state, from, { type: 'queryReply', last: lastOf(state.log), isCut: state.cutTail });
       case 'queryReply':
-        return promotion.onQueryReply(state, from, body.last);
+        return promotion.onQueryReply(state, from, body);
       case 'append':
       case 'beacon':
         if (from !== configuration.primary || isPrimary(state) || state.role === 'none') return;

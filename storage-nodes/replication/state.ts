@@ -5,7 +5,7 @@
  */
 import type { Epoch, NodeId, Seq, Version } from '../words.ts';
 import type { Configuration } from './configuration.ts';
-import type { EpochEnd, MessageBody, Output, Role } from './messages.ts';
+import type { EpochEnd, MessageBody, Output, QueryReply, Role } from './messages.ts';
 import type { PreparedLog } from './prepared-log.ts';
 
 /** Milliseconds. grace > lease + clock drift (rule 7); both are counted on monotonic clocks. */
@@ -160,7 +160,7 @@ export type ReplicaState = {
   wiping: boolean;
   /** This copy cut a torn tail at open: rule 5. */
   cutTail: boolean;
-  queryReplies: Map<NodeId, EpochEnd>;
+  queryReplies: Map<NodeId, QueryReply>;
   lastQuery: number;
   /**
    * Nobody counts on entries that this disk had and lost. False while a copy started without a saved

@@ -20,6 +20,8 @@ export class CoreRequests {
     /** Tells the core. */
     readonly report: (input: Input) => void;
     readonly damaged: (error: unknown) => void;
+    /** The node cannot go on. */
+    readonly failed: (error: Error) => void;
   };
 
   constructor(options: {
@@ -29,6 +31,7 @@ export class CoreRequests {
     apply: ApplyLoop;
     report: (input: Input) => void;
     damaged: (error: unknown) => void;
+    failed: (error: Error) => void;
   }) {
     this.#options = options;
   }
@@ -45,7 +48,7 @@ export class CoreRequests {
 
   /** Nothing else is proposed before the entry that opens the epoch (rule 5). */
   async openEpoch(seq: Seq, epoch: Epoch): Promise<void> {
-    const { host, replica, report, damaged } = this.#options;
+    const { host, replica, report, damaged, failed } = this.#options;
     let before: Uint8Array | undefined;
     try {
       // Always later, also for the first entry: what stands behind 'openEpoch' is performed before it is proposed.
@@ -53,7 +56,8 @@ export class CoreRequests {
       if (seq > 1) before = await this.headAt((seq - 1) as Seq);
       else await host.clockSettled(); // Log time begins here.
     } catch (error) {
-      return damaged(error);
+      const isDamage = error instanceof Fault && error.code === 'Damaged';
+      return isDamage ? damaged(error) : failed(error instanceof Error ? error : new Error(String(error)));
     }
     const { configuration, role, last } = replica.view;
     if (configuration?.epoch !== epoch || role !== 'primary' || last !== seq - 1) return;

@@ -124,6 +124,7 @@ export class Tablet {
       apply: this.#apply,
       report: (input) => this.input(input),
       damaged: (error) => this.logDamaged(error),
+      failed: (error) => this.#fatal(error),
     });
     this.#trust = new LogTrust({
       tablet: id,

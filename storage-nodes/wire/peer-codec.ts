@@ -10,7 +10,7 @@
  *     beacon            sentAt, commit
  *     beaconAck         sentAt
  *     configure         the configuration's canonical text
- *     queryReply        epoch, end
+ *     queryReply        epoch, end, isCut
  *     withdraw(n)       at
  *     offer             the configuration's canonical text
  *     offerAnswer       hash of the offered configuration, accepts
@@ -67,7 +67,7 @@ function encodeBody(body: MessageBody): unknown[] {
     case 'withdrawn':
       return [body.at];
     case 'queryReply':
-      return [body.last.epoch, body.last.end];
+      return [body.last.epoch, body.last.end, body.isCut];
     case 'snapshotAsk':
       return [body.snapshot, body.chunk];
     case 'snapshotChunk':
@@ -170,7 +170,7 @@ function decodeBody(
     case 'withdrawn':
       return { type, at: time(a) };
     case 'queryReply':
-      return { type, last: decodeEnd([a, b]) };
+      return { type, last: decodeEnd([a, b]), isCut: c === true };
     case 'snapshotAsk':
       return { type, snapshot: shortText(a, 'snapshot'), chunk: natural(b, 'chunk') };
     case 'snapshotChunk': {

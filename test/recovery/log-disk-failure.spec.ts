@@ -131,18 +131,24 @@ test('no room for the next journal file: appends are refused until there is room
   });
 });
 
-test('no room in the segments: the next commit is refused, the records stay in the journal, and it can be asked for again', async () => {
+test('no room in the segments: the next commit is refused, what is committed is read from memory, and it can be asked for again', async () => {
   await withUnreliable(async ({ log, disk, chain }) => {
-    const records = chain.many(6);
+    const records = chain.many(6, { parts: [300, 70_000] });
     await log.append(T1, records);
     await log.commit(T1, seq(1));
     await log.copied(T1);
     disk.fails = noRoom('.segment');
     await log.commit(T1, seq(3));
     await expect(log.copied(T1)).rejects.toMatchObject(full);
-    await expect(log.read(T1, seq(2), 1e9)).rejects.toMatchObject(full);
+    expect((await log.read(T1, seq(1), 1e9)).map(plain)).toEqual(records.slice(0, 3).map(plain));
+    expect((await log.read(T1, seq(3), 1e9)).map(plain)).toEqual(records.slice(2, 3).map(plain));
+    expect((await log.readHeads(T1, seq(1), 2)).map((found) => found.seq)).toEqual([1, 2]);
+    for (const part of [0, 1])
+      expect(await log.readPart(T1, seq(2), part, 10, 100)).toEqual(
+        Buffer.from(records[1]!.parts[part]!.subarray(10, 110)),
+      );
     await expect(log.commit(T1, seq(4))).rejects.toMatchObject(full);
-    expect((await log.read(T1, seq(1), 1e9)).length).toBe(1);
+    await expect(log.readPart(T1, seq(5), 0, 0, 1)).rejects.toMatchObject({ code: 'Malformed' });
     disk.fails = () => undefined;
     await log.commit(T1, seq(5));
     expect((await log.read(T1, seq(1), 1e9)).map(plain)).toEqual(records.slice(0, 5).map(plain));

@@ -12,7 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { checkerOf } from './checker-names.ts';
 import { keptRuns } from './kept.ts';
-import { MUTANTS, type Mutant } from './mutants-list.ts';
+import type { Mutant } from './mutant.ts';
+import { MUTANTS } from './mutants-list.ts';
 
 const LOADER = fileURLToPath(new URL('./mutant-loader.mjs', import.meta.url));
 const NAMES = fileURLToPath(new URL('./without-names.mjs', import.meta.url));

@@ -253,7 +253,7 @@ function sayBody(body: MessageBody): string {
     case 'configure':
       return `configure ${sayConfiguration(body.configuration)}`;
     case 'queryReply':
-      return `queryReply ${body.last.end}@${body.last.epoch}`;
+      return `queryReply ${body.last.end}@${body.last.epoch}${body.isCut ? ', cut' : ''}`;
     case 'offer':
       return `offer ${sayConfiguration(body.configuration)}`;
     case 'offerAnswer':

@@ -11,7 +11,7 @@ describe('a copy that knows a higher epoch', () => {
     { type: 'append', prevSeq: 0 as Seq, prevEpoch: 0 as Epoch, records: [], commit: 0 as Seq },
     { type: 'beacon', sentAt: 1, commit: 0 as Seq },
     { type: 'query' },
-    { type: 'queryReply', last: { epoch: 2 as Epoch, end: 9 as Seq } },
+    { type: 'queryReply', last: { epoch: 2 as Epoch, end: 9 as Seq }, isCut: false },
     { type: 'ack', match: 9 as Seq },
     { type: 'nack', ends: [] },
     { type: 'beaconAck', sentAt: 1 },

@@ -100,8 +100,8 @@ describe('a member', () => {
 
 describe('a copy that cut its tail', () => {
   const cut = () => new Copy('b', { configuration: 'v3 e2 a [a b c]', log: '1@2 2@2', cutTail: true });
-  const reply = (copy: Copy, from: string, end: number) =>
-    copy.hears(from, { type: 'queryReply', last: { epoch: 2 as Epoch, end: end as Seq } });
+  const reply = (copy: Copy, from: string, end: number, isCut = false) =>
+    copy.hears(from, { type: 'queryReply', last: { epoch: 2 as Epoch, end: end as Seq }, isCut });
 
   it('hears all other in-sync members before it asks to lead', () => {
     const b = cut();
@@ -120,7 +120,7 @@ describe('a copy that cut its tail', () => {
     // Meanwhile c took entry 3, and a committed it: it counted on what b had acknowledged before its tail was lost.
     const said = [...b.wins('v4 e3 b [b c]'), ...b.waits(50)];
     expect(said).toContain('to c in e3 v4: query');
-    b.hears('c', { type: 'queryReply', last: { epoch: 2 as Epoch, end: 3 as Seq } });
+    reply(b, 'c', 3);
     said.push(...b.waits(2 * TIMING.graceMs));
     expect(said.filter((line) => line.startsWith('open') || line.startsWith('ask for'))).toEqual([]);
   });
@@ -156,6 +156,17 @@ describe('a copy that cut its tail', () => {
     reply(b, 'a', 3);
     b.hearsAppend('a', '2@2', '3@2', 2);
     expect(b.stored('3@2')).toEqual(['to a in e2 v3: ack 3', 'the tail is restored']);
+  });
+
+  it('is not whole by the word of a primary that cut its own: that one may have held more', () => {
+    const b = cut();
+    expect(reply(b, 'a', 0, true)).not.toContain('the tail is restored');
+    reply(b, 'c', 3);
+    expect(asks(b.waits(5 * TIMING.graceMs))).toEqual([]);
+  });
+
+  it('says so to whoever asks how far it reaches', () => {
+    expect(cut().hears('c', { type: 'query' })).toContain('to c in e2 v3: queryReply 2@2, cut');
   });
 });
 
