@@ -18,6 +18,8 @@ export type PostfixOptions = {
 
 export type RunningPostfix = {
   readonly pids: () => number[];
+  /** Messages that it took and has not delivered yet. */
+  readonly queued: () => number;
   stop(): Promise<void>;
 };
 
@@ -52,7 +54,18 @@ export async function startPostfix(folder: string, { port, main }: PostfixOption
     await program.stop();
     throw error;
   }
-  return { pids: () => inGroupOf(program.pid), stop: () => program.stop() };
+  return {
+    pids: () => inGroupOf(program.pid),
+    queued: () => queuedIn(join(folder, 'queue')),
+    stop: () => program.stop(),
+  };
+}
+
+/** A message is one file, in one of these; `deferred` has folders of its own (hash_queue_names, postconf(5)). */
+function queuedIn(queue: string): number {
+  return ['incoming', 'active', 'deferred']
+    .flatMap((name) => readdirSync(join(queue, name), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile()).length;
 }
 
 /** Its queue as postfix(1) wants it: who owns which folder, and who may look in. */
