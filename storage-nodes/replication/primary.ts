@@ -40,7 +40,6 @@ export function propose(state: ReplicaState, records: readonly LogRecord[]): voi
     assert(record.epoch === state.configuration.epoch, 'proposed in another epoch');
     log.append(record);
   }
-  state.out.push({ kind: 'append', records });
   for (const node of others(state)) {
     const peer = peerOf(state, node);
     if (peer.mode !== 'stream' || peer.next !== prevSeq + 1) continue;
@@ -54,6 +53,8 @@ export function propose(state: ReplicaState, records: readonly LogRecord[]): voi
     if (peer.match === prevSeq) peer.retryAt = state.now + state.timing.retryMs;
     send(state, node, { type: 'append', prevSeq, prevEpoch, records, commit: log.committed });
   }
+  // Last: the others write while this copy does (decision 0017).
+  state.out.push({ kind: 'append', records });
 }
 
 /** Committed = on the disk of every needed member, acknowledged in this epoch and version (rule 3). */

@@ -7,9 +7,9 @@ describe('an entry is committed', () => {
   it('once it is on the disk of every in-sync member, and not before', () => {
     const a = servingPrimary();
     expect(a.proposes('2@2')).toEqual([
-      'append 2@2',
       'to b in e2 v3: append 2@2 after 1@2, commit 1',
       'to c in e2 v3: append 2@2 after 1@2, commit 1',
+      'append 2@2',
     ]);
     expect(a.hearsAck('b', 2)).toEqual([]);
     expect(a.stored('2@2')).toEqual([]);
