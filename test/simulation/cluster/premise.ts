@@ -38,6 +38,8 @@ export class Premise {
           other.joined &&
           !copy.lossy &&
           !disk.damaged &&
+          // Nor may its end look torn when it starts again.
+          !disk.halfWritten &&
           !copy.cut &&
           configuration.inSync.includes(other.id) &&
           (copy.configuration?.version ?? 0) > 1

@@ -128,6 +128,8 @@ export class Disk {
   full = false;
   /** A full disk that refuses also to write over what is there (copy on write). */
   fullForAll = false;
+  /** A part of the journal's last write stands there, for which there was no room: the end looks torn by now. */
+  halfWritten = false;
   failSyncs = false;
   /** Told of each write before it is done, but of those that only make room. */
   watch: ((path: string, position: number) => void) | undefined;
@@ -192,6 +194,7 @@ export class Disk {
   }
 
   wipe(): void {
+    this.halfWritten = false;
     this.files.clear();
     this.folders.clear();
     this.#names = [];

@@ -217,16 +217,22 @@ export class Process {
       inode.damage(position, end, () => undefined);
       return;
     }
+    const isJournal = path.includes('/journal/') && !isBlank(bytes);
     if (disk.watch && !isBlank(bytes)) disk.watch(path, position);
     const grows = position + bytes.length > inode.size;
     if (disk.full && (grows || disk.fullForAll)) {
-      if (disk.mayTear()) inode.write(bytes.subarray(0, random.below(bytes.length + 1)), position);
+      if (disk.mayTear()) {
+        const part = bytes.subarray(0, random.below(bytes.length + 1));
+        inode.write(part, position);
+        if (isJournal && part.length > 0) disk.halfWritten = true;
+      }
       throw this.#noRoom(path);
     }
     // Death in the middle leaves a part of it.
     const isTorn = this.#dead && random.chance(0.5) && disk.mayTear();
     const length = isTorn ? random.below(bytes.length + 1) : bytes.length;
     inode.write(bytes.subarray(0, length), position);
+    if (isJournal && !isTorn) disk.halfWritten = false;
   }
 
   #noRoom(path: string): NodeJS.ErrnoException {
