@@ -49,6 +49,8 @@ export class TabletSegments {
   /** Written since the last `sync`: the active segment, and those that filled up meanwhile. */
   #dirty = new Set<OpenFile>();
   #folderDirty = false;
+  /** First seqs of the segments that the checkpoint names, as the opening found it. */
+  #known: readonly number[] = [];
   /** Segments found at opening with bytes that a killed process may have left unsynced. */
   #unsynced: number[] = [];
   /** Least recently used first. */
@@ -80,6 +82,7 @@ export class TabletSegments {
   async scan(
     known: SegmentsState = NOTHING_SYNCED,
   ): Promise<(Damage & { readonly synced: boolean }) | undefined> {
+    this.#known = known.firsts;
     this.#epochEnds = [...known.epochEnds];
     this.#last = known.last;
     const present = await listFiles(this.#files, this.folder, 'segment');
@@ -137,23 +140,27 @@ export class TabletSegments {
     }
   }
 
-  /** Removes everything behind the last readable record. Requires that the journal holds what follows it. */
+  /**
+   * Removes everything behind the last readable record, but no file that the checkpoint names: until another
+   * one is written, it must be found again. Requires that the journal holds what follows.
+   */
   async cut(): Promise<void> {
-    const tornActive = (this.#firsts.at(-1) ?? 0) > this.#last;
-    this.#unsynced = this.#unsynced.filter((first) => first <= this.#last);
+    const isKept = (first: number): boolean => first <= this.#last || this.#known.includes(first);
+    const wasActive = this.#firsts.at(-1);
+    this.#unsynced = this.#unsynced.filter(isKept);
     for (const first of await listFiles(this.#files, this.folder, 'segment')) {
-      if (first <= this.#last) continue;
+      if (isKept(first)) continue;
       await this.#files.remove(this.path(first));
       this.#indexes.delete(first);
       this.#unindexed.delete(first);
     }
-    this.#firsts = this.#firsts.filter((first) => first <= this.#last);
+    this.#firsts = this.#firsts.filter(isKept);
     const active = this.#firsts.at(-1);
     if (active !== undefined) {
       const file = await this.#files.open(this.path(active), 'write');
       // If nothing was left of the last segment, the one before it was read to its end.
-      if (tornActive) this.#tail = await file.size();
-      else await file.truncate(this.#tail);
+      if (active === wasActive) await file.truncate(this.#tail);
+      else this.#tail = await file.size();
       await file.datasync();
       await file.close();
     }
