@@ -31,8 +31,8 @@ import { freePorts } from './systems/program.ts';
 const DOMAIN = 'penncloud.test';
 const ACCOUNTS = ['anna', 'bert', 'cleo', 'dora'];
 const NOBODY = 65_534;
-/** Before code and caches are warm a message costs twice as much: the first figures say how much. */
-const WARM_UP = 5_000;
+/** Before code and caches are warm a message costs up to twice as much: the first figures say how much. */
+const WARM_UP = 15_000;
 
 const { values: options } = parseArgs({
   options: {
