@@ -118,6 +118,30 @@ module.exports = {
       { path: '^gateways/passwords/' },
       { path: '^(gateways|storage-nodes)/', pathNot: '^gateways/passwords/' },
     ),
+    never(
+      'message-and-liveness-are-below',
+      'What reads mail, and what tells who is alive, know no other gateway.',
+      { path: '^gateways/(message|liveness)/' },
+      { path: '^gateways/', pathNot: '^gateways/$1/' },
+    ),
+    never(
+      'postmaster-is-below',
+      'Who reads the mail for postmaster is found without any gateway.',
+      { path: '^gateways/postmaster/' },
+      { path: '^gateways/', pathNot: '^gateways/postmaster/' },
+    ),
+    never(
+      'chunks-know-pages',
+      'Files on their way in and out know what pages share, and no page.',
+      { path: '^gateways/chunks/' },
+      { path: '^gateways/', pathNot: '^gateways/(chunks|pages)/' },
+    ),
+    never(
+      'drafts-know-their-chunks',
+      'Drafts know where their attachments lie and how mail is read, and no page.',
+      { path: '^gateways/drafts/' },
+      { path: '^gateways/', pathNot: '^gateways/(drafts|chunks|message)/' },
+    ),
     never('nobody-imports-tests', 'Only tests import tests.', { pathNot: '^test/' }, { path: '^test/' }),
   ],
   options: {
