@@ -107,28 +107,16 @@ module.exports = {
       { path: '^gateways/(web|admin)/' },
     ),
     never(
-      'http-is-below',
-      'What is under every gateway knows none of what stands on it.',
-      { path: '^gateways/http/' },
-      { path: '^gateways/', pathNot: '^gateways/http/' },
+      'rooms-below-know-no-other',
+      'What stands under the gateways, or beside them, knows none of what uses it.',
+      { path: '^gateways/(http|message|liveness|postmaster)/' },
+      { path: '^gateways/', pathNot: '^gateways/$1/' },
     ),
     never(
       'passwords-are-below',
       'What checks passwords knows nobody who asks for it.',
       { path: '^gateways/passwords/' },
       { path: '^(gateways|storage-nodes)/', pathNot: '^gateways/passwords/' },
-    ),
-    never(
-      'message-and-liveness-are-below',
-      'What reads mail, and what tells who is alive, know no other gateway.',
-      { path: '^gateways/(message|liveness)/' },
-      { path: '^gateways/', pathNot: '^gateways/$1/' },
-    ),
-    never(
-      'postmaster-is-below',
-      'Who reads the mail for postmaster is found without any gateway.',
-      { path: '^gateways/postmaster/' },
-      { path: '^gateways/', pathNot: '^gateways/postmaster/' },
     ),
     never(
       'chunks-know-pages',

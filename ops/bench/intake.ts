@@ -33,6 +33,9 @@ const ACCOUNTS = ['anna', 'bert', 'cleo', 'dora'];
 const NOBODY = 65_534;
 /** Before code and caches are warm a message costs up to twice as much: the first figures say how much. */
 const WARM_UP = 15_000;
+const LOOK_MS = 50;
+/** A server that has not delivered what it took by then never will. */
+const FINISH_MS_MAX = 60_000;
 
 const { values: options } = parseArgs({
   options: {
@@ -150,7 +153,11 @@ async function send(
     return `${part} ${((spent / sent) * 1000).toFixed(2)}`;
   });
   const left = unfinished();
-  while (unfinished() > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let waited = 0; unfinished() > 0; waited += LOOK_MS) {
+    if (waited > FINISH_MS_MAX)
+      throw new Error(`${name} still has ${unfinished()} messages: look into its log.`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
   const late = (performance.now() - began) / 1000 - seconds;
   console.log(
     `${name}, ${manner.name}: ${(sent / seconds).toFixed(0)} a second, ` +

@@ -11,28 +11,22 @@ import type { ApplyLoop } from './apply-loop.ts';
 import { openingEntry } from './opening-entry.ts';
 import type { TabletHost } from './tablet-host.ts';
 
-export class CoreRequests {
-  readonly #options: {
-    readonly tablet: TabletId;
-    readonly host: TabletHost;
-    readonly replica: Replica;
-    readonly apply: ApplyLoop;
-    /** Tells the core. */
-    readonly report: (input: Input) => void;
-    readonly damaged: (error: unknown) => void;
-    /** The node cannot go on. */
-    readonly failed: (error: Error) => void;
-  };
+export type CoreRequestsOptions = {
+  readonly tablet: TabletId;
+  readonly host: TabletHost;
+  readonly replica: Replica;
+  readonly apply: ApplyLoop;
+  /** Tells the core. */
+  readonly report: (input: Input) => void;
+  readonly damaged: (error: unknown) => void;
+  /** The node cannot go on. */
+  readonly failed: (error: Error) => void;
+};
 
-  constructor(options: {
-    tablet: TabletId;
-    host: TabletHost;
-    replica: Replica;
-    apply: ApplyLoop;
-    report: (input: Input) => void;
-    damaged: (error: unknown) => void;
-    failed: (error: Error) => void;
-  }) {
+export class CoreRequests {
+  readonly #options: CoreRequestsOptions;
+
+  constructor(options: CoreRequestsOptions) {
     this.#options = options;
   }
 
